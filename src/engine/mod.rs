@@ -1,0 +1,5 @@
+//! One pass of a feed, resuming, polling.
+
+mod settings;
+
+pub use settings::{Feed, Submit};

@@ -1,0 +1,367 @@
+//! What the ledger remembers, in its own words. Each stored record carries a version (see `codec`).
+
+use crate::{
+    attempt::{Outcome, State},
+    roster::{
+        FeedName, GroupId, GroupRef, OrganizationId, PlanId, Problem, RecordRef, ReferenceId, RowAt, RunId,
+    },
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The number of an attempt; they count up from 1 for the life of a state directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AttemptId(pub u64);
+
+/// To whom a ledger belongs, pinned at first contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The API's base URL.
+    pub base_url: String,
+    /// The organization that the groups show.
+    pub organization: OrganizationId,
+}
+
+/// What began a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// A person typed `sync`.
+    Sync,
+    /// A person approved a hold.
+    Approval,
+    /// The start found a run without an end.
+    Recovery,
+    /// The calendar.
+    Schedule,
+}
+
+/// One pass of a feed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// Its feed.
+    pub feed: FeedName,
+    /// What began it.
+    pub trigger: Trigger,
+    /// When it began.
+    pub began: DateTime<Utc>,
+    /// When it ended; a run without an end is begun again.
+    pub ended: Option<DateTime<Utc>>,
+    /// How it ended, and why, in a sentence.
+    pub result: Option<RunResult>,
+    /// What was read.
+    pub read: Option<ReadReport>,
+    /// What became of each group.
+    pub groups: Vec<GroupReport>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// `done`, `failed`, `held` or `left_out`: the names of the exit codes.
+    pub outcome: RunOutcome,
+    /// A sentence that stands alone.
+    pub summary: String,
+}
+
+/// The exit codes of `config.md`, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// 0.
+    Done,
+    /// 4: members or rows were left out, carried forward or refused by Vitable.
+    LeftOut,
+    /// 3.
+    Held,
+    /// 1.
+    Failed,
+}
+
+/// What a run read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReadReport {
+    /// Each file, in the order of the feed's sources; `RowAt::source` counts in it.
+    pub files: Vec<FileReport>,
+    /// Data rows of all files.
+    pub rows: u64,
+    /// Rows that cannot be used or of which something was left out, at most 10,000.
+    pub problems: Vec<RowProblem>,
+    /// How many problem rows there were in all.
+    pub problem_rows: u64,
+    /// Repairs that were counted, such as ZIP codes whose zeros were restored.
+    pub repairs: BTreeMap<String, u64>,
+    /// Why the read is suspicious, incomplete or failed; empty for a complete one.
+    pub findings: Vec<String>,
+}
+
+/// One file that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// The source's name.
+    pub source: String,
+    /// The path, on this host or on the server.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Of the bytes, in hexadecimal.
+    pub sha256: String,
+    /// Modification time at the source.
+    pub modified: Option<DateTime<Utc>>,
+    /// Data rows.
+    pub rows: u64,
+}
+
+/// A row with its problems. Never a value of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowProblem {
+    /// Where.
+    pub at: RowAt,
+    /// Who, when the row says so.
+    pub reference_id: Option<ReferenceId>,
+    /// Carried forward, left out, or only a field left out.
+    pub consequence: Consequence,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// What a row's problem led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// A covered person: the last accepted record is sent again.
+    Carried,
+    /// A person who is not covered: not on the roster.
+    LeftOut,
+    /// Only an optional field was left out or sent as last accepted.
+    FieldLeftOut,
+    /// The groups concerned are held.
+    Held,
+}
+
+/// What became of one group in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// The group.
+    pub group: GroupRef,
+    /// Its id at Vitable, once known.
+    pub group_id: Option<GroupId>,
+    /// What was decided: `submit`, `skip` or `hold`.
+    pub verdict: String,
+    /// Why, one sentence for each reason.
+    pub reasons: Vec<String>,
+    /// The numbers of the plan.
+    pub counts: Counts,
+    /// The members named in the report, by fate, at most 1,000 for each fate.
+    pub members: BTreeMap<String, Vec<ReferenceId>>,
+    /// The attempt, when one was made.
+    pub attempt: Option<AttemptId>,
+    /// Lower-case hexadecimal digest of what is held, when something is.
+    pub digest: Option<String>,
+}
+
+/// The numbers of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Members covered before.
+    pub covered: u64,
+    /// Members in the payload.
+    pub payload: u64,
+    /// New ones.
+    pub added: u64,
+    /// With other values than last accepted.
+    pub updated: u64,
+    /// Left as they are.
+    pub unchanged: u64,
+    /// The last accepted record is sent again.
+    pub carried: u64,
+    /// The row says that they have left.
+    pub ended: u64,
+    /// Not eligible.
+    pub ineligible: u64,
+    /// To another group.
+    pub moved: u64,
+    /// No row.
+    pub absent: u64,
+    /// Their plan would change, which Vitable does not apply.
+    pub plan_changes: u64,
+    /// Not covered, and cannot be used.
+    pub left_out: u64,
+}
+
+impl Counts {
+    /// Covered members who are not in the payload.
+    #[must_use]
+    pub fn removed(&self) -> u64 {
+        self.ended + self.ineligible + self.moved + self.absent
+    }
+}
+
+/// Everything that must be durable before a POST. The ledger computes the fingerprints and stores a delta
+/// to what is covered.
+pub struct Intent<'a> {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The feed of the run.
+    pub feed: &'a FeedName,
+    /// The group.
+    pub group: &'a GroupRef,
+    /// The group's id that the POST will name.
+    pub group_id: &'a GroupId,
+    /// The whole payload in its order.
+    pub members: &'a mut dyn Iterator<Item = IntentMember<'a>>,
+    /// Members that the payload removes.
+    pub removed: &'a [ReferenceId],
+    /// The numbers of the plan.
+    pub counts: Counts,
+    /// The digest of the approval that releases it, if one does.
+    pub approval: Option<String>,
+}
+
+/// One member of a payload, for the intent.
+pub struct IntentMember<'a> {
+    /// What is sent.
+    pub record: RecordRef<'a>,
+    /// The plan that the member was added with.
+    pub plan: PlanId,
+    /// Since when the last accepted record is sent again, if it is.
+    pub carried_since: Option<DateTime<Utc>>,
+}
+
+/// One submit to one group, as remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number.
+    pub id: AttemptId,
+    /// Its run.
+    pub run: RunId,
+    /// Its feed.
+    pub feed: FeedName,
+    /// Its group.
+    pub group: GroupRef,
+    /// The group's id that the POST named.
+    pub group_id: GroupId,
+    /// Where it stands.
+    pub state: State,
+    /// When the intent became durable.
+    pub prepared_at: DateTime<Utc>,
+    /// When it came into its state.
+    pub changed_at: DateTime<Utc>,
+    /// The numbers of the plan.
+    pub counts: Counts,
+    /// Members that the payload removes.
+    pub removed: Vec<ReferenceId>,
+    /// The digest of the approval that released it.
+    pub approval: Option<String>,
+    /// What Vitable said, once completed.
+    pub outcome: Option<Outcome>,
+}
+
+/// A plan that waits for a person, or that a person has spoken about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The run that held it first: yesterday's mail can be answered today.
+    pub run: RunId,
+    /// The newest run that held the same.
+    pub last_run: RunId,
+    /// The feed.
+    pub feed: FeedName,
+    /// The group.
+    pub group: GroupRef,
+    /// Digest of what is held.
+    pub digest: String,
+    /// What is held, so that a subset can be told: one line for each thing, `removed:E-1`, `first_sync`, ….
+    pub held: Vec<String>,
+    /// Why, one sentence for each reason.
+    pub reasons: Vec<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What a person said.
+    pub word: Option<Word>,
+}
+
+/// What a person said to a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Approved or rejected.
+    pub approved: bool,
+    /// Who: a user name or uid.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when an approval is good.
+    pub expires: Option<DateTime<Utc>>,
+}
+
+/// What the next read of a feed is compared with: the last one that was accepted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedRead {
+    /// The run that read it.
+    pub run: u64,
+    /// One for each source, by name.
+    pub sources: BTreeMap<String, SourceShape>,
+}
+
+/// The shape of a source's data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceShape {
+    /// Data rows.
+    pub rows: u64,
+    /// Whether the file ended with a line end.
+    pub ends_with_newline: bool,
+    /// For each mapped column, how many rows have a value.
+    pub filled: BTreeMap<String, u64>,
+    /// The header, so that a later one can be recognised and shown.
+    pub header: Vec<String>,
+}
+
+/// An incident as remembered: `notify` writes and reads the body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredIncident {
+    /// Its identity: kind, feed, group and what distinguishes it.
+    pub key: String,
+    /// The incident itself.
+    pub body: serde_json::Value,
+    /// When it opened.
+    pub opened: DateTime<Utc>,
+    /// When it last changed.
+    pub changed: DateTime<Utc>,
+    /// When it was last mailed, and how often.
+    pub mailed: Option<DateTime<Utc>>,
+    /// The Message-ID of its first mail: the thread.
+    pub thread: Option<String>,
+    /// How many mails it led to.
+    pub mails: u32,
+    /// When it was over.
+    pub resolved: Option<DateTime<Utc>>,
+}
+
+/// A mail that waits for its transport.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMail {
+    /// Fixed when it enters the outbox, so that a second delivery is recognised.
+    pub message_id: String,
+    /// Who gets it.
+    pub to: Vec<String>,
+    /// The whole message as it is sent.
+    pub message: String,
+    /// When it entered the outbox.
+    pub queued: DateTime<Utc>,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// What is written together with a change of state, in the same batch.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Incidents that opened, changed or were resolved.
+    pub incidents: Vec<StoredIncident>,
+    /// Their mails.
+    pub mails: Vec<StoredMail>,
+}

@@ -1,0 +1,5 @@
+//! Who is told what.
+
+mod settings;
+
+pub use settings::Settings;

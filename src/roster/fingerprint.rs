@@ -1,0 +1,90 @@
+//! Keyed fingerprints: what changed can be told without keeping what it was in the clear.
+
+use super::{FIELD_COUNT, Field, RecordRef};
+
+/// A keyed hash of one value, cut to 64 bits: enough to tell a change, too little to search for a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub u64);
+
+/// The fingerprints of one member: of the whole and of each field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Fingerprints {
+    /// Of the record as a whole; equal means that nothing changed.
+    pub whole: Fingerprint,
+    /// Of each field, in the order of [`Field::ALL`].
+    pub fields: [Fingerprint; FIELD_COUNT],
+}
+
+impl Fingerprints {
+    /// The fields in which two members differ.
+    pub fn changed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Field> + 'a {
+        let pairs = self.fields.iter().zip(&other.fields);
+        Field::ALL
+            .into_iter()
+            .zip(pairs)
+            .filter(|(_, (a, b))| a != b)
+            .map(|(field, _)| field)
+    }
+}
+
+/// The key of the fingerprints, derived from the state key. Cannot be printed.
+#[derive(Clone)]
+pub struct FingerprintKey([u8; 32]);
+
+impl FingerprintKey {
+    /// A key of 32 random or derived bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The fingerprint of the record as a whole.
+    #[must_use]
+    pub fn whole(&self, record: RecordRef<'_>) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for end in record.ends() {
+            hasher.update(&end.to_le_bytes());
+        }
+        hasher.update(record.text().as_bytes());
+        cut(&hasher.finalize())
+    }
+
+    /// The fingerprint of one value of one field.
+    #[must_use]
+    pub fn field(&self, field: Field, value: &str) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(&[0xff, u8::try_from(field.index()).unwrap_or(u8::MAX)]);
+        hasher.update(value.as_bytes());
+        cut(&hasher.finalize())
+    }
+
+    /// Every fingerprint of a member.
+    #[must_use]
+    pub fn of(&self, record: RecordRef<'_>) -> Fingerprints {
+        Fingerprints {
+            whole: self.whole(record),
+            fields: Field::ALL.map(|field| self.field(field, record.get(field))),
+        }
+    }
+
+    /// A keyed, stable stand-in for a sensitive reference (`sensitive: hash`): 128 bits in hexadecimal.
+    #[must_use]
+    pub fn stand_in(&self, value: &str) -> String {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(&[0xfe]);
+        hasher.update(value.as_bytes());
+        hasher.finalize().to_hex().chars().take(32).collect()
+    }
+}
+
+impl std::fmt::Debug for FingerprintKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FingerprintKey(…)")
+    }
+}
+
+fn cut(hash: &blake3::Hash) -> Fingerprint {
+    let (head, _) = hash.as_bytes().split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+    Fingerprint(u64::from_le_bytes(*head))
+}

@@ -1,0 +1,341 @@
+//! What a complete read says: of each person at most one thing.
+
+use super::{Draft, Field, GroupRef, RecordRef, Records, Rule};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::{hash::BuildHasher, sync::Arc};
+
+/// Where a row stands: the source, the data record in it (from 1, the header not counted) and the physical
+/// line (from 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct RowAt {
+    /// Index of the source (or part) within the feed's read.
+    pub source: u16,
+    /// Data record, from 1.
+    pub record: u32,
+    /// Physical line of the file on which the record begins, from 1.
+    pub line: u32,
+}
+
+/// Which group a row's group value names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// The group with this index in [`People::groups`].
+    Group(u32),
+    /// The group value is blank.
+    Blank,
+    /// The group value is in no list.
+    Unlisted,
+}
+
+/// Why a row that is there does not make its person eligible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ineligible {
+    /// The expression `when` is false.
+    When,
+    /// `starts_on` lies ahead.
+    StartsLater,
+}
+
+/// One thing that is wrong with one row. Names columns of the configuration, never a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// The member field that cannot be had, if it is one.
+    pub field: Option<Field>,
+    /// The column or path that the configuration names; empty for a constant or an expression.
+    pub column: Arc<str>,
+    /// What is wrong, as the end of a sentence that begins with the column's name.
+    pub what: Arc<str>,
+    /// The rule of the contract, when one is broken.
+    pub rule: Option<Rule>,
+}
+
+/// What the rows of one person say, after they were brought together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Valid and eligible: the index in [`People::records`].
+    Eligible(u32),
+    /// The row says that the person has left.
+    Ended,
+    /// The row is there, the person is not eligible today.
+    Ineligible(Ineligible),
+    /// The row is there, does not say that the person has ended, and cannot be used.
+    /// `digest` tells identical rows from different ones.
+    Unusable {
+        /// A hash of the mapped cells, within this process only.
+        digest: u64,
+    },
+    /// Several rows that contradict each other.
+    Duplicate,
+}
+
+/// One person of the read.
+#[derive(Clone, Copy, Debug)]
+pub struct Person {
+    id_start: usize,
+    id_len: u16,
+    /// What the rows say.
+    pub standing: Standing,
+    /// Where the (deciding) row routes to.
+    pub route: Route,
+    /// The deciding row, the first one of several.
+    pub at: RowAt,
+}
+
+/// Every person of a complete read, unique by `reference_id`.
+#[derive(Debug, Default)]
+pub struct People {
+    /// The groups that routes point at, each once.
+    pub groups: Vec<GroupRef>,
+    /// The members; [`Standing::Eligible`] points into it.
+    pub records: Records,
+    /// Rows whose `reference_id` is blank or invalid: each could be anybody.
+    pub nameless: Vec<(RowAt, Problem)>,
+    /// Data rows read, whatever became of them.
+    pub rows: u64,
+    people: Vec<Person>,
+    ids: String,
+    index: HashTable<u32>,
+    problems: HashMap<u32, Vec<Problem>>,
+    duplicates: HashMap<u32, Vec<(RowAt, Route)>>,
+    hasher: DefaultHashBuilder,
+}
+
+impl People {
+    /// The persons in the order in which they first appear.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Person)> + '_ {
+        self.people.iter().map(|person| (self.id_of(person), person))
+    }
+
+    /// The person with this reference.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Person> {
+        self.position(id)
+            .and_then(|index| self.people.get(index as usize))
+    }
+
+    /// How many persons there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.people.len()
+    }
+
+    /// Whether there is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty()
+    }
+
+    /// The reference of a person of this read.
+    #[must_use]
+    pub fn id_of(&self, person: &Person) -> &str {
+        self.ids
+            .get(person.id_start..person.id_start + usize::from(person.id_len))
+            .unwrap_or("")
+    }
+
+    /// The member, when the person is eligible.
+    #[must_use]
+    pub fn record_of(&self, person: &Person) -> Option<RecordRef<'_>> {
+        match person.standing {
+            Standing::Eligible(index) => self.records.get(index),
+            Standing::Ended | Standing::Ineligible(_) | Standing::Unusable { .. } | Standing::Duplicate => {
+                None
+            }
+        }
+    }
+
+    /// What is wrong with the person's rows. For an eligible person these are optional fields that had to be
+    /// left out.
+    #[must_use]
+    pub fn problems_of(&self, id: &str) -> &[Problem] {
+        self.position(id)
+            .and_then(|index| self.problems.get(&index))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The contradicting rows of a [`Standing::Duplicate`], with where each routes to.
+    #[must_use]
+    pub fn duplicate_rows(&self, id: &str) -> &[(RowAt, Route)] {
+        self.position(id)
+            .and_then(|index| self.duplicates.get(&index))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Index of the group with this reference.
+    #[must_use]
+    pub fn group_index(&self, group: &GroupRef) -> Option<u32> {
+        self.groups
+            .iter()
+            .position(|each| each == group)
+            .and_then(|index| u32::try_from(index).ok())
+    }
+
+    fn position(&self, id: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(id);
+        self.index.find(hash, |&at| self.id_at(at) == id).copied()
+    }
+
+    fn id_at(&self, index: u32) -> &str {
+        self.people
+            .get(index as usize)
+            .map_or("", |person| self.id_of(person))
+    }
+}
+
+/// Brings the rows of a read together, one after the other.
+#[derive(Debug, Default)]
+pub struct PeopleBuilder {
+    people: People,
+}
+
+impl PeopleBuilder {
+    /// A builder that knows these groups from the start.
+    #[must_use]
+    pub fn new(groups: Vec<GroupRef>) -> Self {
+        Self {
+            people: People {
+                groups,
+                ..People::default()
+            },
+        }
+    }
+
+    /// The route to a group, which becomes known if it was not.
+    pub fn route_to(&mut self, group: &GroupRef) -> Route {
+        if let Some(index) = self.people.group_index(group) {
+            return Route::Group(index);
+        }
+        self.people.groups.push(group.clone());
+        Route::Group(u32::try_from(self.people.groups.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Counts one data row. Call it once for each, whatever becomes of it.
+    pub fn count_row(&mut self) {
+        self.people.rows += 1;
+    }
+
+    /// A row whose `reference_id` is blank or invalid.
+    pub fn add_nameless(&mut self, at: RowAt, problem: Problem) {
+        self.people.nameless.push((at, problem));
+    }
+
+    /// A valid, eligible member: the draft has no faults. `problems` are optional fields that were left out.
+    pub fn add_eligible(&mut self, at: RowAt, draft: &Draft, route: Route, problems: Vec<Problem>) {
+        let record = self.people.records.push_checked(draft);
+        self.add(
+            at,
+            draft.value(Field::ReferenceId),
+            Standing::Eligible(record),
+            route,
+            problems,
+        );
+    }
+
+    /// A person whose row does not make a member.
+    pub fn add_other(
+        &mut self,
+        at: RowAt,
+        id: &str,
+        standing: Standing,
+        route: Route,
+        problems: Vec<Problem>,
+    ) {
+        self.add(at, id, standing, route, problems);
+    }
+
+    /// The read is over.
+    #[must_use]
+    pub fn finish(self) -> People {
+        self.people
+    }
+
+    fn add(&mut self, at: RowAt, id: &str, standing: Standing, route: Route, problems: Vec<Problem>) {
+        if let Some(known) = self.people.position(id) {
+            self.merge(known, (at, standing, route), problems);
+            return;
+        }
+        let people = &mut self.people;
+        let index = u32::try_from(people.people.len()).unwrap_or(u32::MAX);
+        let id_start = people.ids.len();
+        people.ids.push_str(id);
+        let id_len = u16::try_from(id.len()).unwrap_or(u16::MAX);
+        people.people.push(Person {
+            id_start,
+            id_len,
+            standing,
+            route,
+            at,
+        });
+        if !problems.is_empty() {
+            people.problems.insert(index, problems);
+        }
+        let hash = people.hasher.hash_one(id);
+        let (ids, list, hasher) = (&people.ids, &people.people, &people.hasher);
+        people.index.insert_unique(hash, index, |&other| {
+            let text = list
+                .get(other as usize)
+                .and_then(|p| ids.get(p.id_start..p.id_start + usize::from(p.id_len)))
+                .unwrap_or("");
+            hasher.hash_one(text)
+        });
+    }
+
+    /// Several rows of one reference: identical ones count as one, one covered beside ended ones is the
+    /// covered one, anything else is a duplicate (`design.md`, Fates).
+    fn merge(&mut self, known: u32, (at, standing, route): (RowAt, Standing, Route), problems: Vec<Problem>) {
+        let Some(first) = self.people.people.get(known as usize).copied() else {
+            return;
+        };
+        match self.outcome(&first, standing, route) {
+            Merged::First => {}
+            Merged::Second => {
+                if let Some(person) = self.people.people.get_mut(known as usize) {
+                    (person.standing, person.route, person.at) = (standing, route, at);
+                }
+                self.people.problems.remove(&known);
+                if !problems.is_empty() {
+                    self.people.problems.insert(known, problems);
+                }
+            }
+            Merged::Contradiction => {
+                if let Some(person) = self.people.people.get_mut(known as usize) {
+                    person.standing = Standing::Duplicate;
+                }
+                let rows = self.people.duplicates.entry(known).or_default();
+                if rows.is_empty() {
+                    rows.push((first.at, first.route));
+                }
+                rows.push((at, route));
+            }
+        }
+    }
+
+    fn outcome(&self, first: &Person, standing: Standing, route: Route) -> Merged {
+        use Standing::{Duplicate, Eligible, Ended, Ineligible, Unusable};
+        match (first.standing, standing) {
+            (Duplicate, _) | (_, Duplicate) => Merged::Contradiction,
+            (Ended, Ended) | (Eligible(_) | Unusable { .. }, Ended) => Merged::First,
+            (Ended, Eligible(_) | Unusable { .. }) => Merged::Second,
+            (Eligible(a), Eligible(b)) => {
+                let same = first.route == route && self.people.records.get(a) == self.people.records.get(b);
+                if same {
+                    Merged::First
+                } else {
+                    Merged::Contradiction
+                }
+            }
+            (Unusable { digest: a }, Unusable { digest: b }) if a == b && first.route == route => {
+                Merged::First
+            }
+            (Ineligible(a), Ineligible(b)) if a == b && first.route == route => Merged::First,
+            _ => Merged::Contradiction,
+        }
+    }
+}
+
+enum Merged {
+    First,
+    Second,
+    Contradiction,
+}

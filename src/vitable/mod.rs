@@ -1,0 +1,6 @@
+//! Vitable's API.
+
+mod settings;
+pub mod wire;
+
+pub use settings::{Poll, Settings};

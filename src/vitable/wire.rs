@@ -1,0 +1,115 @@
+//! The shapes of Vitable's JSON (`vitable-api.md`). Read leniently: unknown fields may appear anywhere.
+
+use serde::{Deserialize, Serialize};
+
+/// Every success body wraps its payload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Data<T> {
+    /// The payload.
+    pub data: T,
+}
+
+/// A list page. The guides' plan list has no `pagination`: then it is the only page.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items of this page.
+    pub data: Vec<T>,
+    /// Where this page stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pagination: Option<Pagination>,
+}
+
+/// Where a page stands in its list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pagination {
+    /// From 1.
+    pub page: u64,
+    /// Items on a full page.
+    pub limit: u64,
+    /// Items of all pages.
+    pub total: u64,
+    /// Number of pages.
+    pub total_pages: u64,
+}
+
+/// A plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// `pln_…` or `plan_…`.
+    pub id: String,
+    /// For people.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// `grp_…`.
+    pub id: String,
+    /// `org_…`.
+    pub organization_id: String,
+    /// For people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The partner's own name, unique within the organization.
+    #[serde(default)]
+    pub external_reference_id: Option<String>,
+    /// ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
+}
+
+/// The body of `POST /v1/groups`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewGroup {
+    /// For people.
+    pub name: String,
+    /// The partner's own name.
+    pub external_reference_id: String,
+}
+
+/// The answer to a submit, and of a poll.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncRequest {
+    /// `grpmsr_…`.
+    pub request_id: String,
+    /// The group that was asked for.
+    #[serde(default)]
+    pub group_id: Option<String>,
+    /// ISO 8601.
+    #[serde(default)]
+    pub accepted_at: Option<String>,
+    /// ISO 8601, null while in flight.
+    #[serde(default)]
+    pub completed_at: Option<String>,
+    /// Null while in flight.
+    #[serde(default)]
+    pub results: Option<SyncResults>,
+}
+
+/// What Vitable did. A list that is missing stays `None`: that is not completion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncResults {
+    /// `grpmbr_…` of those who were added.
+    pub added_group_member_ids: Option<Vec<String>>,
+    /// `grpmbr_…` of those who were removed.
+    pub removed_group_member_ids: Option<Vec<String>>,
+    /// Those to whom nothing was applied.
+    pub failures: Option<Vec<SyncFailure>>,
+}
+
+/// One member to whom nothing was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncFailure {
+    /// The member's key.
+    pub reference_id: String,
+    /// `add` or `remove`; may gain values.
+    pub operation: String,
+    /// For people.
+    #[serde(default)]
+    pub reason: String,
+}
