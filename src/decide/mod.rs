@@ -1,7 +1,208 @@
 //! Pure: what becomes of each covered member and of each group.
+//!
+//! [`Feed::meet`] says whose last accepted records are needed; [`Feed::decide`] gives each group its plan and
+//! its verdict. Only this module can build a [`Submission`].
 
+mod fate;
 mod guard;
+mod hold;
+mod judge;
+mod plan;
+mod read;
 mod submission;
+#[cfg(test)]
+mod tests;
 
+pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
+pub use hold::{Approved, Held, Reason};
+pub use plan::{GroupFacts, Plan, wanted};
+pub use read::{Suspicion, incomplete, suspicions};
 pub use submission::{Submission, SubmissionMember};
+
+use crate::roster::{FingerprintKey, People, Record, ReferenceId, Route};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+/// What becomes of one group.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Every fate, and what changes.
+    pub plan: Plan,
+    /// What happens now.
+    pub verdict: Verdict,
+}
+
+/// What happens now with one group.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// The roster goes out.
+    Submit {
+        /// What is sent.
+        submission: Arc<Submission>,
+        /// The digest of the approval that releases it, when one was needed.
+        approval: Option<String>,
+    },
+    /// Nothing is sent, and nobody needs to do anything. The text says why.
+    Skip(String),
+    /// A person has to look.
+    Hold(Held),
+}
+
+/// A complete read of a feed and the rules that it is decided by.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed<'a> {
+    /// Who was read.
+    pub people: &'a Arc<People>,
+    /// The limits.
+    pub guard: &'a Guard,
+    /// What makes the read suspicious; holds every group.
+    pub suspicions: &'a [Suspicion],
+    /// A larger roster is held.
+    pub max_members: u64,
+    /// With `submit: when_changed`: after how long an unchanged roster is sent again.
+    pub resync_after: Option<Duration>,
+    /// The key of the fingerprints.
+    pub key: &'a FingerprintKey,
+    /// The present instant.
+    pub now: DateTime<Utc>,
+}
+
+impl Feed<'_> {
+    /// The plan and the verdict of each group, in the order given. `records` holds what [`wanted`] named.
+    #[must_use]
+    pub fn decide(&self, groups: &[GroupFacts], records: &HashMap<ReferenceId, Record>) -> Vec<Decision> {
+        let covering = covering(groups);
+        let meeting = plan::Meeting {
+            people: self.people,
+            key: self.key,
+            now: self.now,
+            covering: &covering,
+        };
+        let buckets = self.buckets();
+        let none = Vec::new();
+        let decide = |(place, facts): (usize, &GroupFacts)| {
+            let index = self.people.group_index(&facts.group);
+            let bucket = index.and_then(|index| buckets.get(&index)).unwrap_or(&none);
+            let plan = meeting.plan(facts, place, bucket, records);
+            let verdict = self.verdict(&plan, facts);
+            Decision { plan, verdict }
+        };
+        groups.iter().enumerate().map(decide).collect()
+    }
+
+    /// The people who are covered nowhere in the feed and whom no group can take, because their group value
+    /// is blank or unlisted: places in [`People::iter`]. They are left out and listed.
+    #[must_use]
+    pub fn unplaced(&self, groups: &[GroupFacts]) -> Vec<u32> {
+        let covering = covering(groups);
+        let nowhere = |(_, (id, person)): &(u32, (&str, &crate::roster::Person))| {
+            !matches!(person.route, Route::Group(_))
+                && !matches!(person.standing, crate::roster::Standing::Ended)
+                && !covering.contains_key(*id)
+        };
+        (0_u32..)
+            .zip(self.people.iter())
+            .filter(nowhere)
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// The places of the people who route to each group. A person with contradicting rows is with every
+    /// group that one of them names.
+    fn buckets(&self) -> HashMap<u32, Vec<u32>> {
+        let mut buckets: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (at, (id, person)) in (0_u32..).zip(self.people.iter()) {
+            if let Route::Group(group) = person.route {
+                buckets.entry(group).or_default().push(at);
+            }
+            let others: BTreeSet<u32> = self
+                .people
+                .duplicate_rows(id)
+                .iter()
+                .filter_map(|(_, route)| match route {
+                    Route::Group(group) if *route != person.route => Some(*group),
+                    Route::Group(_) | Route::Blank | Route::Unlisted => None,
+                })
+                .collect();
+            for group in others {
+                buckets.entry(group).or_default().push(at);
+            }
+        }
+        buckets
+    }
+
+    fn verdict(&self, plan: &Plan, facts: &GroupFacts) -> Verdict {
+        if let Some(why) = &facts.pass_over {
+            return Verdict::Skip(why.clone());
+        }
+        let bench = judge::Bench {
+            guard: self.guard,
+            suspicions: self.suspicions,
+            max_members: self.max_members,
+            failed_before: &facts.failed_before,
+            second_writer: facts.second_writer.as_deref(),
+            people: self.people,
+            now: self.now,
+        };
+        let Some(held) = judge::judge(plan, &bench) else {
+            return match self.unchanged(plan, facts) {
+                Some(why) => Verdict::Skip(why),
+                None => Verdict::Submit {
+                    submission: self.submission(plan, &BTreeSet::new()),
+                    approval: None,
+                },
+            };
+        };
+        match facts.approvals.iter().find(|approved| held.released_by(approved)) {
+            Some(approved) => {
+                let renewed = if held
+                    .reasons
+                    .iter()
+                    .any(|reason| reason.rule == "carry_forward_for")
+                {
+                    judge::carried_too_long(&plan.payload, self.guard, self.now)
+                        .into_iter()
+                        .collect()
+                } else {
+                    BTreeSet::new()
+                };
+                let submission = self.submission(plan, &renewed);
+                Verdict::Submit {
+                    submission,
+                    approval: Some(approved.digest.clone()),
+                }
+            }
+            None => Verdict::Hold(held),
+        }
+    }
+
+    /// Why an unchanged roster is not sent, if it is not. Never after a sync with failures: a cache must not
+    /// suppress the retry.
+    fn unchanged(&self, plan: &Plan, facts: &GroupFacts) -> Option<String> {
+        let resync_after = TimeDelta::from_std(self.resync_after?).unwrap_or(TimeDelta::MAX);
+        let since = facts.clean_since?;
+        let fresh = self.now.signed_duration_since(since) < resync_after;
+        let confirmed = plan.certainty == crate::roster::Certainty::Confirmed;
+        (fresh && confirmed && !plan.changes_something())
+            .then(|| "unchanged since the last completed sync".to_owned())
+    }
+
+    fn submission(&self, plan: &Plan, renewed: &BTreeSet<ReferenceId>) -> Arc<Submission> {
+        Arc::new(Submission::new(plan, self.people, renewed, self.now))
+    }
+}
+
+fn covering(groups: &[GroupFacts]) -> HashMap<ReferenceId, usize> {
+    let members = groups.iter().enumerate().flat_map(|(place, facts)| {
+        facts
+            .coverage
+            .iter()
+            .map(move |covered| (covered.id.clone(), place))
+    });
+    members.collect()
+}

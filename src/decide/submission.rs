@@ -1,30 +1,35 @@
 //! A roster that may be sent. Only `decide` can build one.
 
-use crate::roster::{GroupRef, People, PlanId, RecordRef, Records};
+use super::{Plan, plan::Again};
+use crate::roster::{GroupRef, People, PlanId, RecordRef, Records, ReferenceId};
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// The complete roster of one group, released by the guard or by a person.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Submission {
-    pub(in crate::decide) group: GroupRef,
-    pub(in crate::decide) members: Vec<Slot>,
-    pub(in crate::decide) people: Arc<People>,
-    pub(in crate::decide) sent_again: Arc<Records>,
+    group: GroupRef,
+    members: Vec<Place>,
+    people: Arc<People>,
+    again: Records,
+    /// What is remembered of a member beside the record; few have any.
+    notes: HashMap<ReferenceId, Note>,
 }
 
-/// Where the record of one member of the payload is, and what the next baseline needs to know.
-#[derive(Clone, Debug)]
-pub(in crate::decide) struct Slot {
-    pub(in crate::decide) record: Place,
-    pub(in crate::decide) plan: Option<PlanId>,
-    pub(in crate::decide) carried_since: Option<DateTime<Utc>>,
-}
-
+/// Where the record of one member is.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::decide) enum Place {
+enum Place {
     Read(u32),
-    SentAgain(u32),
+    Again(u32),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Note {
+    added_with: Option<PlanId>,
+    carried_since: Option<DateTime<Utc>>,
 }
 
 /// One member of a payload.
@@ -59,33 +64,69 @@ impl Submission {
 
     /// Every member, in the order in which they are sent; the same each time.
     pub fn members(&self) -> impl Iterator<Item = SubmissionMember<'_>> + '_ {
-        self.members.iter().filter_map(|slot| {
-            let record = match slot.record {
+        self.members.iter().filter_map(|place| {
+            let record = match *place {
                 Place::Read(index) => self.people.records.get(index),
-                Place::SentAgain(index) => self.sent_again.get(index),
+                Place::Again(index) => self.again.get(index),
             }?;
+            let note = if self.notes.is_empty() {
+                None
+            } else {
+                self.notes.get(record.reference_id())
+            };
             Some(SubmissionMember {
                 record,
-                added_with: slot.plan.as_ref(),
-                carried_since: slot.carried_since,
+                added_with: note.and_then(|note| note.added_with.as_ref()),
+                carried_since: note.and_then(|note| note.carried_since),
             })
         })
+    }
+
+    /// The payload of a plan that was released. `renewed` are the members whose carrying forward begins anew
+    /// at `now`, because a person approved it.
+    pub(in crate::decide) fn new(
+        plan: &Plan,
+        people: &Arc<People>,
+        renewed: &BTreeSet<ReferenceId>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut notes: HashMap<ReferenceId, Note> = HashMap::new();
+        for (id, added_with) in &plan.added_with {
+            notes.entry(id.clone()).or_default().added_with = Some(added_with.clone());
+        }
+        let mut again = Records::default();
+        let mut members: Vec<Place> = plan
+            .payload
+            .read
+            .iter()
+            .map(|&index| Place::Read(index))
+            .collect();
+        for (record, why) in &plan.payload.again {
+            members.push(Place::Again(again.push_record(record.view())));
+            if let (Again::Carried(since), Ok(id)) = (why, ReferenceId::new(record.view().reference_id())) {
+                let since = if renewed.contains(&id) { now } else { *since };
+                notes.entry(id).or_default().carried_since = Some(since);
+            }
+        }
+        Self {
+            group: plan.group.clone(),
+            members,
+            people: Arc::clone(people),
+            again,
+            notes,
+        }
     }
 
     /// A roster of these records, for tests of what carries and stores submissions.
     #[cfg(test)]
     pub(crate) fn of(group: GroupRef, records: Records) -> Self {
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        let slot = |index| Slot {
-            record: Place::SentAgain(index),
-            plan: None,
-            carried_since: None,
-        };
         Self {
             group,
-            members: (0..count).map(slot).collect(),
+            members: (0..count).map(Place::Again).collect(),
             people: Arc::default(),
-            sent_again: Arc::new(records),
+            again: records,
+            notes: HashMap::new(),
         }
     }
 }

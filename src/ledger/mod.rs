@@ -4,6 +4,6 @@ mod model;
 
 pub use model::{
     AcceptedRead, Attempt, AttemptId, Consequence, Counts, Facts, FileReport, GroupReport, Hold, Intent,
-    IntentMember, Pin, ReadReport, RowProblem, Run, RunOutcome, RunResult, SourceShape, StoredIncident,
-    StoredMail, Trigger, Word,
+    IntentMember, Pin, ReadReport, RowProblem, Run, RunOutcome, RunResult, StoredIncident, StoredMail,
+    Trigger, Word,
 };

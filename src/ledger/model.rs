@@ -4,6 +4,7 @@ use crate::{
     attempt::{Outcome, State},
     roster::{
         FeedName, GroupId, GroupRef, OrganizationId, PlanId, Problem, RecordRef, ReferenceId, RowAt, RunId,
+        SourceShape,
     },
 };
 use chrono::{DateTime, Utc};
@@ -306,19 +307,6 @@ pub struct AcceptedRead {
     pub run: u64,
     /// One for each source, by name.
     pub sources: BTreeMap<String, SourceShape>,
-}
-
-/// The shape of a source's data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SourceShape {
-    /// Data rows.
-    pub rows: u64,
-    /// Whether the file ended with a line end.
-    pub ends_with_newline: bool,
-    /// For each mapped column, how many rows have a value.
-    pub filled: BTreeMap<String, u64>,
-    /// The header, so that a later one can be recognised and shown.
-    pub header: Vec<String>,
 }
 
 /// An incident as remembered: `notify` writes and reads the body.

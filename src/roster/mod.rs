@@ -10,6 +10,7 @@ mod ids;
 mod people;
 mod record;
 mod rules;
+mod shape;
 
 pub use coverage::{Certainty, Coverage, Covered};
 pub use field::{FIELD_COUNT, Field};
@@ -18,3 +19,4 @@ pub use ids::{FeedName, GroupId, GroupRef, IdError, OrganizationId, PlanId, Refe
 pub use people::{Ineligible, People, PeopleBuilder, Person, Problem, Route, RowAt, Standing};
 pub use record::{Draft, Record, RecordRef, Records};
 pub use rules::{Rule, US_STATES, check};
+pub use shape::SourceShape;

@@ -114,6 +114,12 @@ impl People {
             .and_then(|index| self.people.get(index as usize))
     }
 
+    /// The person at this place of [`People::iter`].
+    #[must_use]
+    pub fn person(&self, index: u32) -> Option<&Person> {
+        self.people.get(index as usize)
+    }
+
     /// How many persons there are.
     #[must_use]
     pub fn len(&self) -> usize {

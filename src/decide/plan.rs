@@ -1,0 +1,306 @@
+//! The difference between what is covered and what was read, by fates, for one group.
+
+use super::{Approved, Fate, fate::fate};
+use crate::roster::{
+    Certainty, Coverage, Covered, Field, FingerprintKey, GroupRef, People, PlanId, Problem, Record,
+    RecordRef, ReferenceId, Standing,
+};
+use chrono::{DateTime, Utc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// What is known about one group before it is decided on.
+#[derive(Clone, Debug)]
+pub struct GroupFacts {
+    /// The group.
+    pub group: GroupRef,
+    /// Who is covered.
+    pub coverage: Coverage,
+    /// Why it must be passed over now, if it must: a request in flight, a wait after a lost answer.
+    pub pass_over: Option<String>,
+    /// Adds that failed at Vitable before: not counted again.
+    pub failed_before: BTreeSet<ReferenceId>,
+    /// What persons approved, unexpired and unspent.
+    pub approvals: Vec<Approved>,
+    /// What shows that somebody else writes to this group, if something does.
+    pub second_writer: Option<String>,
+    /// When the last sync completed without any failure, if the last one did.
+    pub clean_since: Option<DateTime<Utc>>,
+}
+
+/// The plan of one group.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The group.
+    pub group: GroupRef,
+    /// How sure the picture of who is covered was.
+    pub certainty: Certainty,
+    /// How many members are covered.
+    pub covered: u64,
+    /// Every covered member who is not kept, with his fate, in the order of the baseline.
+    pub fates: Vec<(ReferenceId, Fate)>,
+    /// How many covered members are kept with the values that Vitable has.
+    pub unchanged: u64,
+    /// Kept members with other values than last accepted, and which.
+    pub updated: Vec<(ReferenceId, Vec<Field>)>,
+    /// Kept members whose plan is another one than last accepted. Vitable does not apply it.
+    pub plan_changes: Vec<ReferenceId>,
+    /// Kept members who remain on another plan than the source says.
+    pub on_old_plan: Vec<ReferenceId>,
+    /// New members: places in [`People::iter`].
+    pub added: Vec<u32>,
+    /// People covered in another group of the feed who would come here: places in [`People::iter`].
+    pub arriving: Vec<u32>,
+    /// People who are not covered and whose rows route here but cannot be used: places in [`People::iter`].
+    pub left_out: Vec<u32>,
+    /// People with contradicting rows that concern this group.
+    pub duplicates: Vec<ReferenceId>,
+    /// Covered members whose last accepted record was needed and is not there.
+    pub records_missing: Vec<ReferenceId>,
+    /// The plan that a member was added with, where it is not the plan of the record that is sent.
+    pub(in crate::decide) added_with: HashMap<ReferenceId, PlanId>,
+    pub(in crate::decide) payload: Payload,
+}
+
+/// The members that would be sent, before the guard has spoken.
+#[derive(Clone, Debug, Default)]
+pub(in crate::decide) struct Payload {
+    /// Record indexes of the read.
+    pub(in crate::decide) read: Vec<u32>,
+    /// Records that are sent again or patched.
+    pub(in crate::decide) again: Vec<(Record, Again)>,
+}
+
+/// Why a record of the ledger's is in the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::decide) enum Again {
+    /// The row cannot be used, since then.
+    Carried(DateTime<Utc>),
+    /// The member's group value names no group.
+    Unrouted,
+    /// The move waits.
+    MoveWaits,
+    /// The row is used but for an optional field.
+    Patched,
+}
+
+impl Payload {
+    pub(in crate::decide) fn len(&self) -> u64 {
+        u64::try_from(self.read.len() + self.again.len()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Plan {
+    /// How many covered members have this fate, by the fate's name.
+    #[must_use]
+    pub fn count(&self, name: &str) -> u64 {
+        u64::try_from(self.with_fate(name).count()).unwrap_or(u64::MAX)
+    }
+
+    /// The covered members of this fate, by the fate's name.
+    pub fn with_fate<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a ReferenceId> + 'a {
+        self.fates
+            .iter()
+            .filter(move |(_, fate)| fate.name() == name)
+            .map(|(id, _)| id)
+    }
+
+    /// How many members the payload has.
+    #[must_use]
+    pub fn payload_len(&self) -> u64 {
+        self.payload.len()
+    }
+
+    /// The covered members who are not in the payload.
+    pub fn removed(&self) -> impl Iterator<Item = &ReferenceId> + '_ {
+        // A move waits until both groups are clear, so that a moved member stays for now.
+        self.fates
+            .iter()
+            .filter(|(_, fate)| fate.leaves() && *fate != Fate::Moved)
+            .map(|(id, _)| id)
+    }
+
+    /// Whether the roster differs from what Vitable has.
+    #[must_use]
+    pub fn changes_something(&self) -> bool {
+        !self.added.is_empty() || !self.updated.is_empty() || self.removed().next().is_some()
+    }
+}
+
+/// Where the people of a read and the covered members of a feed meet.
+pub(in crate::decide) struct Meeting<'a> {
+    pub(in crate::decide) people: &'a Arc<People>,
+    pub(in crate::decide) key: &'a FingerprintKey,
+    pub(in crate::decide) now: DateTime<Utc>,
+    /// Which group covers a reference.
+    pub(in crate::decide) covering: &'a HashMap<ReferenceId, usize>,
+}
+
+impl Meeting<'_> {
+    /// The plan of one group. `bucket` are the places of the people who route to it, `records` the last
+    /// accepted records that [`wanted`] named.
+    pub(in crate::decide) fn plan(
+        &self,
+        facts: &GroupFacts,
+        place: usize,
+        bucket: &[u32],
+        records: &HashMap<ReferenceId, Record>,
+    ) -> Plan {
+        let mut plan = Plan {
+            group: facts.group.clone(),
+            certainty: facts.coverage.certainty.clone(),
+            covered: u64::try_from(facts.coverage.len()).unwrap_or(u64::MAX),
+            fates: Vec::new(),
+            unchanged: 0,
+            updated: Vec::new(),
+            plan_changes: Vec::new(),
+            on_old_plan: Vec::new(),
+            added: Vec::new(),
+            arriving: Vec::new(),
+            left_out: Vec::new(),
+            duplicates: Vec::new(),
+            records_missing: Vec::new(),
+            added_with: HashMap::new(),
+            payload: Payload::default(),
+        };
+        self.covered_members(facts, records, &mut plan);
+        self.newcomers(facts, place, bucket, &mut plan);
+        plan
+    }
+
+    fn covered_members(&self, facts: &GroupFacts, records: &HashMap<ReferenceId, Record>, plan: &mut Plan) {
+        let group = self.people.group_index(&facts.group);
+        for covered in facts.coverage.iter() {
+            let id = &covered.id;
+            let fate = fate(self.people, id.as_str(), group);
+            let again = match fate {
+                Fate::Kept => {
+                    self.keep(covered, records, plan);
+                    continue;
+                }
+                Fate::Carried => Some(Again::Carried(covered.carried_since.unwrap_or(self.now))),
+                Fate::Unrouted => Some(Again::Unrouted),
+                Fate::Moved => Some(Again::MoveWaits),
+                Fate::Ended | Fate::Ineligible(_) | Fate::Absent => None,
+            };
+            if self
+                .people
+                .get(id.as_str())
+                .is_some_and(|person| person.standing == Standing::Duplicate)
+            {
+                plan.duplicates.push(id.clone());
+            }
+            if let Some(again) = again {
+                match records.get(id) {
+                    Some(record) => {
+                        note_plan(covered, record.view(), plan);
+                        plan.payload.again.push((record.clone(), again));
+                    }
+                    None => plan.records_missing.push(id.clone()),
+                }
+            }
+            plan.fates.push((id.clone(), fate));
+        }
+    }
+
+    fn keep(&self, covered: &Covered, records: &HashMap<ReferenceId, Record>, plan: &mut Plan) {
+        let id = covered.id.as_str();
+        let Some(person) = self.people.get(id) else { return };
+        let (Standing::Eligible(index), Some(read)) = (person.standing, self.people.record_of(person)) else {
+            return;
+        };
+        let patched = patch(read, self.people.problems_of(id), records.get(&covered.id));
+        let record = patched.as_ref().map_or(read, Record::view);
+        if self.key.whole(record) == covered.prints.whole {
+            plan.unchanged += 1;
+        } else {
+            let prints = self.key.of(record);
+            let changed: Vec<Field> = covered.prints.changed(&prints).collect();
+            if changed.contains(&Field::PlanId) {
+                plan.plan_changes.push(covered.id.clone());
+            }
+            plan.updated.push((covered.id.clone(), changed));
+        }
+        if note_plan(covered, record, plan) {
+            plan.on_old_plan.push(covered.id.clone());
+        }
+        match patched {
+            Some(record) => plan.payload.again.push((record, Again::Patched)),
+            None => plan.payload.read.push(index),
+        }
+    }
+
+    fn newcomers(&self, facts: &GroupFacts, place: usize, bucket: &[u32], plan: &mut Plan) {
+        for &at in bucket {
+            let Some(person) = self.people.person(at) else {
+                continue;
+            };
+            let id = self.people.id_of(person);
+            if facts.coverage.get(id).is_some() {
+                continue;
+            }
+            let elsewhere = self.covering.get(id).is_some_and(|&group| group != place);
+            match person.standing {
+                Standing::Eligible(_) if elsewhere => plan.arriving.push(at),
+                Standing::Eligible(index) => {
+                    plan.added.push(at);
+                    plan.payload.read.push(index);
+                }
+                Standing::Duplicate => {
+                    plan.duplicates.extend(ReferenceId::new(id).ok());
+                    if !elsewhere {
+                        plan.left_out.push(at);
+                    }
+                }
+                Standing::Unusable { .. } if !elsewhere => plan.left_out.push(at),
+                Standing::Unusable { .. } | Standing::Ended | Standing::Ineligible(_) => {}
+            }
+        }
+    }
+}
+
+/// Remembers the plan that the member was added with, when the record says another one.
+fn note_plan(covered: &Covered, record: RecordRef<'_>, plan: &mut Plan) -> bool {
+    let differs = record.get(Field::PlanId) != covered.plan.as_str();
+    if differs {
+        plan.added_with.insert(covered.id.clone(), covered.plan.clone());
+    }
+    differs
+}
+
+/// The covered members of a group whose last accepted record a plan needs: those who are sent again, and
+/// those of whom an optional field could not be used.
+#[must_use]
+pub fn wanted(people: &People, facts: &GroupFacts) -> Vec<ReferenceId> {
+    let group = people.group_index(&facts.group);
+    facts
+        .coverage
+        .iter()
+        .filter(|covered| match fate(people, covered.id.as_str(), group) {
+            Fate::Carried | Fate::Unrouted | Fate::Moved => true,
+            Fate::Kept => !people.problems_of(covered.id.as_str()).is_empty(),
+            Fate::Ended | Fate::Ineligible(_) | Fate::Absent => false,
+        })
+        .map(|covered| covered.id.clone())
+        .collect()
+}
+
+/// The row with its unusable optional fields as last accepted. `None` when the row can go as it is.
+fn patch(read: RecordRef<'_>, problems: &[Problem], last: Option<&Record>) -> Option<Record> {
+    let last = last?;
+    let mut patched: Option<Record> = None;
+    for field in problems
+        .iter()
+        .filter_map(|problem| problem.field)
+        .filter(|field| !field.required())
+    {
+        let value = last.view().get(field);
+        let record = patched.as_ref().map_or(read, Record::view);
+        if record.get(field) != value {
+            patched = Some(record.with(field, value));
+        }
+    }
+    patched
+}
