@@ -64,21 +64,21 @@ impl Submission {
 
     /// Every member, in the order in which they are sent; the same each time.
     pub fn members(&self) -> impl Iterator<Item = SubmissionMember<'_>> + '_ {
-        self.members.iter().filter_map(|place| {
-            let record = match *place {
-                Place::Read(index) => self.people.records.get(index),
-                Place::Again(index) => self.again.get(index),
-            }?;
-            let note = if self.notes.is_empty() {
-                None
-            } else {
-                self.notes.get(record.reference_id())
-            };
-            Some(SubmissionMember {
-                record,
-                added_with: note.and_then(|note| note.added_with.as_ref()),
-                carried_since: note.and_then(|note| note.carried_since),
-            })
+        (0..self.members.len()).filter_map(|index| self.member(index))
+    }
+
+    /// The member at this place of the order in which they are sent, from 0; `None` past the end.
+    #[must_use]
+    pub fn member(&self, index: usize) -> Option<SubmissionMember<'_>> {
+        let record = match *self.members.get(index)? {
+            Place::Read(index) => self.people.records.get(index),
+            Place::Again(index) => self.again.get(index),
+        }?;
+        let note = if self.notes.is_empty() { None } else { self.notes.get(record.reference_id()) };
+        Some(SubmissionMember {
+            record,
+            added_with: note.and_then(|note| note.added_with.as_ref()),
+            carried_since: note.and_then(|note| note.carried_since),
         })
     }
 

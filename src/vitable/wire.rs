@@ -1,6 +1,6 @@
 //! The shapes of Vitable's JSON (`vitable-api.md`). Read leniently: unknown fields may appear anywhere.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Every success body wraps its payload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,7 +109,12 @@ pub struct SyncFailure {
     pub reference_id: String,
     /// `add` or `remove`; may gain values.
     pub operation: String,
-    /// For people.
-    #[serde(default)]
+    /// For people; `null` is read as empty.
+    #[serde(default, deserialize_with = "or_empty")]
     pub reason: String,
+}
+
+/// A reason that is missing must not make the whole outcome unreadable.
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Option::unwrap_or_default)
 }

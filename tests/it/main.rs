@@ -1,1 +1,3 @@
 //! Tests against real peers.
+
+mod vitable;
