@@ -11,11 +11,22 @@ pub enum Settings {
     Folder {
         /// Where the `.eml` files go.
         folder: PathBuf,
-        /// The sender, with an optional name.
+        /// The sender, with an optional name; [`super::is_mailbox`] holds.
         from: String,
-        /// The recipients.
+        /// The recipients; [`super::is_mailbox`] holds for each.
         to: Vec<String>,
         /// An open problem is mailed again this often.
         remind_every: Duration,
     },
+}
+
+impl Settings {
+    /// How often an open incident is mailed again; none when nobody is told.
+    #[must_use]
+    pub fn remind_every(&self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::Folder { remind_every, .. } => Some(*remind_every),
+        }
+    }
 }

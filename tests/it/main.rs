@@ -1,3 +1,4 @@
 //! Tests against real peers.
 
 mod vitable;
+mod notify;

@@ -1,0 +1,265 @@
+//! What a person should know, as data.
+
+use crate::roster::{FeedName, GroupRef, RequestId, RowAt, RunId};
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What sort of thing happened. The order is the order in a mail: what puts coverage or the record of
+        /// it at risk comes first.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Kind {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl Kind {
+            /// Every kind, the most urgent first.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The kind's name as it is stored, such as `read_incomplete`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The configuration reaches another base URL or organization than the state directory belongs to.
+    OtherLedger = "other_ledger",
+    /// The state directory cannot be written.
+    Disk = "disk",
+    /// This host's clock and Vitable's differ by more than ten minutes.
+    ClockWrong = "clock_wrong",
+    /// A credential was refused.
+    Credential = "credential",
+    /// Something may have reached Vitable, and nobody knows what became of it.
+    OutcomeUnknown = "outcome_unknown",
+    /// Vitable did not finish within `poll.give_up_after`.
+    TimedOut = "timed_out",
+    /// Vitable has not finished within `poll.stuck_after`.
+    Stuck = "stuck",
+    /// The numbers of a finished sync do not match the plan: somebody else writes to the group.
+    SecondWriter = "second_writer",
+    /// A reference has another `grp_` id than before.
+    GroupChangedId = "group_changed_id",
+    /// A reference names no group at Vitable, or more than one.
+    GroupUnknown = "group_unknown",
+    /// Vitable refused a roster as a whole.
+    Refused = "refused",
+    /// Vitable finished, but some members were not applied.
+    MembersFailed = "members_failed",
+    /// A change waits for a person.
+    Held = "held",
+    /// A complete read looks unlike the last accepted one: every group of the feed is held.
+    ReadSuspicious = "read_suspicious",
+    /// Something of a read is provably missing.
+    ReadIncomplete = "read_incomplete",
+    /// A source could not be read.
+    SourceFailed = "source_failed",
+    /// Vitable's API could not be reached.
+    ApiUnreachable = "api_unreachable",
+    /// The configuration does not fit what was found.
+    ConfigWrong = "config_wrong",
+    /// A run that the recovery began again did not end either.
+    UnfinishedRun = "unfinished_run",
+    /// Rows of people who are not covered cannot be used.
+    RowsLeftOut = "rows_left_out",
+    /// Rows of covered people cannot be used; their last accepted records are sent again.
+    RowsCarried = "rows_carried",
+    /// Members remain on another plan than the source names.
+    OldPlan = "old_plan",
+}
+
+/// One thing that a person should know. It has no personal data: people are named by `reference_id` and row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// What sort of thing.
+    pub kind: Kind,
+    /// The feed concerned; none when it is about the whole daemon.
+    pub feed: Option<FeedName>,
+    /// The group concerned.
+    pub group: Option<GroupRef>,
+    /// The run that saw it last.
+    pub run: Option<RunId>,
+    /// The request, for Vitable's support.
+    pub request_id: Option<RequestId>,
+    /// Vitable's trace id.
+    pub trace_id: Option<String>,
+    /// What happened this time, as whole sentences. A change of it is worth a new mail, so it must not have
+    /// anything in it that differs from run to run by itself, such as a time or a run's number.
+    pub reason: String,
+    /// What to do: sentences and commands to type (a line that begins with `rosterd `). The first is a
+    /// sentence, and the mail's first line. Left empty, the kind's own words are used.
+    #[serde(default)]
+    pub what_to_do: Vec<String>,
+    /// Who is affected. A mail shows the first 50.
+    #[serde(default)]
+    pub people: Vec<Affected>,
+    /// Numbers by name. The names of the plan's counts (`covered`, `payload`, `added`, `removed`, `absent`,
+    /// `carried`, `left_out`, …) and `failed`, `rows` and `problem_rows` have a label of their own and may
+    /// stand in the subject; any other is shown as it is, with spaces for underscores.
+    #[serde(default)]
+    pub counts: Vec<(String, u64)>,
+}
+
+/// One person whom an incident affects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affected {
+    /// The member's key; empty for a row that names nobody.
+    pub reference_id: String,
+    /// Where, when there is a row.
+    pub row: Option<RowAt>,
+    /// What is the matter, without any value of the row.
+    pub what: String,
+}
+
+impl Incident {
+    /// An incident with nothing but its kind and reason; the rest is set with the struct update syntax.
+    #[must_use]
+    pub fn new(kind: Kind, reason: impl Into<String>) -> Self {
+        Self {
+            kind,
+            feed: None,
+            group: None,
+            run: None,
+            request_id: None,
+            trace_id: None,
+            reason: reason.into(),
+            what_to_do: Vec::new(),
+            people: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+
+    /// The identity under which it stays open from run to run: kind, feed, group, and for a request that hangs
+    /// the request. A JSON list, so that no name can be mistaken for another.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let request = match self.kind {
+            Kind::Stuck | Kind::TimedOut => self.request_id.as_ref(),
+            Kind::OtherLedger
+            | Kind::Disk
+            | Kind::ClockWrong
+            | Kind::Credential
+            | Kind::OutcomeUnknown
+            | Kind::SecondWriter
+            | Kind::GroupChangedId
+            | Kind::GroupUnknown
+            | Kind::Refused
+            | Kind::MembersFailed
+            | Kind::Held
+            | Kind::ReadSuspicious
+            | Kind::ReadIncomplete
+            | Kind::SourceFailed
+            | Kind::ApiUnreachable
+            | Kind::ConfigWrong
+            | Kind::UnfinishedRun
+            | Kind::RowsLeftOut
+            | Kind::RowsCarried
+            | Kind::OldPlan => None,
+        };
+        serde_json::json!([self.kind, self.feed, self.group, request]).to_string()
+    }
+
+    /// Digest of the reason: another one is worth a new mail.
+    #[must_use]
+    pub fn reason_digest(&self) -> String {
+        blake3::hash(self.reason.as_bytes()).to_hex().to_string()
+    }
+
+    /// Takes in another incident of the same key, so that two failed sources of a feed are one incident.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        if !self.reason.contains(&other.reason) {
+            self.reason.push(' ');
+            self.reason.push_str(&other.reason);
+        }
+        for step in &other.what_to_do {
+            if !self.what_to_do.contains(step) {
+                self.what_to_do.push(step.clone());
+            }
+        }
+        self.people.extend(other.people.iter().cloned());
+        for (name, number) in &other.counts {
+            match self.counts.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum = sum.saturating_add(*number),
+                None => self.counts.push((name.clone(), *number)),
+            }
+        }
+        self.request_id = self.request_id.take().or_else(|| other.request_id.clone());
+        self.trace_id = self.trace_id.take().or_else(|| other.trace_id.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(feed: &str, group: &str) -> Incident {
+        Incident {
+            feed: Some(FeedName::new(feed).unwrap()),
+            group: Some(GroupRef::new(group).unwrap()),
+            ..Incident::new(Kind::Held, "two would go.")
+        }
+    }
+
+    #[test]
+    fn names_cannot_run_into_each_other_in_a_key() {
+        assert_eq!(held("acme", "east").key(), r#"["held","acme","east",null]"#);
+        assert_ne!(held("a/b", "c").key(), held("a", "b/c").key());
+        assert_ne!(held("a\",\"b", "c").key(), held("a", "b\",\"c").key());
+    }
+
+    #[test]
+    fn only_a_hanging_request_is_told_apart_by_its_id() {
+        let request = |kind, id: &str| Incident {
+            request_id: Some(RequestId::new(id).unwrap()),
+            ..Incident::new(kind, "")
+        };
+        assert_ne!(
+            request(Kind::Stuck, "grpmsr_1").key(),
+            request(Kind::Stuck, "grpmsr_2").key()
+        );
+        assert_eq!(
+            request(Kind::MembersFailed, "grpmsr_1").key(),
+            request(Kind::MembersFailed, "grpmsr_2").key()
+        );
+    }
+
+    #[test]
+    fn what_is_stored_comes_back_and_an_older_record_without_lists_too() {
+        let mut incident = held("acme", "east");
+        incident.people.push(Affected {
+            reference_id: "E-1".into(),
+            row: Some(RowAt {
+                source: 0,
+                record: 3,
+                line: 4,
+            }),
+            what: "no row".into(),
+        });
+        incident.counts.push(("removed".into(), 2));
+        let stored = serde_json::to_value(&incident).unwrap();
+        assert_eq!(serde_json::from_value::<Incident>(stored).unwrap(), incident);
+        let short = r#"{"kind":"disk","feed":null,"group":null,"run":null,"request_id":null,
+            "trace_id":null,"reason":"full"}"#;
+        assert_eq!(
+            serde_json::from_str::<Incident>(short).unwrap(),
+            Incident::new(Kind::Disk, "full")
+        );
+    }
+
+    #[test]
+    fn two_incidents_of_one_key_become_one_that_says_both() {
+        let mut one = held("acme", "east");
+        one.counts = vec![("rows".into(), 3)];
+        let mut other = held("acme", "east");
+        other.reason = "another thing.".into();
+        other.counts = vec![("rows".into(), 4), ("removed".into(), 1)];
+        one.absorb(&other);
+        assert_eq!(one.reason, "two would go. another thing.");
+        assert_eq!(one.counts, [("rows".to_owned(), 7), ("removed".to_owned(), 1)]);
+        assert_eq!(Kind::ALL.len(), Kind::OldPlan as usize + 1);
+    }
+}

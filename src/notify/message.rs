@@ -1,0 +1,114 @@
+//! The mail as it is sent: headers, plain text and HTML.
+
+use super::{Settings, html, letter::Letter, text};
+use chrono::{DateTime, Utc};
+use lettre::{
+    Message,
+    message::{
+        Mailbox, MultiPart, SinglePart,
+        header::{HeaderName, HeaderValue},
+    },
+};
+use std::time::SystemTime;
+
+/// References kept in a header; a longer list helps no mail program.
+const REFERENCES: usize = 20;
+
+/// A mail for the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// With angle brackets; fixed here, so that a second delivery is recognised.
+    pub message_id: String,
+    /// Who gets it: addresses without names.
+    pub to: Vec<String>,
+    /// The subject, as text.
+    pub subject: String,
+    /// The whole message as it is sent: ASCII, with CR LF line ends.
+    pub message: String,
+}
+
+/// Whether a text is a sender or recipient as the configuration takes it: `ops@partner.example` or
+/// `rosterd <alerts@partner.example>`.
+#[must_use]
+pub fn is_mailbox(text: &str) -> bool {
+    text.parse::<Mailbox>().is_ok()
+}
+
+/// Makes the message. `token` is random and becomes part of the Message-ID. None with [`Settings::None`], or
+/// when `from` is no address, which [`is_mailbox`] refuses at load. A recipient that is none is passed over for
+/// the sake of the others.
+pub(super) fn compose(letter: &Letter, settings: &Settings, now: DateTime<Utc>, token: &str) -> Option<Mail> {
+    let (from, to) = match settings {
+        Settings::None => return None,
+        Settings::Folder { from, to, .. } => (from.parse::<Mailbox>().ok()?, to),
+    };
+    let mut to: Vec<Mailbox> = to.iter().filter_map(|one| one.parse().ok()).collect();
+    if to.is_empty() {
+        // A mail without a recipient cannot be sent; its sender is somebody who will ask.
+        to.push(from.clone());
+    }
+    let token = safe(token, &letter.subject, now);
+    let message_id = format!("<rosterd.{token}@{}>", domain(&from));
+    let recipients = to.iter().map(|one| one.email.to_string()).collect();
+    let mut builder = Message::builder()
+        .from(from)
+        .subject(letter.subject.clone())
+        .message_id(Some(message_id.clone()))
+        .date(SystemTime::from(now))
+        .raw_header(raw("Auto-Submitted", "auto-generated"))
+        .raw_header(raw("X-Auto-Response-Suppress", "All"));
+    for one in to {
+        builder = builder.to(one);
+    }
+    if let Some(first) = letter.threads.first() {
+        let threads: Vec<&str> = letter
+            .threads
+            .iter()
+            .take(REFERENCES)
+            .map(String::as_str)
+            .collect();
+        builder = builder.in_reply_to(first.clone()).references(threads.join(" "));
+    }
+    let parts = MultiPart::alternative()
+        .boundary(format!("rosterd.{token}"))
+        .singlepart(SinglePart::plain(text::render(letter)))
+        .singlepart(SinglePart::html(html::render(letter)));
+    let message = builder.multipart(parts).ok()?;
+    Some(Mail {
+        message_id,
+        to: recipients,
+        subject: letter.subject.clone(),
+        message: String::from_utf8_lossy(&message.formatted()).into_owned(),
+    })
+}
+
+fn raw(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+/// The token in the letters that a Message-ID and a MIME boundary take, at most 40 of them. An empty one is
+/// replaced by a digest, so that two mails never share an id.
+fn safe(token: &str, subject: &str, now: DateTime<Utc>) -> String {
+    let token: String = token
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(40)
+        .collect();
+    if token.is_empty() {
+        let seed = format!("{subject}\n{}", now.to_rfc3339());
+        blake3::hash(seed.as_bytes()).to_hex().chars().take(32).collect()
+    } else {
+        token
+    }
+}
+
+/// The sender's domain, unless it is too long for a header line or needs an encoding.
+fn domain(from: &Mailbox) -> String {
+    let domain = from.email.domain();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    if domain.len() <= 64 && domain.chars().all(plain) {
+        domain.to_owned()
+    } else {
+        "rosterd.invalid".to_owned()
+    }
+}

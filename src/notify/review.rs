@@ -1,0 +1,122 @@
+//! One look at everything that is open: what to store, and what to mail.
+
+use super::{
+    Incident, Mail, Reason, Record, Settings,
+    letter::{Entry, Letter},
+    message, needs_mail, recovered,
+};
+use chrono::{DateTime, Utc};
+use std::collections::{HashMap, HashSet};
+
+/// Tells whether a run could have seen this incident. An open one that it could have seen and did not is over;
+/// one that it could not have seen (of another feed, or of a step that it never reached) stays as it is.
+pub type Scope<'a> = dyn Fn(&Record) -> bool + 'a;
+
+/// What follows from a review. Both lists belong into one batch.
+#[derive(Clone, Debug, Default)]
+pub struct Review {
+    /// The records that are new or changed.
+    pub records: Vec<Record>,
+    /// None or one mail: several incidents of one review come together.
+    pub mails: Vec<Mail>,
+}
+
+/// Compares what a run found with what is known: opens, changes, reminds, resolves.
+///
+/// `ids` gives a random text for the Message-ID; it is asked only when there is a mail. With
+/// [`Settings::None`] the records are kept and nothing is mailed, so that an incident that is still open when
+/// alerts are switched on is mailed then.
+pub fn review(
+    current: &[Incident],
+    scope: &Scope<'_>,
+    known: &[Record],
+    now: DateTime<Utc>,
+    settings: &Settings,
+    ids: &mut dyn FnMut() -> String,
+) -> Review {
+    let current = merge(current);
+    let known_by_key: HashMap<&str, &Record> =
+        known.iter().map(|record| (record.key.as_str(), record)).collect();
+    let mut found = Vec::new();
+    for (key, incident) in &current {
+        let before = known_by_key.get(key.as_str()).copied();
+        let due = settings
+            .remind_every()
+            .and_then(|every| needs_mail(incident, before.map(Record::history).as_ref(), now, every));
+        let record = match before.filter(|record| record.is_open()) {
+            Some(record) => record.seen_again(incident, now),
+            None => Record::opened(incident, now),
+        };
+        if due.is_some() || before != Some(&record) {
+            found.push((record, due, Some(incident.clone())));
+        }
+    }
+    let seen: HashSet<&str> = current.iter().map(|(key, _)| key.as_str()).collect();
+    for record in known.iter().filter(|record| record.is_open()) {
+        if seen.contains(record.key.as_str()) || !scope(record) {
+            continue;
+        }
+        let due = settings.remind_every().and_then(|_| recovered(&record.history()));
+        let over = Record {
+            resolved: Some(now),
+            ..record.clone()
+        };
+        found.push((over, due, record.incident()));
+    }
+    mail(found, now, settings, ids)
+}
+
+type Found = (Record, Option<Reason>, Option<Incident>);
+
+/// Composes the one mail and notes it in the records that it tells of.
+fn mail(
+    mut found: Vec<Found>,
+    now: DateTime<Utc>,
+    settings: &Settings,
+    ids: &mut dyn FnMut() -> String,
+) -> Review {
+    let mut entries: Vec<Entry> = found
+        .iter()
+        .filter_map(|(record, due, incident)| {
+            Some(Entry {
+                reason: (*due)?,
+                incident: incident.clone()?,
+                opened: record.opened,
+                thread: record.thread.clone(),
+            })
+        })
+        .collect();
+    entries.sort_by_key(|entry| (entry.reason == Reason::Recovered, entry.incident.kind));
+    let mut mails = Vec::new();
+    if !entries.is_empty()
+        && let Some(mail) = message::compose(&Letter::new(&entries, now, settings), settings, now, &ids())
+    {
+        for (record, due, incident) in &mut found {
+            if due.is_some() && incident.is_some() {
+                record.note_mail(&mail.message_id, now);
+            }
+        }
+        mails.push(mail);
+    }
+    Review {
+        records: found.into_iter().map(|(record, ..)| record).collect(),
+        mails,
+    }
+}
+
+/// Incidents of one key become one, in the order in which they first appear.
+fn merge(current: &[Incident]) -> Vec<(String, Incident)> {
+    let mut merged: Vec<(String, Incident)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for incident in current {
+        let key = incident.key();
+        match places.get(&key).and_then(|&place| merged.get_mut(place)) {
+            Some((_, known)) => known.absorb(incident),
+            None => {
+                places.insert(key.clone(), merged.len());
+                merged.push((key, incident.clone()));
+            }
+        }
+    }
+    merged
+}

@@ -1,0 +1,163 @@
+//! Words for what can happen between a roster and Vitable's answer.
+
+use super::Words;
+
+pub(super) const HELD: Words = Words {
+    subject: "held",
+    tally: &[
+        ("removed", "removal waits", "removals wait"),
+        ("added", "addition waits", "additions wait"),
+    ],
+    happened: "The export was read whole, but the change to {group} is more than may go without a person.",
+    means: "Nobody has lost coverage. Until you decide nothing is sent for this group: new people wait for \
+            coverage, and people who left stay covered and are paid for.",
+    remedy: &[
+        "Look at the change to {group}, then approve or reject it.",
+        "rosterd show {run}",
+        "rosterd approve {run} --reason \"WHY\" {group}",
+        "rosterd reject {run} --reason \"WHY\" {group}",
+        "An approval is good for this change, not for a larger one. If the export is wrong, do nothing here and have \
+         it corrected: the next run decides afresh.",
+    ],
+    over_subject: "no longer held",
+    over: "{group} is no longer held.",
+};
+
+pub(super) const REFUSED: Words = Words {
+    subject: "submit refused",
+    tally: &[],
+    happened: "Vitable refused the roster of {group} as a whole. Nothing of it was applied.",
+    means: "Everybody keeps what the last finished sync gave. Until a roster is taken, new people wait for \
+            coverage, and people who left stay covered.",
+    remedy: &[
+        "Correct what Vitable names below for {group}, then run the feed again.",
+        "rosterd show {run}",
+        "rosterd sync {feed}",
+        "If Vitable's words do not help, ask its support about trace_id {trace}.",
+    ],
+    over_subject: "roster taken",
+    over: "Vitable has taken the roster of {group}.",
+};
+
+pub(super) const MEMBERS_FAILED: Words = Words {
+    subject: "members not applied",
+    tally: &[("failed", "person", "people")],
+    happened: "Vitable finished the sync of {group}, but did not apply the people below. Everybody else was applied.",
+    means: "Whoever should have been added has no coverage; whoever should have been removed is still covered and \
+            paid for. rosterd tries them again with each sync.",
+    remedy: &[
+        "Settle each person below by the reason that Vitable gives for {group}.",
+        "rosterd show {run}",
+        "Someone whom another organization still covers has to be released there first. A plan that is not found is \
+         corrected in the export or in the configuration.",
+    ],
+    over_subject: "every member applied",
+    over: "Vitable has applied every member of {group}.",
+};
+
+pub(super) const STUCK: Words = Words {
+    subject: "request stuck at Vitable",
+    tally: &[],
+    happened: "Vitable took the roster of {group} and has not finished within `poll.stuck_after`. rosterd goes on \
+               asking.",
+    means: "Nobody knows yet which additions and removals are done. No other roster of this group is sent meanwhile.",
+    remedy: &[
+        "Ask Vitable's support why the sync of {group} does not finish.",
+        "Give them the request_id {request}.",
+        "rosterd status",
+    ],
+    over_subject: "request finished",
+    over: "Vitable has finished the sync of {group}.",
+};
+
+pub(super) const TIMED_OUT: Words = Words {
+    subject: "request given up",
+    tally: &[],
+    happened: "Vitable took the roster of {group} and did not finish within `poll.give_up_after`. rosterd has stopped \
+               waiting for it.",
+    means: "Its additions and removals may or may not be done. The next scheduled run sends the roster afresh; \
+            until it is finished, rosterd counts everybody on either roster as covered. The old request is looked at \
+            each hour for seven days.",
+    remedy: &[
+        "Ask Vitable's support what became of the sync of {group}.",
+        "Give them the request_id {request}.",
+        "rosterd status",
+    ],
+    over_subject: "group in step again",
+    over: "{group} is in step with Vitable again.",
+};
+
+pub(super) const OUTCOME_UNKNOWN: Words = Words {
+    subject: "outcome unknown",
+    tally: &[],
+    happened: "The roster of {group} was on its way to Vitable when the answer was lost.",
+    means: "Its additions and removals may or may not be done. rosterd counts everybody on either roster as covered, \
+            waits for `poll.stuck_after`, sends the newest roster afresh, and once more with the run after it.",
+    remedy: &[
+        "Wait for the next two runs of {feed}: rosterd sends the newest roster of {group} by itself.",
+        "rosterd status",
+        "If no mail follows that says it is over, ask Vitable's support what arrived for this group.",
+        "rosterd show {run}",
+    ],
+    over_subject: "outcome known",
+    over: "a later sync of {group} was finished by Vitable.",
+};
+
+pub(super) const SECOND_WRITER: Words = Words {
+    subject: "somebody else changes the group",
+    tally: &[],
+    happened: "Vitable's numbers for the finished sync of {group} are not those of the plan, so somebody else \
+               changes the members of this group too.",
+    means: "Who is covered in this group is no longer certain, and two writers may remove each other's people. Its next \
+            change is held.",
+    remedy: &[
+        "Find out who else changes the members of {group} at Vitable, and stop it.",
+        "rosterd show {run}",
+        "Then look at the next change of the group with care before you approve it.",
+    ],
+    over_subject: "numbers agree again",
+    over: "a later sync of {group} was finished with the numbers of its plan.",
+};
+
+pub(super) const GROUP_CHANGED_ID: Words = Words {
+    subject: "group has another id",
+    tally: &[],
+    happened: "Vitable shows another `grp_` id for {group} than the one that rosterd knows.",
+    means: "Nothing is sent for this group, because the roster could reach another employer's people. Everybody keeps \
+            the coverage they have; new people wait.",
+    remedy: &[
+        "Ask Vitable why the id of {group} has changed, and accept it only if it is the same employer.",
+        "rosterd repin {group}",
+        "Afterwards the group counts as never synced, so its next roster is held for your approval.",
+    ],
+    over_subject: "group has its known id",
+    over: "{group} has the id that rosterd knows.",
+};
+
+pub(super) const GROUP_UNKNOWN: Words = Words {
+    subject: "group not found",
+    tally: &[],
+    happened: "No group at Vitable, or more than one, has exactly the `external_reference_id` {group}.",
+    means: "Nothing is sent for this group. Who is covered stays covered; its new people wait for coverage.",
+    remedy: &[
+        "Make {group} at Vitable, or correct its name in the configuration or in the export.",
+        "rosterd check --connect",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "group found",
+    over: "{group} was found at Vitable.",
+};
+
+pub(super) const OLD_PLAN: Words = Words {
+    subject: "members on an old plan",
+    tally: &[("plan_changes", "person", "people")],
+    happened: "The export names another plan for the people below than the one they were added with. Vitable does not \
+               change the plan of somebody who is subscribed.",
+    means: "They stay covered, on the plan that they were added with.",
+    remedy: &[
+        "Ask Vitable to change the plan of the people below, or correct the plan in {feed}.",
+        "rosterd show {run}",
+    ],
+    over_subject: "plans agree",
+    over: "everybody in {group} is on the plan that the export names.",
+};

@@ -1,0 +1,108 @@
+//! Words for what concerns this host, its state, its configuration and the way to Vitable.
+
+use super::Words;
+
+pub(super) const OTHER_LEDGER: Words = Words {
+    subject: "state belongs to another organization",
+    tally: &[],
+    happened: "The configuration reaches another base URL or another organization than the one that the state directory \
+               was made with.",
+    means: "Nothing is submitted by any feed: one organization's rosters must not replace another's. Nobody has lost \
+            coverage.",
+    remedy: &[
+        "Put back the former Vitable settings or API key, or give the other organization a `state_dir` of its own.",
+        "rosterd check --connect",
+    ],
+    over_subject: "state and organization agree",
+    over: "the configuration reaches the organization that the state directory belongs to.",
+};
+
+pub(super) const DISK: Words = Words {
+    subject: "state cannot be written",
+    tally: &[],
+    happened: "rosterd could not write to its state directory.",
+    means: "Nothing is submitted that could not be recorded. Nobody has lost coverage; a request that Vitable took \
+            is kept in the reserve file.",
+    remedy: &[
+        "Make room on the disk that holds the state directory.",
+        "df -h",
+        "rosterd status",
+        "rosterd sync --all",
+    ],
+    over_subject: "state can be written again",
+    over: "the state directory can be written again.",
+};
+
+pub(super) const CLOCK_WRONG: Words = Words {
+    subject: "clock wrong",
+    tally: &[],
+    happened: "The clock of this host and Vitable's are more than ten minutes apart.",
+    means: "Nothing is submitted, because a wrong day begins and ends coverage wrongly. Nobody has lost coverage.",
+    remedy: &[
+        "Set this host's clock, and see that its time service runs.",
+        "rosterd check --connect",
+        "rosterd sync --all",
+    ],
+    over_subject: "clock right again",
+    over: "the clocks agree again.",
+};
+
+pub(super) const CREDENTIAL: Words = Words {
+    subject: "credential refused",
+    tally: &[],
+    happened: "A credential was refused.",
+    means: "Nothing is submitted while this lasts, and one request an hour tries again. Nobody has lost coverage; new \
+            people wait, and people who left stay covered. Requests that Vitable took are not given up.",
+    remedy: &[
+        "Renew the credential that is named below, where the configuration points for it.",
+        "rosterd check --connect",
+        "A secret in a file is read again by itself. To try at once:",
+        "rosterd sync --all",
+    ],
+    over_subject: "credential accepted",
+    over: "the credential was accepted.",
+};
+
+pub(super) const API_UNREACHABLE: Words = Words {
+    subject: "Vitable not reachable",
+    tally: &[],
+    happened: "Vitable's API could not be reached, or gave no usable answer.",
+    means: "Nothing new was submitted. Nobody has lost coverage; new people wait, and people who left stay covered. \
+            rosterd tries again with the next run.",
+    remedy: &[
+        "Check this host's network, proxy and firewall; if they are well, wait for the next run.",
+        "rosterd check --connect",
+    ],
+    over_subject: "Vitable reachable again",
+    over: "Vitable's API answers again.",
+};
+
+pub(super) const CONFIG_WRONG: Words = Words {
+    subject: "configuration wrong",
+    tally: &[],
+    happened: "The configuration does not fit what was found.",
+    means: "Nothing was submitted for what is named below, so nobody has lost coverage. New people wait, and people \
+            who left stay covered.",
+    remedy: &[
+        "Correct the configuration at the place that is named below.",
+        "rosterd check",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "configuration right again",
+    over: "the configuration fits again.",
+};
+
+pub(super) const UNFINISHED_RUN: Words = Words {
+    subject: "run did not end",
+    tally: &[],
+    happened: "A run of {feed} was cut off, was begun again when rosterd started, and was cut off once more.",
+    means: "Nothing that Vitable took is lost. But the newest export is not sent before the next schedule: new people \
+            wait for coverage, and people who left stay covered.",
+    remedy: &[
+        "Find out why rosterd was stopped (memory, disk, restarts), then run {feed} by hand.",
+        "journalctl -u rosterd --since yesterday",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "run ended",
+    over: "a run of {feed} came to its end again.",
+};

@@ -1,0 +1,96 @@
+//! Words for what can go wrong between the source and the roster.
+
+use super::Words;
+
+pub(super) const SOURCE_FAILED: Words = Words {
+    subject: "source not read",
+    tally: &[],
+    happened: "A source of {feed} could not be read.",
+    means: "Nothing was submitted, so nobody has lost coverage. Until a read succeeds, new people wait for \
+            coverage, and people who left stay covered.",
+    remedy: &[
+        "Find out why {feed} could not be read: the place that failed is named below.",
+        "rosterd check --connect",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "source read again",
+    over: "{feed} was read whole again.",
+};
+
+pub(super) const READ_INCOMPLETE: Words = Words {
+    subject: "incomplete read",
+    tally: &[],
+    happened: "Something of what {feed} should have delivered is provably missing, so all of the read was thrown away.",
+    means: "Nothing was submitted: whoever is missing from a submitted roster loses coverage, so no approval \
+            can release an incomplete read. Nobody has lost coverage. New people wait, and people who left stay \
+            covered.",
+    remedy: &[
+        "Ask whoever sends the export of {feed} for a whole one, or fix what is named below.",
+        "rosterd show {run}",
+        "rosterd sync {feed}",
+        "If the export has changed on purpose, change the configuration and check it before the next run.",
+        "rosterd check",
+    ],
+    over_subject: "read whole again",
+    over: "{feed} was read whole again.",
+};
+
+pub(super) const READ_SUSPICIOUS: Words = Words {
+    subject: "suspicious read, held",
+    tally: &[],
+    happened: "The read of {feed} is complete, but looks unlike the last one that was accepted. Every group of the \
+               feed is held.",
+    means: "Nothing was submitted, so nobody has lost coverage. Until a person decides, new people wait for \
+            coverage, and people who left stay covered.",
+    remedy: &[
+        "Ask the employer whether the export of {feed} is right, then approve it or have it sent again.",
+        "rosterd show {run}",
+        "rosterd approve {run} --all --reason \"WHY\"",
+        "After a corrected export has arrived:",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "read accepted again",
+    over: "the newest read of {feed} is accepted, and becomes what later ones are compared with.",
+};
+
+pub(super) const ROWS_LEFT_OUT: Words = Words {
+    subject: "rows left out",
+    tally: &[
+        ("left_out", "person not covered", "people not covered"),
+        ("problem_rows", "row", "rows"),
+    ],
+    happened: "Rows of people who are not covered yet cannot be used, so these people are not on the roster.",
+    means: "The people below have no coverage, and get none until their rows are right. Nobody else is touched by this.",
+    remedy: &[
+        "Have HR correct the rows below in {feed}; the next run takes them by itself.",
+        "rosterd show {run} --rejects",
+        "The first command prints a file to hand back to HR. To take the corrected export at once:",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "no rows left out",
+    over: "every row of {feed} could be used again.",
+};
+
+pub(super) const ROWS_CARRIED: Words = Words {
+    subject: "rows carried forward",
+    tally: &[
+        (
+            "carried",
+            "person stays as last accepted",
+            "people stay as last accepted",
+        ),
+        ("problem_rows", "row", "rows"),
+    ],
+    happened: "Rows of covered people cannot be used, so the record that Vitable last accepted is sent again for \
+               each of them.",
+    means: "They stay covered. But what has changed in their rows does not reach Vitable, and if one of them has \
+            left, rosterd cannot see it. When a record is carried for longer than `carry_forward_for`, the group is held.",
+    remedy: &[
+        "Have HR correct the rows below in {feed}; the next run takes them by itself.",
+        "rosterd show {run} --rejects",
+        "The first command prints a file to hand back to HR. To take the corrected export at once:",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "nobody carried forward",
+    over: "the rows of all covered people in {feed} could be used again.",
+};

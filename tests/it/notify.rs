@@ -1,0 +1,617 @@
+//! The mails, as Python's `email` module and the folder see them: what is snapshot is what a person reads.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+use chrono::{DateTime, Utc};
+use rosterd::{
+    notify::{Affected, FolderTransport, Incident, Kind, Mail, Record, Review, Settings, review},
+    roster::{FeedName, GroupRef, RequestId, RowAt, RunId},
+};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration,
+};
+
+const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reads every `.eml` file of a folder in the order of its name, and prints what a mail program would show.
+const READER: &str = r#"
+import email, email.policy, json, pathlib, sys
+def read(path):
+    raw = path.read_bytes()
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    defects = [repr(d) for part in mail.walk() for d in part.defects]
+    headers = {k: [str(v) for v in mail.get_all(k)] for k in mail.keys()}
+    parts = [(p.get_content_type(), p.get_content()) for p in mail.iter_parts()]
+    return dict(kind=mail.get_content_type(), headers=headers, parts=parts, defects=defects,
+                long=max(len(l) for l in raw.split(b"\n")), ascii=raw.isascii())
+print(json.dumps([read(p) for p in sorted(pathlib.Path(sys.argv[1]).glob("*.eml"))]))
+"#;
+
+#[derive(Deserialize)]
+struct Read {
+    kind: String,
+    headers: BTreeMap<String, Vec<String>>,
+    parts: Vec<(String, String)>,
+    defects: Vec<String>,
+    long: usize,
+    ascii: bool,
+}
+
+impl Read {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |values| {
+            assert_eq!(values.len(), 1, "`{name}` stands once");
+            &values[0]
+        })
+    }
+
+    fn text(&self) -> &str {
+        &self.parts[0].1
+    }
+
+    fn html(&self) -> &str {
+        &self.parts[1].1
+    }
+
+    fn shown(&self) -> String {
+        let names = [
+            "From",
+            "To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "In-Reply-To",
+            "References",
+            "Auto-Submitted",
+        ];
+        let headers: Vec<String> = names
+            .iter()
+            .filter(|name| self.headers.contains_key(**name))
+            .map(|name| format!("{name}: {}", self.header(name)))
+            .collect();
+        format!("{}\n\n{}", headers.join("\n"), self.text())
+    }
+}
+
+/// Delivers the mails into a folder and reads them back, in the order given.
+fn read(mails: &[Mail]) -> Vec<Read> {
+    let folder = tempfile::tempdir().unwrap();
+    let transport = FolderTransport::new(folder.path());
+    for (number, mail) in mails.iter().enumerate() {
+        // A name of our own keeps the order; the transport's naming has its own test.
+        let id = format!("<{number:04}@x>");
+        transport.deliver(&id, mail.message.as_bytes()).unwrap();
+    }
+    let output = Command::new("python3")
+        .args(["-c", READER])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let read: Vec<Read> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(read.len(), mails.len());
+    for mail in &read {
+        assert_eq!(mail.defects, Vec::<String>::new());
+        assert_eq!(mail.kind, "multipart/alternative");
+        let kinds: Vec<&str> = mail.parts.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(kinds, ["text/plain", "text/html"]);
+        assert_eq!(mail.header("Auto-Submitted"), "auto-generated");
+        assert_eq!(mail.header("MIME-Version"), "1.0");
+        assert!(mail.ascii && mail.long < 998, "RFC 5322, 2.1.1");
+    }
+    read
+}
+
+fn at(hours: i64) -> DateTime<Utc> {
+    // Monday, 2026-11-23, 06:00 UTC.
+    DateTime::from_timestamp(1_795_413_600 + hours * 3600, 0).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings::Folder {
+        folder: "unused".into(),
+        from: "rosterd <alerts@partner.example>".into(),
+        to: vec![
+            "benefits-ops@partner.example".into(),
+            "Duty <duty@partner.example>".into(),
+        ],
+        remind_every: EVERY,
+    }
+}
+
+/// Reviews with Message-IDs that count up, and keeps the records as the ledger would.
+#[derive(Default)]
+struct Desk {
+    known: Vec<Record>,
+    mails: Vec<Mail>,
+    ids: u32,
+}
+
+impl Desk {
+    fn review(&mut self, current: &[Incident], hour: i64, settings: &Settings) -> Review {
+        self.review_in(current, &|_| true, hour, settings)
+    }
+
+    fn review_in(
+        &mut self,
+        current: &[Incident],
+        scope: &dyn Fn(&Record) -> bool,
+        hour: i64,
+        settings: &Settings,
+    ) -> Review {
+        let ids = &mut self.ids;
+        let review = review(current, scope, &self.known, at(hour), settings, &mut || {
+            *ids += 1;
+            format!("id{ids}")
+        });
+        for record in &review.records {
+            self.known.retain(|known| known.key != record.key);
+            self.known.push(record.clone());
+        }
+        self.mails.extend(review.mails.iter().cloned());
+        review
+    }
+}
+
+fn incident(kind: Kind, reason: &str) -> Incident {
+    Incident {
+        feed: Some(FeedName::new("acme").unwrap()),
+        group: Some(GroupRef::new("acme-east").unwrap()),
+        run: Some(RunId(41)),
+        ..Incident::new(kind, reason)
+    }
+}
+
+fn person(id: &str, record: u32, what: &str) -> Affected {
+    Affected {
+        reference_id: id.to_owned(),
+        row: Some(RowAt {
+            source: 0,
+            record,
+            line: record + 1,
+        }),
+        what: what.to_owned(),
+    }
+}
+
+fn counts(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
+    counts
+        .iter()
+        .map(|(name, number)| ((*name).to_owned(), *number))
+        .collect()
+}
+
+/// One of each kind of the feed or of the whole daemon.
+fn wide_examples() -> Vec<Incident> {
+    let daemon = |kind, reason: &str| Incident::new(kind, reason);
+    let feed = |kind, reason: &str| Incident {
+        group: None,
+        ..incident(kind, reason)
+    };
+    let mut left_out = feed(Kind::RowsLeftOut, "2 rows cannot be used.");
+    left_out.counts = counts(&[("rows", 120), ("left_out", 2)]);
+    left_out.people = vec![
+        person("E-2001", 17, "the column `DOB` is not a date of the calendar"),
+        person(
+            "",
+            80,
+            "the column `Employee ID` is blank, and Vitable requires it",
+        ),
+    ];
+    let mut carried = feed(Kind::RowsCarried, "1 row cannot be used.");
+    carried.counts = counts(&[("rows", 120), ("carried", 1)]);
+    carried.people = vec![person(
+        "E-1007",
+        7,
+        "the column `Phone` is not a 10-digit US phone number, since 2026-11-20",
+    )];
+    vec![
+        daemon(
+            Kind::OtherLedger,
+            "The state belongs to `https://api.vitablehealth.com`, `org_one`; the configuration reaches `org_two` there.",
+        ),
+        daemon(Kind::Disk, "No space is left in `/var/lib/rosterd`."),
+        daemon(Kind::ClockWrong, "This host is 47 minutes behind."),
+        Incident {
+            trace_id: Some("tr_5f1c".into()),
+            ..daemon(
+                Kind::Credential,
+                "Vitable answered 401 to the API key (`vitable.api_key`).",
+            )
+        },
+        daemon(
+            Kind::ApiUnreachable,
+            "`api.vitablehealth.com` did not answer within 60 s.",
+        ),
+        daemon(
+            Kind::ConfigWrong,
+            "`feeds.acme.groups.map` names `acme-north` twice.",
+        ),
+        feed(Kind::UnfinishedRun, "Run 41 began at recovery and has no end."),
+        feed(
+            Kind::SourceFailed,
+            "`sftp.acme.example` refused the key of `vitable`.",
+        ),
+        feed(
+            Kind::ReadIncomplete,
+            "The trailer counts 120 rows, and 87 were read.",
+        ),
+        Incident {
+            counts: counts(&[("rows", 87)]),
+            ..feed(
+                Kind::ReadSuspicious,
+                "The source has 87 rows, 33 fewer than its last accepted read; 12 may go.",
+            )
+        },
+        left_out,
+        carried,
+    ]
+}
+
+/// One of each kind that concerns a group.
+fn group_examples() -> Vec<Incident> {
+    let request = |kind, reason: &str| Incident {
+        request_id: Some(RequestId::new("grpmsr_8KqX").unwrap()),
+        ..incident(kind, reason)
+    };
+    let mut failed = request(Kind::MembersFailed, "1 member was not applied.");
+    failed.counts = counts(&[("added", 3), ("removed", 1), ("failed", 1)]);
+    failed.people = vec![person(
+        "E-1044",
+        44,
+        "not added: Member already has an active subscription!",
+    )];
+    let mut held = incident(
+        Kind::Held,
+        "12 members are absent, and 6 may be without a person.",
+    );
+    held.counts = counts(&[
+        ("covered", 120),
+        ("payload", 111),
+        ("added", 3),
+        ("absent", 12),
+        ("removed", 12),
+    ]);
+    held.people = (0..60)
+        .map(|n| Affected {
+            reference_id: format!("E-{}", 1000 + n),
+            row: None,
+            what: "absent, would be removed".to_owned(),
+        })
+        .collect();
+    let mut old_plan = incident(
+        Kind::OldPlan,
+        "1 member remains on plan `pln_gold`; the export names `pln_silver`.",
+    );
+    old_plan.counts = counts(&[("plan_changes", 1)]);
+    old_plan.people = vec![person("E-1050", 50, "added with `pln_gold`")];
+    vec![
+        incident(
+            Kind::OutcomeUnknown,
+            "The connection was reset after the first byte.",
+        ),
+        request(Kind::TimedOut, "24 hours have passed."),
+        request(Kind::Stuck, "15 minutes have passed."),
+        request(
+            Kind::SecondWriter,
+            "Planned were 3 additions and 1 removal; Vitable did 3 and 4.",
+        ),
+        incident(Kind::GroupChangedId, "Known is `grp_old`, shown is `grp_new`."),
+        incident(
+            Kind::GroupUnknown,
+            "None of 14 groups has it; the nearest is `acme-East`.",
+        ),
+        Incident {
+            trace_id: Some("tr_9a2e".into()),
+            ..incident(Kind::Refused, "Vitable answered 400: a plan id is malformed.")
+        },
+        failed,
+        held,
+        old_plan,
+    ]
+}
+
+#[test]
+fn every_kind_as_the_person_who_gets_it_reads_it() {
+    let mut examples = wide_examples();
+    examples.extend(group_examples());
+    examples.sort_by_key(|example| example.kind);
+    let kinds: Vec<Kind> = examples.iter().map(|example| example.kind).collect();
+    assert_eq!(kinds, Kind::ALL);
+    let mails: Vec<Mail> = examples
+        .iter()
+        .flat_map(|example| {
+            Desk::default()
+                .review(std::slice::from_ref(example), 0, &settings())
+                .mails
+        })
+        .collect();
+    let read = read(&mails);
+    for (example, mail) in examples.iter().zip(&read) {
+        let name = example.kind.name();
+        insta::assert_snapshot!(format!("mail_{name}"), mail.shown());
+        if [Kind::Held, Kind::RowsCarried, Kind::Credential].contains(&example.kind) {
+            insta::assert_snapshot!(format!("html_{name}"), mail.html());
+        }
+        let first = mail.text().lines().next().unwrap();
+        assert!(
+            mail.html().contains("<p style") && !first.starts_with("rosterd "),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_incident_is_one_thread_from_its_beginning_to_its_end() {
+    let mut desk = Desk::default();
+    let first = incident(
+        Kind::Held,
+        "12 members are absent, and 6 may be without a person.",
+    );
+    let other = incident(
+        Kind::Held,
+        "14 members are absent, and 6 may be without a person.",
+    );
+    for (current, hour, mails) in [
+        (vec![first.clone()], 0, 1),
+        (vec![first], 5, 1),
+        (vec![other.clone()], 6, 2),
+        (vec![other.clone()], 29, 2),
+        (vec![other], 30, 3),
+        (vec![], 31, 4),
+        (vec![], 32, 4),
+    ] {
+        desk.review(&current, hour, &settings());
+        assert_eq!(desk.mails.len(), mails, "after hour {hour}");
+    }
+    let read = read(&desk.mails);
+    for later in &read[1..] {
+        assert_eq!(later.header("In-Reply-To"), "<rosterd.id1@partner.example>");
+        assert_eq!(later.header("References"), "<rosterd.id1@partner.example>");
+    }
+    insta::assert_snapshot!("thread_changed", read[1].shown());
+    insta::assert_snapshot!("thread_reminder", read[2].shown());
+    insta::assert_snapshot!("thread_recovered", read[3].shown());
+    assert_eq!(desk.known.len(), 1);
+    assert_eq!(desk.known[0].mails, 4);
+    assert_eq!(desk.known[0].resolved, Some(at(31)));
+}
+
+#[test]
+fn what_comes_back_after_it_was_over_begins_a_new_thread() {
+    let mut desk = Desk::default();
+    let failed = incident(Kind::SourceFailed, "no route.");
+    desk.review(std::slice::from_ref(&failed), 0, &settings());
+    desk.review(&[], 1, &settings());
+    desk.review(&[failed], 2, &settings());
+    assert_eq!(desk.mails.len(), 3);
+    assert_eq!(desk.known[0].opened, at(2));
+    assert_eq!(desk.known[0].resolved, None);
+    assert_eq!(desk.known[0].thread.as_ref(), Some(&desk.mails[2].message_id));
+    assert_eq!(read(&desk.mails)[2].header("In-Reply-To"), "");
+}
+
+#[test]
+fn two_hundred_failing_runs_in_two_days_are_three_mails_and_one_recovery() {
+    let mut desk = Desk::default();
+    for run in 0..200_u64 {
+        let mut failed = incident(Kind::SourceFailed, "`sftp.acme.example` does not answer.");
+        failed.run = Some(RunId(run));
+        desk.review(&[failed], i64::try_from(run * 48 / 199).unwrap(), &settings());
+    }
+    assert_eq!(desk.mails.len(), 3, "opened, and two reminders");
+    desk.review(&[], 49, &settings());
+    desk.review(&[], 50, &settings());
+    assert_eq!(desk.mails.len(), 4);
+    assert_eq!(
+        desk.mails[3].subject,
+        "[rosterd] acme: recovered, source read again"
+    );
+}
+
+#[test]
+fn several_incidents_of_one_review_come_in_one_mail_the_most_urgent_first() {
+    let mut desk = Desk::default();
+    let wide = wide_examples();
+    let carried = wide.last().unwrap().clone();
+    desk.review(std::slice::from_ref(&carried), 0, &settings());
+    let mut west = incident(Kind::Refused, "Vitable answered 400: a plan id is malformed.");
+    west.group = Some(GroupRef::new("acme-west").unwrap());
+    let mut held = incident(Kind::Held, "2 members are absent, and 1 may be without a person.");
+    held.counts = counts(&[("removed", 2)]);
+    let review = desk.review(&[held, west], 1, &settings());
+    assert_eq!(review.mails.len(), 1);
+    assert_eq!(review.records.len(), 3);
+    let read = read(&review.mails);
+    insta::assert_snapshot!("several", read[0].shown());
+    insta::assert_snapshot!("several_html", read[0].html());
+}
+
+#[test]
+fn a_mail_of_many_groups_stays_readable() {
+    let many: Vec<Incident> = (0..30)
+        .map(|n| Incident {
+            group: Some(GroupRef::new(&format!("g-{n:02}")).unwrap()),
+            ..incident(Kind::Held, "a first sync.")
+        })
+        .collect();
+    let review = Desk::default().review(&many, 0, &settings());
+    let read = read(&review.mails);
+    assert_eq!(read[0].header("Subject"), "[rosterd] acme: held (and 29 more)");
+    assert_eq!(read[0].text().matches("What happened").count(), 20);
+    assert!(read[0].text().contains("- acme, group g-29: held\n"));
+    assert!(review.records.iter().all(|record| record.mailed == Some(at(0))));
+}
+
+#[test]
+fn two_incidents_of_one_key_are_one_and_an_unseen_step_stays_open() {
+    let mut desk = Desk::default();
+    let one = incident(Kind::SourceFailed, "`a` does not answer.");
+    let two = incident(Kind::SourceFailed, "`b` does not answer.");
+    let review = desk.review(&[one, two], 0, &settings());
+    assert_eq!(review.records.len(), 1);
+    assert_eq!(
+        review.records[0].incident().unwrap().reason,
+        "`a` does not answer. `b` does not answer."
+    );
+    let other_feed = |record: &Record| {
+        record.incident().is_some_and(|incident| {
+            incident
+                .feed
+                .as_ref()
+                .is_some_and(|feed| feed.as_str() == "globex")
+        })
+    };
+    let review = desk.review_in(&[], &other_feed, 1, &settings());
+    assert!(review.records.is_empty() && review.mails.is_empty());
+    assert!(desk.known[0].is_open());
+}
+
+#[test]
+fn without_alerts_incidents_are_kept_and_mailed_once_alerts_exist() {
+    let mut desk = Desk::default();
+    let held = [incident(Kind::Held, "a first sync.")];
+    assert!(desk.review(&held, 0, &Settings::None).mails.is_empty());
+    assert_eq!(desk.known.len(), 1);
+    assert!(
+        desk.review(&held, 1, &Settings::None).records.is_empty(),
+        "nothing changed"
+    );
+    assert_eq!(desk.review(&held, 2, &settings()).mails.len(), 1);
+    assert_eq!(desk.known[0].opened, at(0));
+    let mut silent = Desk::default();
+    silent.review(&held, 0, &Settings::None);
+    assert!(
+        silent.review(&[], 1, &settings()).mails.is_empty(),
+        "nobody was told that it began"
+    );
+    assert_eq!(silent.known[0].resolved, Some(at(1)));
+}
+
+#[test]
+fn a_hostile_name_changes_no_header_and_no_markup() {
+    let mut bad = incident(
+        Kind::Held,
+        "x\r\nBcc: thief@evil.example\r\n\r\n<script>alert(1)</script>",
+    );
+    bad.feed = Some(FeedName::new("<b>Zoë</b> \u{202e}emca").unwrap());
+    bad.group = Some(GroupRef::new("</p><img src=x onerror=alert(1)>; rm -rf ~").unwrap());
+    bad.trace_id = Some("t\r\nX-Evil: 1".into());
+    bad.people = vec![person("E-1</li><script>", 1, "<i>\r\n.\r\nwhat")];
+    bad.counts = counts(&[("<u>odd</u>", 1)]);
+    bad.what_to_do = vec![
+        "Look\r\nSubject: other".into(),
+        "rosterd show 41\r\nrm -rf ~".into(),
+    ];
+    let mut own_words = bad.clone();
+    own_words.what_to_do.clear();
+    let mails: Vec<Mail> = [bad, own_words]
+        .iter()
+        .flat_map(|one| {
+            Desk::default()
+                .review(std::slice::from_ref(one), 0, &settings())
+                .mails
+        })
+        .collect();
+    for mail in read(&mails) {
+        let names: Vec<&str> = mail.headers.keys().map(String::as_str).collect();
+        let expected = [
+            "Auto-Submitted",
+            "Content-Type",
+            "Date",
+            "From",
+            "MIME-Version",
+            "Message-ID",
+            "Subject",
+            "To",
+            "X-Auto-Response-Suppress",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(mail.header("Subject"), "[rosterd] <b>Zoë</b> \u{fffd}emca: held");
+        for markup in ["<script", "<img", "<i>", "<u>", "</b> "] {
+            assert!(!mail.html().contains(markup), "{markup}");
+        }
+        assert!(mail.html().contains("&lt;script&gt;"));
+    }
+    let text = read(&mails[1..])[0].text().to_owned();
+    assert!(
+        text.contains("--reason \"WHY\" '</p><img src=x onerror=alert(1)>; rm -rf ~'\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_sender_or_recipient_that_is_none_is_refused_or_passed_over() {
+    assert!(rosterd::notify::is_mailbox("rosterd <alerts@partner.example>"));
+    assert!(rosterd::notify::is_mailbox("ops@partner.example"));
+    for bad in [
+        "",
+        "ops",
+        "ops@",
+        "a@b.example\r\nBcc: c@d.example",
+        "two@a.example, more@a.example",
+    ] {
+        assert!(!rosterd::notify::is_mailbox(bad), "{bad:?}");
+    }
+    let settings = Settings::Folder {
+        folder: "unused".into(),
+        from: "alerts@partner.example".into(),
+        to: vec!["nobody".into(), "ops@partner.example".into()],
+        remind_every: EVERY,
+    };
+    let review = Desk::default().review(&[incident(Kind::Held, "a first sync.")], 0, &settings);
+    assert_eq!(review.mails[0].to, ["ops@partner.example"]);
+}
+
+#[test]
+fn delivering_twice_leaves_one_file_and_a_torn_write_is_made_good() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("a/mails");
+    let transport = FolderTransport::new(&folder);
+    let id = "<rosterd.id1@partner.example>";
+    let path = transport.deliver(id, b"the mail").unwrap();
+    assert_eq!(path, folder.join("rosterd.id1@partner.example.eml"));
+    assert_eq!(
+        std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
+        0o750
+    );
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777 & !0o640,
+        0
+    );
+    assert_eq!(transport.deliver(id, b"the mail").unwrap(), path);
+    assert_eq!(files(&folder), ["rosterd.id1@partner.example.eml"]);
+    // A kill between the write and the rename leaves this behind.
+    std::fs::copy(&path, folder.join(".two@x.part")).unwrap();
+    transport.deliver("<two@x>", b"2").unwrap();
+    assert_eq!(files(&folder), ["rosterd.id1@partner.example.eml", "two@x.eml"]);
+    assert_eq!(std::fs::read(folder.join("two@x.eml")).unwrap(), b"2");
+    let outside = transport.deliver("<../../evil>", b"3").unwrap();
+    assert_eq!(outside.parent(), Some(folder.as_path()));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error_and_no_mail_is_lost_silently() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    std::fs::File::create(&file).unwrap();
+    assert!(
+        FolderTransport::new(file.join("mails"))
+            .deliver("<1@x>", b"m")
+            .is_err()
+    );
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
