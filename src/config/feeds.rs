@@ -1,0 +1,334 @@
+//! `feeds:` and `defaults:`, and what must hold between feeds.
+
+use super::{
+    guard::guard,
+    keys::{DEFAULTS, FEED, GROUPS, SCHEDULE},
+    mappings::{Mapping, optional, timezone},
+    read::{Fields, Item, Reader, did_you_mean},
+    sources::Source,
+    text::Spot,
+    vitable::duration,
+};
+use crate::{
+    decide::Guard,
+    engine::{Feed, Submit},
+    mapping::{self, GroupRule, Grouping, Unmatched},
+    roster::{FeedName, GroupRef},
+    source,
+};
+use chrono_tz::Tz;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+const RESYNC_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What a feed has that does not say.
+#[derive(Clone, Debug)]
+pub(super) struct Defaults {
+    guard: Guard,
+    submit: Submit,
+    timezone: Option<Tz>,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            guard: Guard::default(),
+            submit: Submit::Always,
+            timezone: None,
+        }
+    }
+}
+
+/// Reads `defaults:`.
+pub(super) fn defaults(reader: &Reader, item: &Item<'_>) -> Option<Defaults> {
+    let fields = reader.open(item, DEFAULTS)?;
+    settings(reader, &fields, &Defaults::default())
+}
+
+/// What `defaults` and a feed have in common.
+fn settings(reader: &Reader, fields: &Fields<'_>, base: &Defaults) -> Option<Defaults> {
+    let guard = match fields.get("guard") {
+        Some(item) => guard(reader, &item, &base.guard),
+        None => Some(base.guard.clone()),
+    };
+    let submit = submit(reader, fields, base.submit);
+    let timezone = match fields.get("schedule") {
+        Some(item) => schedule(reader, &item, base.timezone),
+        None => Some(base.timezone),
+    };
+    Some(Defaults {
+        guard: guard?,
+        submit: submit?,
+        timezone: timezone?,
+    })
+}
+
+fn schedule(reader: &Reader, item: &Item<'_>, base: Option<Tz>) -> Option<Option<Tz>> {
+    let fields = reader.open(item, SCHEDULE)?;
+    Some(optional(fields.get("timezone"), |item| timezone(reader, item))?.or(base))
+}
+
+fn submit(reader: &Reader, fields: &Fields<'_>, base: Submit) -> Option<Submit> {
+    let changed = Submit::WhenChanged {
+        resync_after: RESYNC_AFTER,
+    };
+    let submit = match fields.get("submit") {
+        Some(item) => reader.choice(&item, &[("always", Submit::Always), ("when_changed", changed)])?,
+        None => base,
+    };
+    let Some(item) = fields.get("resync_after") else {
+        return Some(submit);
+    };
+    match submit {
+        Submit::WhenChanged { .. } => Some(Submit::WhenChanged {
+            resync_after: duration(reader, fields, "resync_after", RESYNC_AFTER)?,
+        }),
+        Submit::Always => {
+            let help = Some("write `submit: when_changed`, or remove `resync_after`".to_owned());
+            reader.problem(
+                item.key,
+                &item.path,
+                "`resync_after` is for `submit: when_changed`",
+                help,
+            );
+            None
+        }
+    }
+}
+
+/// What feeds are made of; nothing stands for what is itself wrong and was reported.
+pub(super) struct Parts<'p> {
+    pub(super) mappings: &'p BTreeMap<&'p str, Option<Mapping>>,
+    pub(super) sources: &'p BTreeMap<&'p str, Option<Source>>,
+    pub(super) defaults: &'p Defaults,
+}
+
+/// A group and the place that feeds it.
+struct Fed {
+    group: GroupRef,
+    at: Spot,
+    path: String,
+}
+
+/// Reads every feed, and that no group is fed by two.
+pub(super) fn feeds(reader: &Reader, items: &[(&str, Item<'_>)], parts: &Parts<'_>) -> Vec<Option<Feed>> {
+    let mut fed_by: BTreeMap<GroupRef, &str> = BTreeMap::new();
+    let mut feeds = Vec::new();
+    for (name, item) in items {
+        let mut fed = Vec::new();
+        feeds.push(feed(reader, name, item, parts, &mut fed));
+        for Fed { group, at, path } in fed {
+            match fed_by.get(&group) {
+                Some(other) if other != name => {
+                    let message = format!("the group `{group}` is fed by `{other}` already");
+                    let help =
+                        "each would remove the other's people; put both sources into one feed".to_owned();
+                    reader.problem(at, &path, message, Some(help));
+                }
+                Some(_) => {}
+                None => drop(fed_by.insert(group, name)),
+            }
+        }
+    }
+    feeds
+}
+
+fn feed(reader: &Reader, name: &str, item: &Item<'_>, parts: &Parts<'_>, fed: &mut Vec<Fed>) -> Option<Feed> {
+    let fields = reader.open(item, FEED)?;
+    let feed_name = match FeedName::new(name) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            reader.problem(
+                item.key,
+                &item.path,
+                error.to_string(),
+                Some("give it a plain name".to_owned()),
+            );
+            None
+        }
+    };
+    let grouping = grouping(reader, &fields, fed);
+    let settings = settings(reader, &fields, parts.defaults);
+    let named = fields
+        .get("sources")
+        .and_then(|item| named_sources(reader, &item, parts));
+    let zone = settings.as_ref().and_then(|settings| settings.timezone);
+    let sources = named.and_then(|named| {
+        let built: Vec<_> = named
+            .iter()
+            .map(|(name, source)| build(reader, item, name, source, zone, parts))
+            .collect();
+        built.into_iter().collect::<Option<Vec<_>>>()
+    });
+    let settings = settings?;
+    Some(Feed {
+        name: feed_name?,
+        sources: sources?,
+        grouping: grouping?,
+        guard: settings.guard,
+        submit: settings.submit,
+    })
+}
+
+fn named_sources<'p>(
+    reader: &Reader,
+    item: &Item<'_>,
+    parts: &Parts<'p>,
+) -> Option<Vec<(String, &'p Source)>> {
+    let names = reader.texts(item, false)?;
+    let mut found = Vec::new();
+    let mut right = true;
+    for (index, (name, item)) in names.iter().enumerate() {
+        if names.iter().take(index).any(|(other, _)| other == name) {
+            reader.wrong(item, format!("`{name}` is named twice"), "keep one of the two");
+            right = false;
+        }
+        match parts.sources.get::<str>(name) {
+            Some(Some(source)) => found.push(((*name).to_owned(), source)),
+            Some(None) => right = false,
+            None => {
+                let help = did_you_mean(name, parts.sources.keys().copied())
+                    .unwrap_or_else(|| "define it under `sources`".to_owned());
+                reader.wrong(item, format!("there is no source `{name}`"), &help);
+                right = false;
+            }
+        }
+    }
+    right.then_some(found)
+}
+
+/// A source as this feed uses it: its eligibility knows whose today counts.
+fn build(
+    reader: &Reader,
+    feed: &Item<'_>,
+    name: &str,
+    source: &Source,
+    zone: Option<Tz>,
+    parts: &Parts<'_>,
+) -> Option<Arc<source::Settings>> {
+    let mapping = parts.mappings.get(source.mapping.as_str())?.as_ref()?;
+    let eligibility = &mapping.eligibility;
+    let has_dates = eligibility.starts_on.is_some() || eligibility.ends_on.is_some();
+    let timezone = match eligibility.timezone.or(zone) {
+        Some(zone) => zone,
+        // No date of the mapping is compared with today.
+        None if !has_dates => Tz::UTC,
+        None => {
+            let message = format!(
+                "dates of the mapping `{}` decide who is covered, and nothing says whose today counts",
+                source.mapping
+            );
+            let help = "add `schedule: { timezone: America/New_York }` to the feed or to `defaults`, or `timezone` to the mapping's `eligibility`";
+            reader.problem(feed.key, &feed.path, message, Some(help.to_owned()));
+            return None;
+        }
+    };
+    let mapping = mapping::Settings {
+        name: source.mapping.clone(),
+        fields: source.fields.clone(),
+        blanks: mapping.blanks.clone(),
+        eligibility: mapping::Eligibility {
+            status: eligibility.status.clone(),
+            starts_on: eligibility.starts_on.clone(),
+            ends_on: eligibility.ends_on.clone(),
+            when: eligibility.when.clone(),
+            timezone,
+        },
+    };
+    Some(Arc::new(source::Settings {
+        name: name.to_owned(),
+        place: source.place.clone(),
+        pick: source.pick.clone(),
+        csv: source.csv.clone(),
+        min_rows: source.min_rows,
+        mapping: Arc::new(mapping),
+    }))
+}
+
+fn grouping(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<Grouping> {
+    let item = reader.one_of(fields, &["group", "groups"], &[])?;
+    if fields.has("group") {
+        let rule = GroupRule::All(group(reader, &item, fed)?);
+        return Some(Grouping {
+            rule,
+            unmatched: Unmatched::Hold,
+            create_missing: false,
+        });
+    }
+    let fields = reader.open(&item, GROUPS)?;
+    let rule = rule(reader, &fields, fed);
+    let unmatched = match fields.get("unmatched") {
+        Some(item) => reader.choice(&item, &[("hold", Unmatched::Hold), ("omit", Unmatched::Omit)]),
+        None => Some(Unmatched::Hold),
+    };
+    let create_missing = match fields.get("create_missing") {
+        Some(item) => reader.flag(&item),
+        None => Some(false),
+    };
+    Some(Grouping {
+        rule: rule?,
+        unmatched: unmatched?,
+        create_missing: create_missing?,
+    })
+}
+
+fn rule(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<GroupRule> {
+    let item = reader.one_of(fields, &["all", "by"], &[])?;
+    if fields.has("all") {
+        for key in ["map", "as_is", "unmatched"] {
+            if let Some(item) = fields.get(key) {
+                let message = format!("`{key}` is for `by`; with `all` every row belongs to the one group");
+                reader.problem(
+                    item.key,
+                    &item.path,
+                    message,
+                    Some(format!("remove `{key}` or `all`")),
+                );
+            }
+        }
+        return Some(GroupRule::All(group(reader, &item, fed)?));
+    }
+    let by = reader.text(&item)?.to_owned();
+    let item = reader.one_of(fields, &["map", "as_is"], &[])?;
+    if fields.has("as_is") {
+        if reader.flag(&item)? {
+            return Some(GroupRule::AsIs { by });
+        }
+        reader.wrong(
+            &item,
+            "`as_is: false` says nothing of the groups",
+            "write `as_is: true`, or `map`",
+        );
+        return None;
+    }
+    let named = reader.named(&item)?;
+    if named.is_empty() {
+        reader.wrong(
+            &item,
+            "the map is empty",
+            "write a line `value: external_reference_id` for each group",
+        );
+        return None;
+    }
+    let count = named.len();
+    let entry = |(value, item): (&str, Item<'_>)| Some((value.to_owned(), group(reader, &item, fed)?));
+    let map: BTreeMap<String, GroupRef> = named.into_iter().filter_map(entry).collect();
+    (map.len() == count).then_some(GroupRule::Map { by, map })
+}
+
+fn group(reader: &Reader, item: &Item<'_>, fed: &mut Vec<Fed>) -> Option<GroupRef> {
+    match GroupRef::new(reader.text(item)?) {
+        Ok(group) => {
+            fed.push(Fed {
+                group: group.clone(),
+                at: item.at(),
+                path: item.path.clone(),
+            });
+            Some(group)
+        }
+        Err(error) => {
+            reader.wrong(item, error.to_string(), "copy the reference from Vitable");
+            None
+        }
+    }
+}

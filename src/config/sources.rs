@@ -1,0 +1,335 @@
+//! `sources:`.
+
+use super::{
+    keys::{CSV, FILE, SFTP, SOURCE, TRAILER},
+    mappings::{Mapping, fields as mapping_fields, optional},
+    read::{Fields, Item, Reader, did_you_mean},
+    secrets::secret,
+    vitable::file as readable_file,
+    yaml::Kind,
+};
+use crate::{
+    mapping::FieldSource,
+    roster::Field,
+    source::{Csv, HostKey, Pick, Place, Sftp, Trailer},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// A source before it is known which feed it is for.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) place: Place,
+    pub(super) pick: Pick,
+    pub(super) csv: Csv,
+    pub(super) min_rows: u64,
+    /// The mapping's name.
+    pub(super) mapping: String,
+    /// The mapping's fields with the source's own in their place; no required one is missing.
+    pub(super) fields: BTreeMap<Field, FieldSource>,
+}
+
+/// Reads one source. `mappings` holds nothing for a mapping that is itself wrong.
+pub(super) fn source(
+    reader: &Reader,
+    item: &Item<'_>,
+    mappings: &BTreeMap<&str, Option<Mapping>>,
+) -> Option<Source> {
+    let fields = reader.open(item, SOURCE)?;
+    let place = reader
+        .one_of(&fields, &["file", "sftp"], &["http"])
+        .and_then(|item| {
+            if fields.has("file") {
+                file(reader, &item)
+            } else {
+                sftp(reader, &item)
+            }
+        });
+    let csv = match fields.get("csv") {
+        Some(item) => csv(reader, &item),
+        None => Some(Csv::default()),
+    };
+    let min_rows = match fields.get("min_rows") {
+        Some(item) => reader.whole(&item, 0..=u64::MAX),
+        None => Some(1),
+    };
+    let own = match fields.get("fields") {
+        Some(item) => mapping_fields(reader, &item),
+        None => Some(BTreeMap::new()),
+    };
+    let mapping = fields
+        .get("mapping")
+        .and_then(|item| merged(reader, &item, own?, mappings));
+    let ((place, pick), (mapping, fields)) = (place?, mapping?);
+    Some(Source {
+        place,
+        pick,
+        csv: csv?,
+        min_rows: min_rows?,
+        mapping,
+        fields,
+    })
+}
+
+/// The mapping's fields with the source's own over them.
+fn merged(
+    reader: &Reader,
+    item: &Item<'_>,
+    own: BTreeMap<Field, FieldSource>,
+    mappings: &BTreeMap<&str, Option<Mapping>>,
+) -> Option<(String, BTreeMap<Field, FieldSource>)> {
+    let name = reader.text(item)?;
+    let Some(mapping) = mappings.get(name) else {
+        let help = did_you_mean(name, mappings.keys().copied())
+            .unwrap_or_else(|| "define it under `mappings`".to_owned());
+        reader.wrong(item, format!("there is no mapping `{name}`"), &help);
+        return None;
+    };
+    let mut fields = mapping.as_ref()?.fields.clone();
+    fields.extend(own);
+    let missing: Vec<Field> = Field::ALL
+        .into_iter()
+        .filter(|field| field.required() && !fields.contains_key(field))
+        .collect();
+    if !missing.is_empty() {
+        let names = super::read::quoted(missing.iter().map(|field| field.name()));
+        let message = format!("the mapping `{name}` lacks {names}, which Vitable requires of every member");
+        reader.wrong(
+            item,
+            message,
+            "add a column to the mapping's `fields` or to the source's own",
+        );
+        return None;
+    }
+    Some((name.to_owned(), fields))
+}
+
+fn file(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
+    let fields = reader.open(item, FILE)?;
+    let settled = take_and_leave(reader, &fields);
+    let settle = settle(reader, &fields, Duration::ZERO);
+    let path = fields.get("path").and_then(|item| {
+        glob(reader, &item)?;
+        let path = reader.path(&item)?;
+        path.to_str().map(str::to_owned)
+    });
+    settled.then_some(())?;
+    Some((
+        Place::File,
+        Pick {
+            path: path?,
+            settle: settle?,
+        },
+    ))
+}
+
+fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
+    let fields = reader.open(item, SFTP)?;
+    let settled = take_and_leave(reader, &fields);
+    let settle = settle(reader, &fields, Duration::from_secs(60));
+    let text = |name: &str| {
+        fields
+            .get(name)
+            .and_then(|item| Some(reader.text(&item)?.to_owned()))
+    };
+    let host = text("host");
+    let username = text("username");
+    let port = match fields.get("port") {
+        Some(item) => reader
+            .whole(&item, 1..=65535)
+            .and_then(|port| u16::try_from(port).ok()),
+        None => Some(22),
+    };
+    let private_key = optional(fields.get("private_key"), |item| secret(reader, item));
+    let passphrase = optional(fields.get("passphrase"), |item| secret(reader, item));
+    let password = optional(fields.get("password"), |item| secret(reader, item));
+    let host_key = host_key(reader, &fields);
+    let path = fields
+        .get("path")
+        .and_then(|item| Some(glob(reader, &item)?.to_owned()));
+    if !fields.has("private_key") && !fields.has("password") {
+        let help = "add `private_key: { file: … }`, `password: { … }` or both".to_owned();
+        reader.problem(fields.key, &fields.path, "nothing says how to log in", Some(help));
+        return None;
+    }
+    if let Some(item) = fields.get("passphrase").filter(|_| !fields.has("private_key")) {
+        let help = Some("add `private_key`, or write `password` for the account's".to_owned());
+        reader.problem(
+            item.key,
+            &item.path,
+            "`passphrase` is for a `private_key`, and there is none",
+            help,
+        );
+        return None;
+    }
+    settled.then_some(())?;
+    let sftp = Sftp {
+        host: host?,
+        port: port?,
+        username: username?,
+        private_key: private_key?,
+        passphrase: passphrase?,
+        password: password?,
+        host_key: host_key?,
+    };
+    Some((
+        Place::Sftp(sftp),
+        Pick {
+            path: path?,
+            settle: settle?,
+        },
+    ))
+}
+
+fn settle(reader: &Reader, fields: &Fields<'_>, default: Duration) -> Option<Duration> {
+    match fields.get("settle") {
+        Some(item) => reader.duration(&item, Duration::ZERO),
+        None => Some(default),
+    }
+}
+
+/// `take: newest` and `after_success: leave` are all that there is yet.
+fn take_and_leave(reader: &Reader, fields: &Fields<'_>) -> bool {
+    let mut right = true;
+    for (key, now, later, instead) in [
+        (
+            "take",
+            "newest",
+            "all",
+            "rosters of several files come in a later version; have them joined into one",
+        ),
+        (
+            "after_success",
+            "leave",
+            "delete",
+            "deleting and moving come in a later version; `leave` the file",
+        ),
+    ] {
+        let Some(item) = fields.get(key) else { continue };
+        let is_later = match &item.node.kind {
+            Kind::Scalar(text) if text == now => continue,
+            Kind::Scalar(text) => text == later,
+            Kind::Map(entries) => {
+                key == "after_success" && entries.iter().any(|(key, _)| key.text == "move_to")
+            }
+            Kind::Null | Kind::List(_) => false,
+        };
+        right = false;
+        if is_later {
+            reader.wrong(&item, format!("this `{key}` is not supported yet"), instead);
+        } else {
+            reader.wrong(
+                &item,
+                format!("expected `{now}`"),
+                "write it, or remove the key: it is the default",
+            );
+        }
+    }
+    right
+}
+
+fn host_key(reader: &Reader, fields: &Fields<'_>) -> Option<HostKey> {
+    let item = reader.one_of(fields, &["host_key", "known_hosts"], &[])?;
+    if fields.has("known_hosts") {
+        return Some(HostKey::KnownHosts(readable_file(reader, &item)?));
+    }
+    let text = reader.text(&item)?;
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    // 32 bytes in base64 without padding, as `ssh-keygen -lf` prints them.
+    let right = text
+        .strip_prefix("SHA256:")
+        .is_some_and(|rest| rest.len() == 43 && rest.bytes().all(base64));
+    if !right {
+        let help = "write `\"SHA256:…\"` with its 43 characters, as `ssh-keyscan HOST | ssh-keygen -lf -` prints them";
+        reader.wrong(&item, "expected the fingerprint of the server's key", help);
+        return None;
+    }
+    Some(HostKey::Fingerprint(text.to_owned()))
+}
+
+/// A path whose last part alone may have wildcards.
+fn glob<'n>(reader: &Reader, item: &Item<'n>) -> Option<&'n str> {
+    let text = reader.text(item)?;
+    let (folder, name) = text.rsplit_once('/').unwrap_or(("", text));
+    if folder.contains(['*', '?', '[', '{']) {
+        reader.wrong(
+            item,
+            "a wildcard stands in a folder's name",
+            "use wildcards in the file's name alone",
+        );
+        return None;
+    }
+    if name.is_empty() {
+        reader.wrong(
+            item,
+            "the path names a folder",
+            "end it with a file's name or a glob such as `roster-*.csv`",
+        );
+        return None;
+    }
+    if let Err(error) = globset::Glob::new(name) {
+        let message = format!("the glob cannot be read: {}", error.kind());
+        reader.wrong(item, message, "write it as `roster-*.csv`");
+        return None;
+    }
+    Some(text)
+}
+
+fn csv(reader: &Reader, item: &Item<'_>) -> Option<Csv> {
+    let fields = reader.open(item, CSV)?;
+    let default = Csv::default();
+    let delimiter = match fields.get("delimiter") {
+        Some(item) => delimiter(reader, &item),
+        None => Some(default.delimiter),
+    };
+    let encoding = fields.get("encoding").is_none_or(|item| encoding(reader, &item));
+    let header_row = match fields.get("header_row") {
+        Some(item) => reader
+            .whole(&item, 1..=1000)
+            .and_then(|row| u32::try_from(row).ok()),
+        None => Some(default.header_row),
+    };
+    let trailer = optional(fields.get("trailer"), |item| trailer(reader, item));
+    let csv = Csv {
+        delimiter: delimiter?,
+        header_row: header_row?,
+        trailer: trailer?,
+    };
+    encoding.then_some(csv)
+}
+
+fn delimiter(reader: &Reader, item: &Item<'_>) -> Option<u8> {
+    match reader.text(item)?.as_bytes() {
+        [byte] if *byte == b'\t' || (byte.is_ascii_punctuation() && *byte != b'"') => Some(*byte),
+        _ => {
+            let help = "write `\",\"`, `\";\"`, `\"|\"` or, for a tab, `\"\\t\"` in double quotes";
+            reader.wrong(item, "expected one character between cells", help);
+            None
+        }
+    }
+}
+
+fn encoding(reader: &Reader, item: &Item<'_>) -> bool {
+    match reader.text(item) {
+        None => false,
+        Some("auto" | "utf-8") => true,
+        Some(_) => {
+            let help = "other encodings come in a later version; have the file written as `utf-8`";
+            reader.wrong(item, "this `encoding` is not supported yet", help);
+            false
+        }
+    }
+}
+
+fn trailer(reader: &Reader, item: &Item<'_>) -> Option<Trailer> {
+    let fields = reader.open(item, TRAILER)?;
+    let starts_with = fields.get("starts_with").and_then(|item| reader.text(&item));
+    let count_column = optional(fields.get("count_column"), |item| {
+        reader
+            .whole(item, 1..=10_000)
+            .and_then(|column| u32::try_from(column).ok())
+    });
+    Some(Trailer {
+        starts_with: starts_with?.to_owned(),
+        count_column: count_column?,
+    })
+}
