@@ -1,5 +1,131 @@
 //! Where rows come from.
+//!
+//! [`fetch`] picks the newest file of a place, waits until it stands still, and copies it into an unlinked spool file;
+//! [`decode`] makes rows of the spool. Between the two stands only that file: a read never goes on while a server is
+//! still sending, and nothing of it remains on the disk after any kill (`design.md`, What is written, and when).
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `settings` | what the configuration says of a source |
+//! | `pick` | pure: which file of a folder is read, and how long to wait until it has settled |
+//! | `spool` | the unlinked copy, its length and SHA-256 |
+//! | `file`, `sftp` | the two places |
+//! | `decode` | bytes to rows |
+//!
+//! A read is complete, incomplete or failed: [`Failure`] tells the last two apart, and only [`Arrived`] goes on.
 
+pub mod decode;
+mod file;
+mod pick;
 mod settings;
+mod sftp;
+mod spool;
 
 pub use settings::{Csv, HostKey, Pick, Place, Settings, Sftp, Trailer};
+
+use crate::clock::Clock;
+use chrono::{DateTime, Utc};
+use std::path::Path;
+
+/// A file that was fetched whole.
+#[derive(Debug)]
+pub struct Arrived {
+    /// The copy: unlinked, so that it is gone when this is dropped. Decoders read it from its start.
+    pub spool: std::fs::File,
+    /// The path of the file at its place.
+    pub path: String,
+    /// Its length in bytes: as the place said before and after, and as counted.
+    pub size: u64,
+    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    /// When the place says that it was last written, to the precision of the place (seconds on SFTP).
+    pub modified: Option<DateTime<Utc>>,
+    /// Names that fit the pattern, whole or but for a partial upload's ending, and were passed over: dot files, partial uploads,
+    /// folders. Sorted.
+    pub passed_over: Vec<String>,
+}
+
+/// Which step of a fetch failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// The server's name has no address.
+    Resolve,
+    /// No SSH connection came about.
+    Connect,
+    /// The server is not the one that the configuration knows.
+    HostKey,
+    /// The server did not let the account in, or our own key cannot be used.
+    Authenticate,
+    /// The account is in, and there is no file transfer.
+    Sftp,
+    /// The folder cannot be listed, or the file not be looked at.
+    List,
+    /// The file cannot be read to its end.
+    Read,
+    /// The copy cannot be written.
+    Spool,
+}
+
+impl std::fmt::Display for Hop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::HostKey => "host key",
+            Self::Authenticate => "authenticate",
+            Self::Sftp => "sftp",
+            Self::List => "list",
+            Self::Read => "read",
+            Self::Spool => "spool",
+        })
+    }
+}
+
+/// Why no file arrived. Each message names the place, what was seen, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// There is no file yet, or it still grows: look again later.
+    #[error("nothing to read yet: {0}")]
+    NothingYet(String),
+    /// The place could not be read.
+    #[error("{hop}: {message}")]
+    Failed {
+        /// The step that failed.
+        hop: Hop,
+        /// What was seen, and what to do.
+        message: String,
+    },
+    /// What was read is provably not the whole file.
+    #[error("incomplete read: {0}")]
+    Incomplete(String),
+}
+
+impl From<decode::Incomplete> for Failure {
+    fn from(incomplete: decode::Incomplete) -> Self {
+        Self::Incomplete(incomplete.0)
+    }
+}
+
+impl Failure {
+    fn at(hop: Hop, message: impl Into<String>) -> Self {
+        Self::Failed {
+            hop,
+            message: message.into(),
+        }
+    }
+}
+
+/// Fetches the newest file of a source into an unlinked file in `spool_dir`.
+///
+/// Whether a file has settled is judged by `clock`; a file that was written too lately, or whose time lies ahead of the clock, is
+/// looked at twice, at most `settle` apart.
+///
+/// # Errors
+/// [`Failure::NothingYet`] when no file fits or it has not settled; [`Failure::Incomplete`] when byte counts differ or the file
+/// changed while it was read; [`Failure::Failed`] with the hop otherwise.
+pub async fn fetch(settings: &Settings, spool_dir: &Path, clock: &dyn Clock) -> Result<Arrived, Failure> {
+    match &settings.place {
+        Place::File => file::fetch(&settings.pick, spool_dir, clock).await,
+        Place::Sftp(server) => sftp::fetch(server, &settings.pick, spool_dir, clock).await,
+    }
+}

@@ -2,3 +2,5 @@
 
 mod vitable;
 mod notify;
+mod sftp;
+pub mod sshd;

@@ -1,0 +1,246 @@
+//! Files on this host.
+
+use super::{
+    Arrived, Failure, Hop, Pick,
+    pick::{self, Entry, Look, Pattern},
+    spool::Spool,
+};
+use crate::clock::Clock;
+use chrono::{DateTime, Utc};
+use std::{
+    fs::{File, Metadata},
+    io::{ErrorKind, Read as _},
+    path::{Path, PathBuf},
+};
+
+/// How much is copied at a time, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// As [`super::fetch`], for a file on this host.
+pub(super) async fn fetch(pick: &Pick, spool_dir: &Path, clock: &dyn Clock) -> Result<Arrived, Failure> {
+    let pattern = Pattern::new(&pick.path)?;
+    let (name, mut before, passed_over) = choose(&pattern)?;
+    let path = pattern.path(&name);
+    if let Some(wait) = pick::wait(pick.settle, before.modified, clock.now()) {
+        tokio::time::sleep(wait).await;
+        let now = look(&path)?;
+        match now {
+            Some(now) if now == before => before = now,
+            now => return Err(pick::unsettled(pick, &path, &before, now.as_ref())),
+        }
+    }
+    let from = PathBuf::from(&path);
+    let folder = spool_dir.to_owned();
+    let spool = tokio::task::spawn_blocking(move || copy(&from, &folder))
+        .await
+        .map_err(|_stopped| {
+            Failure::at(
+                Hop::Read,
+                format!("reading `{path}` was broken off; run the feed again"),
+            )
+        })??;
+    let after = look(&path)?;
+    pick::arrived(spool, &path, path.clone(), &before, after.as_ref(), passed_over)
+}
+
+/// The file that the pattern names now, and what was passed over.
+fn choose(pattern: &Pattern) -> Result<(String, Look, Vec<String>), Failure> {
+    if pattern.is_exact() {
+        let path = pattern.path(&pattern.name);
+        return match look(&path)? {
+            Some(look) => Ok((pattern.name.clone(), look, Vec::new())),
+            None => {
+                std::fs::metadata(&pattern.folder).map_err(|error| unlisted(&pattern.folder, &error))?;
+                Err(pick::nothing(pattern, &path, &[]))
+            }
+        };
+    }
+    let folder = std::fs::read_dir(&pattern.folder).map_err(|error| unlisted(&pattern.folder, &error))?;
+    let mut entries = Vec::new();
+    for entry in folder {
+        let entry = entry.map_err(|error| unlisted(&pattern.folder, &error))?;
+        // A name that is no text fits no pattern that a person can write.
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if !pattern.concerns(&name) {
+            continue;
+        }
+        // Followed, so that a link to the newest export works; a link to nowhere is no file.
+        let found = std::fs::metadata(entry.path()).ok();
+        entries.push(Entry {
+            name,
+            is_file: found.as_ref().is_some_and(Metadata::is_file),
+            look: found.as_ref().map_or(
+                Look {
+                    size: 0,
+                    modified: None,
+                },
+                seen,
+            ),
+        });
+    }
+    match pattern.newest(entries) {
+        (Some(newest), passed_over) => Ok((newest.name, newest.look, passed_over)),
+        (None, passed_over) => Err(pick::nothing(pattern, &pattern.folder, &passed_over)),
+    }
+}
+
+/// What the file system says of the file; nothing when it is not there.
+fn look(path: &str) -> Result<Option<Look>, Failure> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(Some(seen(&found))),
+        Ok(_) => Err(Failure::at(
+            Hop::List,
+            format!("`{path}` is no regular file; correct `path` so that it names one"),
+        )),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::at(
+            Hop::List,
+            format!("cannot look at `{path}` ({error}); let rosterd's user read it"),
+        )),
+    }
+}
+
+fn seen(found: &Metadata) -> Look {
+    Look {
+        size: found.len(),
+        modified: found.modified().ok().map(DateTime::<Utc>::from),
+    }
+}
+
+fn unlisted(folder: &str, error: &std::io::Error) -> Failure {
+    let remedy = if error.kind() == ErrorKind::NotFound {
+        "create it or correct `path`"
+    } else {
+        "let rosterd's user read it"
+    };
+    Failure::at(
+        Hop::List,
+        format!("cannot list the folder `{folder}` ({error}); {remedy}"),
+    )
+}
+
+fn copy(path: &Path, spool_dir: &Path) -> Result<Spool, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::at(
+            Hop::Read,
+            format!(
+                "cannot read `{}` ({error}); let rosterd's user read it",
+                path.display()
+            ),
+        )
+    };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut spool = Spool::create(spool_dir)?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(spool),
+            Ok(read) => spool.write(buffer.get(..read).unwrap_or(&[]))?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use std::{io::Write as _, time::Duration};
+
+    fn put(path: &Path, text: &str, seconds: u64) {
+        let mut file = File::create(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds);
+        file.set_modified(time).unwrap();
+    }
+
+    fn pick(path: &Path, settle: Duration) -> Pick {
+        Pick {
+            path: path.to_str().unwrap().to_owned(),
+            settle,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_newest_file_arrives_whole_and_nothing_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let spool = tempfile::tempdir().unwrap();
+        put(&home.path().join("roster-1.csv"), "old", 5);
+        put(&home.path().join("roster-2.csv"), "abc", 6);
+        put(&home.path().join("roster-3.csv.part"), "half", 7);
+        std::fs::create_dir(home.path().join("roster-4.csv")).unwrap();
+        let pick = pick(&home.path().join("roster-*.csv"), Duration::from_secs(60));
+        let mut arrived = fetch(&pick, spool.path(), &SystemClock).await.unwrap();
+        assert!(arrived.path.ends_with("/roster-2.csv"));
+        assert_eq!(arrived.size, 3);
+        // The first test vector of FIPS 180-2.
+        assert_eq!(
+            arrived.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(arrived.modified.unwrap().timestamp(), 1_700_000_006);
+        assert_eq!(arrived.passed_over, ["roster-3.csv.part", "roster-4.csv"]);
+        let header = super::super::decode::csv::read(
+            &mut arrived.spool,
+            &super::super::Csv::default(),
+            0,
+            &mut |_| Ok(()),
+        );
+        assert_eq!(header.unwrap().header.names, ["abc"]);
+        assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_waits_and_a_missing_folder_fails() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "*.csv"] {
+            let there = fetch(
+                &pick(&home.path().join(name), Duration::ZERO),
+                home.path(),
+                &SystemClock,
+            )
+            .await;
+            assert!(matches!(there, Err(Failure::NothingYet(_))), "{there:?}");
+            let path = home.path().join("none").join(name);
+            let gone = fetch(&pick(&path, Duration::ZERO), home.path(), &SystemClock).await;
+            assert!(
+                matches!(gone, Err(Failure::Failed { hop: Hop::List, .. })),
+                "{gone:?}"
+            );
+        }
+        put(&home.path().join("b.csv"), "x", 0);
+        let path = home.path().join("b.csv");
+        let no_spool = fetch(
+            &pick(&path, Duration::ZERO),
+            &home.path().join("none"),
+            &SystemClock,
+        )
+        .await;
+        assert!(matches!(no_spool, Err(Failure::Failed { hop: Hop::Spool, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_between_two_looks_is_not_read() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a.csv");
+        put(&path, "id\n", 0);
+        let written = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let clock = crate::clock::SetClock::new(written);
+        let pick = pick(&path, Duration::from_millis(50));
+        // The fetch is polled first: the file grows when the first look is over and the wait has begun.
+        let grow = async { put(&path, "id\n1\n", 59) };
+        let (arrived, ()) = tokio::join!(fetch(&pick, home.path(), &clock), grow);
+        let message = arrived.unwrap_err().to_string();
+        assert!(
+            message.contains("still being written: 3 bytes, then 5"),
+            "{message}"
+        );
+        // It stands still now: by two looks, since its time lies ahead of the clock, and by its age.
+        assert_eq!(fetch(&pick, home.path(), &clock).await.unwrap().size, 5);
+        clock.set(written + chrono::Duration::seconds(70));
+        assert_eq!(fetch(&pick, home.path(), &clock).await.unwrap().size, 5);
+    }
+}
