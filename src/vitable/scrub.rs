@@ -150,7 +150,8 @@ impl Draft {
         self.take_out_digits();
         let mut text = String::new();
         let mut before = false;
-        for (&c, &gone) in self.chars.iter().zip(&self.gone).take(KEPT - 1) {
+        let kept = if self.cut { KEPT - 1 } else { KEPT };
+        for (&c, &gone) in self.chars.iter().zip(&self.gone).take(kept) {
             if !gone {
                 text.push(c);
             } else if !before {
@@ -349,6 +350,7 @@ mod tests {
         assert!(found.chars().count() <= KEPT);
         assert!(found.ends_with('…') && !found.contains("12"), "{found}");
         assert_eq!(scrubbed(&"z".repeat(600)).chars().count(), KEPT);
+        assert_eq!(scrubbed(&"z".repeat(KEPT)), "z".repeat(KEPT));
     }
 
     #[test]

@@ -207,7 +207,7 @@ async fn when_on_sent_refuses_not_one_byte_leaves() {
 async fn without_a_connection_on_sent_is_not_called() {
     let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (released, hold) = mpsc::channel::<()>();
-    let (silent, silent_peer) = peer(move |_stream| drop(hold.recv_timeout(PATIENCE)));
+    let (silent, silent_peer) = peer(move |_stream| hold.recv_timeout(PATIENCE).ok());
     let (garbling, garbling_peer) = peer(|mut stream| stream.write_all(b"this is no TLS\r\n\r\n").unwrap());
     let key = key();
     for (scheme, address) in [("http", refusing), ("https", silent), ("https", garbling)] {
@@ -346,7 +346,7 @@ async fn an_answer_that_does_not_come_ends_unclear() {
     let (released, hold) = mpsc::channel::<()>();
     let (address, peer) = peer(move |mut stream| {
         read_request(&mut stream);
-        drop(hold.recv_timeout(PATIENCE));
+        hold.recv_timeout(PATIENCE).ok();
     });
     let key = key();
     let (_, on_sent) = counted();
@@ -375,7 +375,7 @@ async fn a_slow_peer_that_goes_on_reading_is_waited_for_beyond_the_time_out() {
             since += read;
             if since > 1_500_000 {
                 since = 0;
-                drop(pause.recv_timeout(Duration::from_millis(100)));
+                pause.recv_timeout(Duration::from_millis(100)).ok();
             }
         }
         stream.write_all(&answer("202 Accepted", "", ACCEPTED)).unwrap();
@@ -402,14 +402,15 @@ async fn a_submit_that_is_given_up_before_it_connects_never_leaves() {
     let key = key();
     let client = client("http", address, PATIENCE, &key);
     let roster = submission(3);
+    let group = group();
     {
-        let mut submit = Box::pin(client.submit(&group(), &roster, on_sent));
+        let mut submit = Box::pin(client.submit(&group, &roster, on_sent));
         let poll = futures_util::poll!(submit.as_mut());
         assert!(poll.is_pending());
     }
     // What the HTTP library still does in its own tasks, it does here; then the peer sees the end.
     drop(client);
-    let all = tokio::task::spawn_blocking(|| {
+    let all = tokio::task::spawn_blocking(move || {
         // In case the connection was never made: the peer must not wait for it for ever.
         drop(TcpStream::connect(address));
         peer.join().unwrap()

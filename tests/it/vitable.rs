@@ -50,7 +50,13 @@ impl Vitable {
                 let body = to_bytes(body, 1 << 20).await.unwrap();
                 let call = Call {
                     line: format!("{} {}", head.method, head.uri),
-                    key: head.headers["authorization"].to_str().unwrap().to_owned(),
+                    key: head
+                        .headers
+                        .get("authorization")
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .to_owned(),
                     body: serde_json::from_slice(&body).unwrap_or_default(),
                 };
                 let nth = {
