@@ -22,7 +22,7 @@ def read(path):
     mail = email.message_from_bytes(raw, policy=email.policy.default)
     defects = [repr(d) for part in mail.walk() for d in part.defects]
     headers = {k: [str(v) for v in mail.get_all(k)] for k in mail.keys()}
-    parts = [(p.get_content_type(), p.get_content()) for p in mail.iter_parts()]
+    parts = [(p.get_content_type(), p.get_content().replace("\r\n", "\n")) for p in mail.iter_parts()]
     return dict(kind=mail.get_content_type(), headers=headers, parts=parts, defects=defects,
                 long=max(len(l) for l in raw.split(b"\n")), ascii=raw.isascii())
 print(json.dumps([read(p) for p in sorted(pathlib.Path(sys.argv[1]).glob("*.eml"))]))
