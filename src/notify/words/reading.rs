@@ -60,7 +60,9 @@ pub(super) const ROWS_LEFT_OUT: Words = Words {
         ("problem_rows", "row", "rows"),
     ],
     happened: "Rows of people who are not covered yet cannot be used, so these people are not on the roster.",
-    means: "The people below have no coverage, and get none until their rows are right. Nobody else is touched by this.",
+    means: "The people below have no coverage, and get none until their rows are right. A row without a usable \
+            `reference_id` could be anybody: while there is one, nobody who is absent from the export is removed \
+            without approval.",
     remedy: &[
         "Have HR correct the rows below in {feed}; the next run takes them by itself.",
         "rosterd show {run} --rejects",
