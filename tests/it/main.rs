@@ -4,3 +4,4 @@ mod vitable;
 mod notify;
 mod sftp;
 pub mod sshd;
+mod sandbox;
