@@ -5,3 +5,4 @@ mod notify;
 mod sftp;
 pub mod sshd;
 mod sandbox;
+mod config;
