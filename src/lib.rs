@@ -12,7 +12,7 @@
 //! | `attempt` | `roster` |
 //! | `mapping` | `roster`, `table` |
 //! | `decide` | `roster` |
-//! | `source` | `table`, `mapping` settings, `clock`, `secret` |
+//! | `source` | `roster` (where a row stands), `table`, `mapping` settings, `clock`, `secret` |
 //! | `vitable` | `roster`, `decide` (the submission), `attempt`, `clock`, `secret` |
 //! | `ledger` | `roster`, `attempt` |
 //! | `notify` | `roster` |

@@ -1,8 +1,9 @@
 //! Where rows come from.
 //!
-//! [`fetch`] picks the newest file of a place, waits until it stands still, and copies it into an unlinked spool file;
-//! [`decode`] makes rows of the spool. Between the two stands only that file: a read never goes on while a server is
-//! still sending, and nothing of it remains on the disk after any kill (`design.md`, What is written, and when).
+//! [`fetch`] picks the newest file of a place, waits until it stands still, and copies it into an unlinked
+//! spool file; [`decode`] makes rows of the spool. Between the two stands only that file: a read never goes
+//! on while a server is still sending, and nothing of it remains on the disk after any kill (`design.md`,
+//! What is written, and when).
 //!
 //! | module | what is in it |
 //! | --- | --- |
@@ -12,7 +13,8 @@
 //! | `file`, `sftp` | the two places |
 //! | `decode` | bytes to rows |
 //!
-//! A read is complete, incomplete or failed: [`Failure`] tells the last two apart, and only [`Arrived`] goes on.
+//! A read is complete, incomplete or failed: [`Failure`] tells the last two apart, and only [`Arrived`] goes
+//! on.
 
 pub mod decode;
 mod file;
@@ -40,8 +42,8 @@ pub struct Arrived {
     pub sha256: String,
     /// When the place says that it was last written, to the precision of the place (seconds on SFTP).
     pub modified: Option<DateTime<Utc>>,
-    /// Names that fit the pattern, whole or but for a partial upload's ending, and were passed over: dot files, partial uploads,
-    /// folders. Sorted.
+    /// Names that fit the pattern, whole or but for a partial upload's ending, and were passed over: dot
+    /// files, partial uploads, folders. Sorted.
     pub passed_over: Vec<String>,
 }
 
@@ -117,12 +119,12 @@ impl Failure {
 
 /// Fetches the newest file of a source into an unlinked file in `spool_dir`.
 ///
-/// Whether a file has settled is judged by `clock`; a file that was written too lately, or whose time lies ahead of the clock, is
-/// looked at twice, at most `settle` apart.
+/// Whether a file has settled is judged by `clock`; a file that was written too lately, or whose time lies
+/// ahead of the clock, is looked at twice, at most `settle` apart.
 ///
 /// # Errors
-/// [`Failure::NothingYet`] when no file fits or it has not settled; [`Failure::Incomplete`] when byte counts differ or the file
-/// changed while it was read; [`Failure::Failed`] with the hop otherwise.
+/// [`Failure::NothingYet`] when no file fits or it has not settled; [`Failure::Incomplete`] when byte counts
+/// differ or the file changed while it was read; [`Failure::Failed`] with the hop otherwise.
 pub async fn fetch(settings: &Settings, spool_dir: &Path, clock: &dyn Clock) -> Result<Arrived, Failure> {
     match &settings.place {
         Place::File => file::fetch(&settings.pick, spool_dir, clock).await,

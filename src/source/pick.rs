@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use globset::{GlobBuilder, GlobMatcher};
 use std::time::Duration;
 
-/// Endings that upload programs give to a file until it is whole (WinSCP `.filepart`, FileZilla and most scripts `.part`, `.tmp`).
+/// Endings that upload programs give to a file until it is whole (WinSCP `.filepart`, FileZilla and most
+/// scripts `.part`, `.tmp`).
 const PARTIAL: [&str; 3] = [".part", ".tmp", ".filepart"];
 
 /// A path whose last component may be a glob.
@@ -121,8 +122,8 @@ fn partial(name: &str) -> Option<&str> {
         .and_then(|stem| name.get(..stem.len()))
 }
 
-/// How long to wait before a second look; nothing when the file has stood still for `settle` already. A time that is unknown or
-/// ahead of the clock proves nothing, so then the whole of `settle` is waited.
+/// How long to wait before a second look; nothing when the file has stood still for `settle` already. A time
+/// that is unknown or ahead of the clock proves nothing, so then the whole of `settle` is waited.
 pub(super) fn wait(
     settle: Duration,
     modified: Option<DateTime<Utc>>,
@@ -136,7 +137,8 @@ pub(super) fn wait(
     (!left.is_zero()).then_some(left)
 }
 
-/// The failure when nothing fits. `at` is the folder or file as a person finds it, `place` its server or nothing.
+/// The failure when nothing fits. `at` is the folder or file as a person finds it, `place` its server or
+/// nothing.
 pub(super) fn nothing(pattern: &Pattern, at: &str, passed_over: &[String]) -> Failure {
     let mut message = if pattern.is_exact() {
         format!("`{at}` is not there")
@@ -146,10 +148,12 @@ pub(super) fn nothing(pattern: &Pattern, at: &str, passed_over: &[String]) -> Fa
     match passed_over {
         [] => message.push_str("; wait for the export, or correct `path`"),
         [one] => message.push_str(&format!(
-            "; `{one}` was passed over as a dot file, a folder or an upload under way; wait for the upload's end, or correct `path`"
+            "; `{one}` was passed over as a dot file, a folder or an upload under way; wait for the \
+             upload's end, or correct `path`"
         )),
         [first, rest @ ..] => message.push_str(&format!(
-            "; `{first}` and {} more were passed over as dot files, folders or uploads under way; wait for their end, or correct `path`",
+            "; `{first}` and {} more were passed over as dot files, folders or uploads under way; wait \
+             for their end, or correct `path`",
             rest.len()
         )),
     }
@@ -161,7 +165,8 @@ pub(super) fn unsettled(pick: &Pick, at: &str, before: &Look, now: Option<&Look>
     Failure::NothingYet(match now {
         None => format!("`{at}` was there and is gone; look who moves it, or wait for the next export"),
         Some(now) => format!(
-            "`{at}` is still being written: {} bytes, then {}; it is read when size and time have stood still for {} s (`settle`)",
+            "`{at}` is still being written: {} bytes, then {}; it is read when size and time have stood \
+             still for {} s (`settle`)",
             before.size,
             now.size,
             pick.settle.as_secs_f32()
@@ -188,14 +193,16 @@ pub(super) fn arrived(
     };
     if before != after {
         return Err(Failure::Incomplete(format!(
-            "`{at}` changed while it was read: {} bytes before, {} after; run the feed again when the upload has ended, or raise `settle`",
+            "`{at}` changed while it was read: {} bytes before, {} after; run the feed again when the \
+             upload has ended, or raise `settle`",
             before.size, after.size
         )));
     }
     let (spool, size, sha256) = spool.finish();
     if size != before.size {
         return Err(Failure::Incomplete(format!(
-            "`{at}` has {} bytes and {size} were read; run the feed again, and look at the server if it stays so",
+            "`{at}` has {} bytes and {size} were read; run the feed again, and look at the server if it \
+             stays so",
             before.size
         )));
     }

@@ -12,7 +12,8 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// A new, empty one in `folder`: by `O_TMPFILE`, or unlinked at once where the file system has no such thing.
+    /// A new, empty one in `folder`: by `O_TMPFILE`, or unlinked at once where the file system has no such
+    /// thing.
     ///
     /// # Errors
     /// When no file can be made there.
@@ -21,7 +22,8 @@ impl Spool {
             Failure::at(
                 Hop::Spool,
                 format!(
-                    "cannot make a file in `{}` ({error}); the folder must exist and be writable for rosterd's user",
+                    "cannot make a file in `{}` ({error}); the folder must exist and be writable for \
+                     rosterd's user",
                     folder.display()
                 ),
             )
@@ -42,7 +44,8 @@ impl Spool {
             Failure::at(
                 Hop::Spool,
                 format!(
-                    "cannot write the copy of the file after {} bytes ({error}); free some space on the disk of the state directory",
+                    "cannot write the copy of the file after {} bytes ({error}); free some space on the \
+                     disk of the state directory",
                     self.size
                 ),
             )

@@ -33,7 +33,13 @@ fn settings(server: Sftp, path: &Path, settle: Duration) -> Settings {
             name: "hr".to_owned(),
             fields: std::collections::BTreeMap::new(),
             blanks: Vec::new(),
-            eligibility: mapping::Eligibility::default(),
+            eligibility: mapping::Eligibility {
+                status: None,
+                starts_on: None,
+                ends_on: None,
+                when: None,
+                timezone: chrono_tz::UTC,
+            },
         }),
     }
 }

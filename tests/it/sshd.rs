@@ -1,5 +1,5 @@
-//! OpenSSH's own server on loopback, as a throwaway: own host keys, own authorized keys, a free port, a folder that is
-//! removed, and a process that is killed when the value is dropped.
+//! OpenSSH's own server on loopback, as a throwaway: own host keys, own authorized keys, a free port, a
+//! folder that is removed, and a process that is killed when the value is dropped.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
@@ -27,8 +27,8 @@ pub struct Sshd {
 pub const HOST_KEYS: [&str; 2] = ["ed25519", "rsa"];
 
 impl Sshd {
-    /// Starts a server that lets the present user in with the keys `ed25519`, `rsa` and `locked` (whose passphrase is `open
-    /// sesame`), but not with `stranger`.
+    /// Starts a server that lets the present user in with the keys `ed25519`, `rsa` and `locked` (whose
+    /// passphrase is `open sesame`), but not with `stranger`.
     pub fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let path = home.path();
@@ -48,7 +48,8 @@ impl Sshd {
         std::fs::create_dir(path.join("files")).unwrap();
         // As root, sshd wants this folder for the part of it that has no rights; elsewhere nobody misses it.
         drop(std::fs::create_dir_all("/run/sshd"));
-        // Between the port being found free and sshd taking it another test may come first: then sshd ends, and another is tried.
+        // Between the port being found free and sshd taking it another test may come first: then sshd ends,
+        // and another is tried.
         for _ in 0..10 {
             let port = free_port();
             put(&path.join("sshd_config"), &config(path, port));
@@ -128,7 +129,8 @@ fn config(home: &Path, port: u16) -> String {
         .map(|kind| format!("HostKey {home}/host_{kind}\n"))
         .collect();
     format!(
-        "Port {port}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {home}/authorized_keys\nPidFile none\n\
+        "Port {port}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile \
+         {home}/authorized_keys\nPidFile none\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin prohibit-password\nMaxStartups 100\nSubsystem sftp internal-sftp\n"
     )

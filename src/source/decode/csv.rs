@@ -1,9 +1,9 @@
 //! CSV (RFC 4180), strictly and in one pass.
 //!
-//! A lenient reader turns a missing quote into one long cell and a hundred lost people, so this one is ours: the
-//! balance of quotes, the number of cells, the line numbers and the trailer are checked while the cells are cut.
-//! Three searches do the work (`memchr`): for the end of a plain cell, for the end of a quoted one, and for NUL; a cell is copied
-//! once, into the table.
+//! A lenient reader turns a missing quote into one long cell and a hundred lost people, so this one is ours:
+//! the balance of quotes, the number of cells, the line numbers and the trailer are checked while the cells
+//! are cut. Three searches do the work (`memchr`): for the end of a plain cell, for the end of a quoted one,
+//! and for NUL; a cell is copied once, into the table.
 
 use super::{
     Incomplete, RAGGED_SHOWN, Step, Tally, sniff,
@@ -24,12 +24,12 @@ const BATCH_ROWS: usize = 16_384;
 /// or so many bytes.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Reads a spooled CSV file from its start: the header, then the rows in batches. `source_index` is the source's
-/// place in the feed's read, and goes into every [`RowAt`].
+/// Reads a spooled CSV file from its start: the header, then the rows in batches. `source_index` is the
+/// source's place in the feed's read, and goes into every [`RowAt`].
 ///
 /// # Errors
-/// When the file cannot be taken for the whole of what was exported, or the sink says so. What the sink was given before
-/// must be forgotten then.
+/// When the file cannot be taken for the whole of what was exported, or the sink says so. What the sink was
+/// given before must be forgotten then.
 pub fn read(
     spool: &mut File,
     csv: &Csv,
@@ -54,7 +54,8 @@ fn read_by(
     }
     if let Some(kind) = sniff::foreign(text.bytes()) {
         return Err(Incomplete(format!(
-            "the file is {kind}, not CSV; export it as CSV in UTF-8, or look whether the right file is named by `path`"
+            "the file is {kind}, not CSV; export it as CSV in UTF-8, or look whether the right file is \
+             named by `path`"
         )));
     }
     if text.bytes().starts_with(b"\xEF\xBB\xBF") {
@@ -140,7 +141,8 @@ impl<'c> Reader<'c> {
                 Expect::Rows => self.row(text, line, sink)?,
                 Expect::Nothing(trailer) => {
                     return Err(Incomplete(format!(
-                        "line {line} follows the trailer on line {trailer}, which must be the last; the file was put together wrongly, or \
+                        "line {line} follows the trailer on line {trailer}, which must be the last; the \
+                         file was put together wrongly, or \
                          `trailer.starts_with` also fits a person's row; correct one of them"
                     )));
                 }
@@ -162,7 +164,8 @@ impl<'c> Reader<'c> {
             .collect();
         if names.iter().all(String::is_empty) {
             return Err(Incomplete(format!(
-                "line {line} should hold the column names and is blank; name the header's line with `csv: {{ header_row: … }}`"
+                "line {line} should hold the column names and is blank; name the header's line with `csv: \
+                 {{ header_row: … }}`"
             )));
         }
         self.tally.header = Header { names, line };
@@ -215,7 +218,8 @@ impl<'c> Reader<'c> {
             .map(str::trim);
         let Some(cell) = cell else {
             return Err(Incomplete(format!(
-                "the trailer on line {line} has {} cells and no column {column} with the number of rows; the file was cut, or \
+                "the trailer on line {line} has {} cells and no column {column} with the number of rows; \
+                 the file was cut, or \
                  `trailer.count_column` is wrong",
                 self.record.cells.len()
             )));
@@ -223,7 +227,8 @@ impl<'c> Reader<'c> {
         let digits = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
         let Some(count) = cell.parse::<u64>().ok().filter(|_| digits) else {
             return Err(Incomplete(format!(
-                "column {column} of the trailer on line {line} is not a number of rows ({} characters); the file was cut, or \
+                "column {column} of the trailer on line {line} is not a number of rows ({} characters); \
+                 the file was cut, or \
                  `trailer.count_column` is wrong",
                 cell.chars().count()
             )));
@@ -232,7 +237,8 @@ impl<'c> Reader<'c> {
             return Ok(());
         }
         Err(Incomplete(format!(
-            "the trailer on line {line} counts {count} rows, the file has {}; ask for the file again, it is not the whole of what was exported",
+            "the trailer on line {line} counts {count} rows, the file has {}; ask for the file again, it \
+             is not the whole of what was exported",
             self.tally.rows
         )))
     }
@@ -248,7 +254,8 @@ impl<'c> Reader<'c> {
                 self.line, self.csv.header_row
             ))),
             (Expect::Rows, Some(trailer)) => Err(Incomplete(format!(
-                "the last line does not begin with `{}`, so the trailer is missing and the file was cut after {} rows; ask for it again",
+                "the last line does not begin with `{}`, so the trailer is missing and the file was cut \
+                 after {} rows; ask for it again",
                 trailer.starts_with, self.tally.rows
             ))),
             (Expect::Rows, None) | (Expect::Nothing(_), _) => {
@@ -270,7 +277,8 @@ fn next_line(bytes: &[u8], from: usize, at_end: bool) -> Option<usize> {
     }
 }
 
-/// Where the line after the line end at `at` begins; nothing when a CR is the last byte and its LF may follow.
+/// Where the line after the line end at `at` begins; nothing when a CR is the last byte and its LF may
+/// follow.
 fn past_line_end(bytes: &[u8], at: usize, at_end: bool) -> Option<usize> {
     match (bytes.get(at), bytes.get(at + 1)) {
         (Some(b'\r'), Some(b'\n')) => Some(at + 2),
@@ -300,7 +308,8 @@ struct End {
 }
 
 impl Record {
-    /// Cuts the record at `from`, which stands on `line`. Nothing when the text ends before the record is whole.
+    /// Cuts the record at `from`, which stands on `line`. Nothing when the text ends before the record is
+    /// whole.
     fn cut(
         &mut self,
         text: &str,
@@ -325,8 +334,10 @@ impl Record {
                 if !matches!(bytes.get(end), None | Some(b'\n' | b'\r')) && bytes.get(end) != Some(&delimiter)
                 {
                     return Err(Incomplete(format!(
-                        "unbalanced quote: the quoted cell {} of the record on line {line}, opened on line {opened}, goes on after its closing quote; where \
-                         rows end cannot be known, so correct the export (a quote inside a quoted cell is doubled)",
+                        "unbalanced quote: the quoted cell {} of the record on line {line}, opened on \
+                         line {opened}, goes on after its closing quote; where \
+                         rows end cannot be known, so correct the export (a quote inside a quoted cell is \
+                         doubled)",
                         self.cells.len()
                     )));
                 }
@@ -371,7 +382,8 @@ impl Record {
             let Some(length) = memchr(b'"', bytes.get(piece..).unwrap_or(&[])) else {
                 return if at_end {
                     Err(Incomplete(format!(
-                        "unbalanced quote: the one that opens on line {line} is never closed, so the file was cut or its quoting is broken; ask for \
+                        "unbalanced quote: the one that opens on line {line} is never closed, so the file \
+                         was cut or its quoting is broken; ask for \
                          it again or correct the export"
                     )))
                 } else {

@@ -1,5 +1,5 @@
-//! From the bytes of a spooled file to rows. Nothing is guessed: whatever proves that something is missing, or
-//! cannot be read with certainty, makes the whole read [`Incomplete`].
+//! From the bytes of a spooled file to rows. Nothing is guessed: whatever proves that something is missing,
+//! or cannot be read with certainty, makes the whole read [`Incomplete`].
 
 pub mod csv;
 mod sniff;
@@ -10,8 +10,8 @@ use crate::{
     table::{Header, Table},
 };
 
-/// Why a read is not complete: what proves it, where, and what to do. No approval can change it; the cure is at
-/// the source or in the configuration (`config.md`, The guard). Never holds the text of a cell.
+/// Why a read is not complete: what proves it, where, and what to do. No approval can change it; the cure is
+/// at the source or in the configuration (`config.md`, The guard). Never holds the text of a cell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Incomplete(pub String);
@@ -34,7 +34,8 @@ pub struct Tally {
     pub ragged: Vec<RowAt>,
     /// How many such rows there are; suspicious, so that a person looks before anything is submitted.
     pub ragged_rows: u64,
-    /// Whether the last byte of the file ends a line; suspicious when the last accepted file's did and this does not.
+    /// Whether the last byte of the file ends a line; suspicious when the last accepted file's did and this
+    /// does not.
     pub ends_with_newline: bool,
     /// The header, as it was handed on.
     pub header: Header,

@@ -31,8 +31,8 @@ pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
     if let Some((_, kind)) = SIGNATURES.iter().find(|(bytes, _)| start.starts_with(bytes)) {
         return Some(kind);
     }
-    // RFC 4880, 4.2: the packets that an encrypted or signed binary message begins with. None of these bytes can
-    // begin UTF-8 text.
+    // RFC 4880, 4.2: the packets that an encrypted or signed binary message begins with. None of these bytes
+    // can begin UTF-8 text.
     if matches!(start.first(), Some(0x84 | 0x85 | 0x8C | 0x90 | 0xA3 | 0xA8)) || start.first() == Some(&0xC1)
     {
         return Some("a binary OpenPGP message");
@@ -40,7 +40,8 @@ pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
     markup(start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start))
 }
 
-/// HTML and JSON, with any white space before them. Error pages and API answers arrive under a CSV file's name.
+/// HTML and JSON, with any white space before them. Error pages and API answers arrive under a CSV file's
+/// name.
 fn markup(text: &[u8]) -> Option<&'static str> {
     let mut solid = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
     match (solid.next(), solid.next()) {

@@ -53,14 +53,15 @@ impl<'f> Text<'f> {
         self.buffer.get(self.taken..self.filled).unwrap_or(&[])
     }
 
-    /// What has been read and not been taken, as far as it ends with a whole character. `line` is the physical
-    /// line, from 1, on which it begins.
+    /// What has been read and not been taken, as far as it ends with a whole character. `line` is the
+    /// physical line, from 1, on which it begins.
     pub(super) fn chunk(&self, line: u32) -> Result<&str, Incomplete> {
         let bytes = self.bytes();
         if let Some(at) = memchr::memchr(0, bytes) {
             let (line, column) = place(bytes, at, line);
             return Err(Incomplete(format!(
-                "line {line}, column {column} (counted in bytes) is a NUL byte, so this is no text in UTF-8: it was damaged on its way or \
+                "line {line}, column {column} (counted in bytes) is a NUL byte, so this is no text in \
+                 UTF-8: it was damaged on its way or \
                  is UTF-16; export it again as UTF-8"
             )));
         }
@@ -72,7 +73,8 @@ impl<'f> Text<'f> {
         std::str::from_utf8(whole).map_err(|error| {
             let (line, column) = place(whole, error.valid_up_to(), line);
             Incomplete(format!(
-                "line {line}, column {column} (counted in bytes) is not UTF-8, so what stands there cannot be known; export the file as UTF-8"
+                "line {line}, column {column} (counted in bytes) is not UTF-8, so what stands there \
+                 cannot be known; export the file as UTF-8"
             ))
         })
     }
@@ -89,7 +91,8 @@ impl<'f> Text<'f> {
         self.taken = 0;
         if self.filled > LARGEST_RECORD {
             return Err(Incomplete(format!(
-                "the record that begins on line {line} is larger than 10 MB: probably a quote opens there and is never closed; correct the export"
+                "the record that begins on line {line} is larger than 10 MB: probably a quote opens there \
+                 and is never closed; correct the export"
             )));
         }
         // A record that fills half of the buffer would be moved and parsed again too often.
@@ -120,7 +123,8 @@ impl<'f> Text<'f> {
 
 fn unreadable(error: &std::io::Error) -> Incomplete {
     Incomplete(format!(
-        "the spooled copy of the file cannot be read ({error}); look at the disk of the state directory, then run the feed again"
+        "the spooled copy of the file cannot be read ({error}); look at the disk of the state directory, \
+         then run the feed again"
     ))
 }
 

@@ -42,9 +42,9 @@ impl client::Handler for Gate {
 
 /// Connects, and proves that the server is the known one.
 ///
-/// A server has a key of each kind and shows the one that we prefer, while the configuration may know another of them
-/// (vendors often publish only the RSA fingerprint). So a key that is not known is asked for in another kind, until the
-/// server has shown them all.
+/// A server has a key of each kind and shows the one that we prefer, while the configuration may know another
+/// of them (vendors often publish only the RSA fingerprint). So a key that is not known is asked for in
+/// another kind, until the server has shown them all.
 ///
 /// # Errors
 /// With hop `resolve`, `connect` or `host key`.
@@ -108,7 +108,8 @@ async fn once(server: &Sftp, kinds: Vec<Algorithm>, gate: Gate) -> Result<Ssh, S
     let socket = socket(server).await.map_err(Stop::Other)?;
     let mut config = client::Config {
         nodelay: true,
-        // A server that is gone without a word is noticed: three of these without an answer end the connection.
+        // A server that is gone without a word is noticed: three of these without an answer end the
+        // connection.
         keepalive_interval: Some(NO_PROGRESS / 3),
         ..client::Config::default()
     };
@@ -140,7 +141,8 @@ fn stopped(server: &Sftp, error: &russh::Error) -> Stop {
     Stop::Other(Failure::at(
         Hop::Connect,
         format!(
-            "`{}:{}` took the connection, but no SSH session came about ({error}); look whether `port` is the one for SFTP, \
+            "`{}:{}` took the connection, but no SSH session came about ({error}); look whether `port` is \
+             the one for SFTP, \
              and whether the server admits this host's address",
             server.host, server.port
         ),
@@ -156,7 +158,8 @@ async fn socket(server: &Sftp) -> Result<TcpStream, Failure> {
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(socket) => {
-                // Without it small requests wait for one another; it fails only on a connection that is broken already.
+                // Without it small requests wait for one another; it fails only on a connection that is
+                // broken already.
                 drop(socket.set_nodelay(true));
                 return Ok(socket);
             }
@@ -168,7 +171,8 @@ async fn socket(server: &Sftp) -> Result<TcpStream, Failure> {
         Some((address, error)) => Failure::at(
             Hop::Connect,
             format!(
-                "cannot connect to `{}:{}` at {address} ({error}); look at `host`, `port`, and the firewalls between",
+                "cannot connect to `{}:{}` at {address} ({error}); look at `host`, `port`, and the \
+                 firewalls between",
                 server.host, server.port
             ),
         ),
@@ -189,7 +193,8 @@ fn no_common(server: &Sftp) -> Failure {
     Failure::at(
         Hop::HostKey,
         format!(
-            "`{}:{}` has no host key of a kind that is still safe (Ed25519, ECDSA, or RSA with SHA-2); ask its operator for one",
+            "`{}:{}` has no host key of a kind that is still safe (Ed25519, ECDSA, or RSA with SHA-2); \
+             ask its operator for one",
             server.host, server.port
         ),
     )

@@ -1,5 +1,5 @@
-//! Whether a server's key is the one that the configuration knows: by fingerprint, or by a `known_hosts` file with its
-//! patterns, hashed names and `@revoked` lines (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
+//! Whether a server's key is the one that the configuration knows: by fingerprint, or by a `known_hosts` file
+//! with its patterns, hashed names and `@revoked` lines (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
 
 use super::connect::fingerprint;
 use crate::source::{Failure, Hop, HostKey, Sftp};
@@ -52,7 +52,8 @@ impl Known {
                     Failure::at(
                         Hop::HostKey,
                         format!(
-                            "cannot read the known_hosts file `{}` ({error}); create it, or name the server's key by `host_key`",
+                            "cannot read the known_hosts file `{}` ({error}); create it, or name the \
+                             server's key by `host_key`",
                             path.display()
                         ),
                     )
@@ -89,8 +90,10 @@ impl Known {
         let line = shown.first().map(fingerprint).unwrap_or_default();
         let message = match &self.by {
             By::Fingerprint(expected) => format!(
-                "{server} is not the server that the configuration knows: it showed {seen}, expected was `{expected}`; nothing was sent to it. Ask its \
-                 operator for the fingerprint by another way, and if this one is right write `host_key: \"{line}\"`"
+                "{server} is not the server that the configuration knows: it showed {seen}, expected was \
+                 `{expected}`; nothing was sent to it. Ask its \
+                 operator for the fingerprint by another way, and if this one is right write `host_key: \
+                 \"{line}\"`"
             ),
             By::File { path, known, .. } => {
                 let entry = shown.first().and_then(|key| self.line(key)).unwrap_or_default();
@@ -100,8 +103,10 @@ impl Known {
                     format!("`{path}` has another key for it")
                 };
                 format!(
-                    "{server} is not known: it showed {seen}, and {what}; nothing was sent to it. Ask its operator for the fingerprint by another way, \
-                     and if this one is right put the line `{entry}` into `{path}`, or write `host_key: \"{line}\"` in place of `known_hosts`"
+                    "{server} is not known: it showed {seen}, and {what}; nothing was sent to it. Ask its \
+                     operator for the fingerprint by another way, \
+                     and if this one is right put the line `{entry}` into `{path}`, or write `host_key: \
+                     \"{line}\"` in place of `known_hosts`"
                 )
             }
         };
@@ -117,7 +122,8 @@ impl Known {
         Failure::at(
             Hop::HostKey,
             format!(
-                "`{}:{}` showed the key {}, which `{path}` marks as `@revoked`; nothing was sent to it. Ask its operator whether the server was taken over",
+                "`{}:{}` showed the key {}, which `{path}` marks as `@revoked`; nothing was sent to it. \
+                 Ask its operator whether the server was taken over",
                 self.host,
                 self.port,
                 fingerprint(key)
@@ -142,7 +148,8 @@ impl Known {
 fn by_file(text: &str, path: &Path, host: &str, port: u16) -> Result<By, Failure> {
     let host = host.to_ascii_lowercase();
     let bracketed = format!("[{host}]:{port}");
-    // A line for port 22 has the bare name. A key that was revoked for the host is revoked on every port of it.
+    // A line for port 22 has the bare name. A key that was revoked for the host is revoked on every port of
+    // it.
     let name = if port == 22 { &host } else { &bracketed };
     let (mut known, mut revoked) = (Vec::new(), Vec::new());
     for (index, line) in text.lines().enumerate() {

@@ -94,7 +94,8 @@ async fn try_all(ssh: &mut Ssh, server: &Sftp) -> Result<(), Failure> {
         }
     }
     Err(refused(format!(
-        "`{}` did not let us in: tried {}; the server offers {}. Look at `username`, and ask its operator to {}",
+        "`{}` did not let us in: tried {}; the server offers {}. Look at `username`, and ask its operator \
+         to {}",
         address(server),
         if tried.is_empty() {
             "nothing".to_owned()
@@ -112,7 +113,8 @@ async fn try_all(ssh: &mut Ssh, server: &Sftp) -> Result<(), Failure> {
 
 async fn by_key(ssh: &mut Ssh, server: &Sftp, key: Arc<PrivateKey>) -> Result<Answer, russh::Error> {
     let hash = if key.algorithm().is_rsa() {
-        // A server that does not say what it supports is asked with SHA-2: SHA-1 proves nothing any more (RFC 8332).
+        // A server that does not say what it supports is asked with SHA-2: SHA-1 proves nothing any more (RFC
+        // 8332).
         ssh.best_supported_rsa_hash()
             .await?
             .unwrap_or(Some(HashAlg::Sha256))
@@ -180,7 +182,8 @@ fn private_key(server: &Sftp, secret: &Secret) -> Result<PrivateKey, Failure> {
         || (text.starts_with("PuTTY-User-Key-File-") && !text.contains("Encryption: none"));
     if !encrypted {
         return Err(refused(format!(
-            "the private key {secret} is no key in OpenSSH, PEM or PuTTY form; write the private key there, not the public one"
+            "the private key {secret} is no key in OpenSSH, PEM or PuTTY form; write the private key \
+             there, not the public one"
         )));
     }
     let Some(passphrase) = &server.passphrase else {
@@ -188,11 +191,14 @@ fn private_key(server: &Sftp, secret: &Secret) -> Result<PrivateKey, Failure> {
             "the private key {secret} is encrypted and no `passphrase` is configured; name it by `passphrase`"
         )));
     };
-    decode_secret_key(text, Some(read(passphrase, "passphrase")?.expose_secret())).map_err(|_undecipherable| {
-        refused(format!(
-            "the passphrase does not open the key: the private key {secret} and the passphrase {passphrase} do not belong together; correct one of them"
-        ))
-    })
+    decode_secret_key(text, Some(read(passphrase, "passphrase")?.expose_secret())).map_err(
+        |_undecipherable| {
+            refused(format!(
+                "the passphrase does not open the key: the private key {secret} and the passphrase \
+             {passphrase} do not belong together; correct one of them"
+            ))
+        },
+    )
 }
 
 fn read(secret: &Secret, key: &str) -> Result<SecretString, Failure> {
@@ -217,7 +223,8 @@ fn offers(methods: Option<&MethodSet>) -> String {
 
 fn broken(server: &Sftp, error: &russh::Error) -> Failure {
     refused(format!(
-        "`{}` ended the connection while we logged in ({error}); look at `username`, and ask its operator whether the account or this host's address is blocked",
+        "`{}` ended the connection while we logged in ({error}); look at `username`, and ask its operator \
+         whether the account or this host's address is blocked",
         address(server)
     ))
 }

@@ -52,7 +52,8 @@ async fn open(ssh: &Ssh, server: &Sftp) -> Result<SftpSession, Failure> {
         Failure::at(
             Hop::Sftp,
             format!(
-                "`{}` let us in but gives no file transfer ({why}); ask its operator to allow the `sftp` subsystem for this account",
+                "`{}` let us in but gives no file transfer ({why}); ask its operator to allow the `sftp` \
+                 subsystem for this account",
                 address(server)
             ),
         )
@@ -196,7 +197,8 @@ impl Place<'_> {
                 Failure::at(
                     Hop::Read,
                     format!(
-                        "reading `{}` broke off after {total} bytes ({why}); run the feed again, and look at the network and the server if it stays so",
+                        "reading `{}` broke off after {total} bytes ({why}); run the feed again, and look \
+                         at the network and the server if it stays so",
                         self.at(path)
                     ),
                 )
