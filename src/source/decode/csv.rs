@@ -7,7 +7,7 @@
 
 use super::{
     Incomplete, RAGGED_SHOWN, Step, Tally, sniff,
-    text::{Text, line_ends},
+    text::{LARGEST_RECORD, Text, line_ends, too_large},
 };
 use crate::{
     roster::RowAt,
@@ -133,6 +133,9 @@ impl<'c> Reader<'c> {
                 break;
             };
             let line = self.line;
+            if end.next - from > LARGEST_RECORD {
+                return Err(too_large(line));
+            }
             from = end.next;
             self.line = line.saturating_add(end.lines);
             match self.expect {

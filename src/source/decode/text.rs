@@ -90,10 +90,7 @@ impl<'f> Text<'f> {
         self.filled -= self.taken;
         self.taken = 0;
         if self.filled > LARGEST_RECORD {
-            return Err(Incomplete(format!(
-                "the record that begins on line {line} is larger than 10 MB: probably a quote opens there \
-                 and is never closed; correct the export"
-            )));
+            return Err(too_large(line));
         }
         // A record that fills half of the buffer would be moved and parsed again too often.
         if self.filled.saturating_mul(2) >= self.buffer.len() {
@@ -119,6 +116,14 @@ impl<'f> Text<'f> {
         }
         Ok(())
     }
+}
+
+/// The refusal of a record of more than [`LARGEST_RECORD`] that begins on `line`.
+pub(super) fn too_large(line: u32) -> Incomplete {
+    Incomplete(format!(
+        "the record that begins on line {line} is larger than 10 MB: probably a quote opens there and is \
+         never closed; correct the export"
+    ))
 }
 
 fn unreadable(error: &std::io::Error) -> Incomplete {

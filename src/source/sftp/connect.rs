@@ -92,7 +92,7 @@ pub(super) async fn connect(server: &Sftp) -> Result<Ssh, Failure> {
 
 /// Keys whose kinds have the same family are the same key, signed differently.
 fn family(kind: &Algorithm) -> String {
-    if kind.is_rsa() {
+    if matches!(kind, Algorithm::Rsa { .. }) {
         "rsa".to_owned()
     } else {
         kind.as_str().to_owned()
