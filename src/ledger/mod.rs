@@ -1,9 +1,174 @@
-//! What rosterd remembers. The only user of sled.
+//! What rosterd remembers: runs, attempts, who is covered, holds, incidents, mails. The only user of sled.
+//!
+//! A method that changes something returns when the change is durable, all of it or none: one batch of the
+//! store, flushed and fsynced. Rosters are files beside the store, durable before the batch that names them.
+//!
+//! | in the state directory | what it is |
+//! | --- | --- |
+//! | `lock` | held while a process has the directory open |
+//! | `state.key` | the state key, when the configuration names none |
+//! | `store/` | sled: small records, each with a version and a checksum |
+//! | `sequence` | how many changes were acknowledged: a store that is behind has lost something |
+//! | `long/` | values too long for the store |
+//! | `rosters/` | the members of each intent, fingerprints in the clear, records sealed |
+//! | `reserve` | room for request ids when the disk is full |
+//!
+//! The checksummed copy beside the state, and what restores it, have their place here: `Store::scan` tells
+//! everything that is in the store.
 
+mod attempts;
+mod codec;
+mod complete;
+mod crash;
+mod error;
+mod files;
+mod groups;
+mod holds;
+mod intend;
+mod key;
 mod model;
+mod node;
+mod notices;
+mod reserve;
+mod runs;
+mod seal;
+mod store;
 
+pub use crash::{CRASH_POINTS, DISK_FULL_POINT};
+pub use error::{LedgerError, OpenError, Result};
 pub use model::{
     AcceptedRead, Attempt, AttemptId, Consequence, Counts, Facts, FileReport, GroupReport, Hold, Intent,
     IntentMember, Pin, ReadReport, RowProblem, Run, RunOutcome, RunResult, StoredIncident, StoredMail,
     Trigger, Word,
 };
+
+use crate::roster::{FingerprintKey, GroupId, GroupRef};
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use std::{
+    collections::HashMap,
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The memory of one state directory. Every method blocks for as long as the disk takes.
+pub struct Ledger {
+    store: store::Store,
+    rosters: PathBuf,
+    sealer: seal::Sealer,
+    fingerprint_key: FingerprintKey,
+    /// Held for reading while rosters are read, for writing while files are removed.
+    files: RwLock<()>,
+    /// Roster files that go when nobody reads.
+    doomed: Mutex<Vec<u64>>,
+    next_node: AtomicU64,
+    pin: RwLock<Option<Pin>>,
+    group_pins: RwLock<HashMap<GroupRef, GroupId>>,
+    reserve: reserve::Reserve,
+    notes: Vec<String>,
+    /// Released last: fields are dropped in this order.
+    _lock: File,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("rosters", &self.rosters).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens the state directory, makes it where there is none, checks all that is in it, and takes over the
+    /// request ids that a full disk left in the reserve. `key` is the configured state key; without one the
+    /// directory's key file is used, and made where nothing was ever sealed.
+    ///
+    /// # Errors
+    /// Another process has it open; something is missing or damaged; the key is wrong or gone; a newer
+    /// rosterd wrote it; the disk is full; the file system refuses.
+    pub fn open(dir: &Path, key: Option<&SecretString>, now: DateTime<Utc>) -> Result<Self, OpenError> {
+        let opening = |error: LedgerError| error.opening(dir);
+        files::make_dir(dir).map_err(opening)?;
+        let lock = lock(dir)?;
+        let store = store::Store::open(dir)?;
+        let rosters = dir.join("rosters");
+        files::make_dir(&rosters).map_err(opening)?;
+        let nodes: Vec<node::NodeMeta> = store.scan(key::NODES).map_err(opening)?;
+        for meta in &nodes {
+            node::verify(&rosters, meta).map_err(opening)?;
+        }
+        let (sealer, fingerprint_key) = seal::take(dir, key, &store, !nodes.is_empty())?;
+        let known = |name: &str| nodes.iter().any(|meta| meta.id.to_string() == name);
+        store::sweep(&rosters, known).map_err(opening)?;
+        let next_node = store.get::<u64>(key::NEXT_NODE).map_err(opening)?.unwrap_or(1);
+        let pin = store.get(key::PIN).map_err(opening)?;
+        let states: Vec<groups::GroupState> = store.scan(key::GROUPS).map_err(opening)?;
+        let group_pins = states.into_iter().filter_map(|state| Some((state.group, state.group_id?)));
+        let (reserve, notes) = reserve::Reserve::open(&dir.join("reserve")).map_err(opening)?;
+        let ledger = Self {
+            store,
+            rosters,
+            sealer,
+            fingerprint_key,
+            files: RwLock::new(()),
+            doomed: Mutex::new(Vec::new()),
+            next_node: AtomicU64::new(next_node),
+            pin: RwLock::new(pin),
+            group_pins: RwLock::new(group_pins.collect()),
+            reserve,
+            notes,
+            _lock: lock,
+        };
+        ledger.take_over_notes(now).map_err(opening)?;
+        Ok(ledger)
+    }
+
+    /// The key of the fingerprints, derived from the state key.
+    #[must_use]
+    pub fn fingerprint_key(&self) -> &FingerprintKey {
+        &self.fingerprint_key
+    }
+
+    /// To whom this ledger belongs, once it is known.
+    #[must_use]
+    pub fn pin(&self) -> Option<Pin> {
+        self.pin.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Pins the base URL and the organization.
+    ///
+    /// # Errors
+    /// When it is pinned to another one already, and when it cannot be recorded.
+    pub fn set_pin(&self, pin: &Pin) -> Result<()> {
+        let mut known = self.pin.write().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some(known) if known == pin => Ok(()),
+            Some(_) => Err(LedgerError::defect("a ledger cannot be pinned to another organization")),
+            None => {
+                self.store.write("ledger-after-pin", |tx| tx.put(key::PIN.to_vec(), pin))?;
+                *known = Some(pin.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// A number for a roster file that no file of this directory ever had.
+    fn take_node(&self) -> u64 {
+        self.next_node.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let failed = |error| LedgerError::io(format!("open `{}`", path.display()), error).opening(dir);
+    let file = files::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+            dir: dir.display().to_string(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}

@@ -6,3 +6,4 @@ mod sftp;
 pub mod sshd;
 mod sandbox;
 mod config;
+mod ledger;

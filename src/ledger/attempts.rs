@@ -1,0 +1,177 @@
+//! The life of attempts, every step through [`crate::attempt::next`].
+
+use super::{
+    Attempt, AttemptId, Facts, Ledger,
+    error::{LedgerError, Result},
+    groups::{group_state, put_group, retire},
+    key, notices,
+    store::Tx,
+};
+use crate::{
+    attempt::{Event, State, next},
+    roster::GroupRef,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// An attempt with what only the ledger needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct StoredAttempt {
+    pub(super) attempt: Attempt,
+    /// The file of its roster.
+    pub(super) node: u64,
+    /// Members of the payload who were not covered.
+    pub(super) adds: u64,
+    /// Covered members who were not in the payload.
+    pub(super) removes: u64,
+    /// The baseline that it was decided on, when that was confirmed: then the numbers must agree.
+    pub(super) confirmed: Option<u64>,
+}
+
+impl Ledger {
+    /// Takes an attempt one step further and returns its new state when that is durable. The facts are
+    /// written in the same batch. An accepted request id that cannot be recorded goes to the reserve, and
+    /// the error is returned all the same. A completion is [`Ledger::complete`]'s.
+    ///
+    /// # Errors
+    /// The event cannot happen in the attempt's state, there is no such attempt, or it cannot be recorded.
+    pub fn advance(&self, id: AttemptId, event: &Event, now: DateTime<Utc>, facts: Facts) -> Result<State> {
+        let advanced = self.store.write("ledger-after-advance", |tx| {
+            let stored = attempt_in(tx, id)?;
+            let state = next(&stored.attempt.state, event)?;
+            if matches!(state, State::Completed { .. }) && state != stored.attempt.state {
+                return Err(LedgerError::defect("a completion without its outcome was to be recorded"));
+            }
+            let doomed = move_to(tx, stored, state.clone(), now)?;
+            notices::put_facts(tx, &facts)?;
+            Ok((state, doomed))
+        });
+        match advanced {
+            Ok((state, doomed)) => {
+                self.remove_rosters(&doomed);
+                Ok(state)
+            }
+            Err(error) => {
+                let lost = !matches!(error, LedgerError::Impossible(_) | LedgerError::Defect { .. });
+                if let (true, Event::Accepted { request_id }) = (lost, event) {
+                    self.reserve_accepted(id, request_id)
+                        .map_err(|error| LedgerError::io("keep a request id in the reserve", error))?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// One attempt.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>> {
+        Ok(self.stored_attempt(id)?.map(|stored| stored.attempt))
+    }
+
+    /// Attempts that are `Prepared`, `Sent` or `Accepted`, the oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn attempts_in_flight(&self) -> Result<Vec<Attempt>> {
+        self.oldest_first(key::IN_FLIGHT)
+    }
+
+    /// Attempts that timed out and may still complete, the oldest first. They are forgotten here eight days
+    /// after they timed out, when something else happens in their group.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn timed_out(&self) -> Result<Vec<Attempt>> {
+        self.oldest_first(key::TIMED_OUT)
+    }
+
+    /// The attempts of a group, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn attempts_of_group(&self, group: &GroupRef, limit: usize) -> Result<Vec<Attempt>> {
+        let ids = self.store.newest(&key::attempts_of(group), limit)?;
+        self.all_of(ids)
+    }
+
+    /// What the start does: whatever was `Prepared` was not sent, of whatever was `Sent` nobody knows what
+    /// became of it. Returns the attempts that changed.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written.
+    pub fn recover(&self, now: DateTime<Utc>) -> Result<Vec<Attempt>> {
+        let mut ids = self.store.newest(key::IN_FLIGHT, usize::MAX)?;
+        ids.reverse();
+        let (changed, doomed) = self.store.write("ledger-after-recover", |tx| {
+            let (mut changed, mut doomed) = (Vec::new(), Vec::new());
+            for &id in &ids {
+                let id = AttemptId(id);
+                let stored = attempt_in(tx, id)?;
+                let state = next(&stored.attempt.state, &Event::Restarted)?;
+                if state != stored.attempt.state {
+                    doomed.extend(move_to(tx, stored, state, now)?);
+                    changed.push(attempt_in(tx, id)?.attempt);
+                }
+            }
+            Ok((changed, doomed))
+        })?;
+        self.remove_rosters(&doomed);
+        Ok(changed)
+    }
+
+    pub(super) fn stored_attempt(&self, id: AttemptId) -> Result<Option<StoredAttempt>> {
+        self.store.get(&key::attempt(id))
+    }
+
+    fn oldest_first(&self, prefix: &[u8]) -> Result<Vec<Attempt>> {
+        let mut ids = self.store.newest(prefix, usize::MAX)?;
+        ids.reverse();
+        self.all_of(ids)
+    }
+
+    fn all_of(&self, ids: Vec<u64>) -> Result<Vec<Attempt>> {
+        ids.into_iter()
+            .filter_map(|id| self.attempt(AttemptId(id)).transpose())
+            .collect()
+    }
+}
+
+/// The attempt, which must be there.
+pub(super) fn attempt_in(tx: &Tx<'_>, id: AttemptId) -> Result<StoredAttempt> {
+    tx.get(&key::attempt(id))?
+        .ok_or_else(|| LedgerError::defect(format!("there is no attempt {}", id.0)))
+}
+
+/// Gives the attempt a state other than a completion, and the group what follows from it. Returns the roster
+/// files to remove afterwards.
+fn move_to(tx: &mut Tx<'_>, mut stored: StoredAttempt, state: State, now: DateTime<Utc>) -> Result<Vec<u64>> {
+    if state == stored.attempt.state {
+        return Ok(Vec::new());
+    }
+    stored.attempt.state = state;
+    stored.attempt.changed_at = now;
+    let mut group = group_state(tx, &stored.attempt.group)?;
+    group.settle(&stored.attempt, stored.node);
+    put_attempt(tx, &stored)?;
+    let doomed = retire(tx, &mut group, Some(now))?;
+    put_group(tx, &group)?;
+    Ok(doomed)
+}
+
+/// Writes the attempt and where it is found by its state.
+pub(super) fn put_attempt(tx: &mut Tx<'_>, stored: &StoredAttempt) -> Result<()> {
+    let id = stored.attempt.id;
+    if stored.attempt.state.in_flight() {
+        tx.put(key::in_flight(id), &())?;
+    } else {
+        tx.remove(key::in_flight(id))?;
+    }
+    if matches!(stored.attempt.state, State::TimedOut { .. }) {
+        tx.put(key::timed_out(id), &())?;
+    } else {
+        tx.remove(key::timed_out(id))?;
+    }
+    tx.put(key::attempt(id), stored)
+}

@@ -1,0 +1,42 @@
+//! Where a test may kill the process, or fill its disk. Nothing of it is in a release.
+
+use super::error::Result;
+
+/// The points right after each durable write. A crash test aborts the process at each in turn.
+pub const CRASH_POINTS: &[&str] = &[
+    "ledger-after-key",
+    "ledger-after-pin",
+    "ledger-after-group-pin",
+    "ledger-after-begin-run",
+    "ledger-after-save-run",
+    "ledger-after-end-run",
+    "ledger-after-intent-file",
+    "ledger-after-intend",
+    "ledger-after-advance",
+    "ledger-after-completion-file",
+    "ledger-after-complete",
+    "ledger-after-recover",
+    "ledger-after-put-hold",
+    "ledger-after-drop-hold",
+    "ledger-after-say",
+    "ledger-after-accepted-read",
+    "ledger-after-record",
+    "ledger-after-mail-delivered",
+    "ledger-after-mail-failed",
+    "ledger-after-reserve",
+];
+
+/// When this one returns, every write is refused as on a full disk.
+pub const DISK_FULL_POINT: &str = "ledger-disk-full";
+
+/// Passes a crash point.
+pub(super) fn reached(point: &str) {
+    debug_assert!(CRASH_POINTS.contains(&point), "a crash point without a place in the list");
+    fail::fail_point!(point);
+}
+
+/// Refuses the write when a test asks for a full disk.
+pub(super) fn refuse_when_asked() -> Result<()> {
+    fail::fail_point!(DISK_FULL_POINT, |_| Err(super::error::LedgerError::DiskFull));
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! What can go wrong with the memory, said so that a person knows what to do.
+
+use crate::{
+    attempt::Impossible,
+    roster::{FeedName, GroupRef},
+};
+use std::{io, path::Path};
+
+/// What to do about damage; `state restore` joins it when there is a copy beside the state.
+const REMEDY: &str = "put back a backup of the whole state directory, or move it away: every group is then a \
+                      first sync, which waits for a person";
+
+/// Why the state directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds it.
+    #[error("the state directory `{dir}` is in use by another rosterd; stop that one, or name another `state_dir`")]
+    InUse {
+        /// The directory.
+        dir: String,
+    },
+    /// Something is missing or not what was written.
+    #[error("the state is damaged: {what}; {remedy}")]
+    Damaged {
+        /// What was found.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// No room.
+    #[error("the disk that holds `{dir}` is full; make room and start rosterd again: nothing is submitted that cannot be recorded")]
+    DiskFull {
+        /// The directory.
+        dir: String,
+    },
+    /// The key does not open what was sealed.
+    #[error("the state key is not the one that sealed `{dir}`; configure the former `state_key`, or put its `state.key` back")]
+    WrongKey {
+        /// The directory.
+        dir: String,
+    },
+    /// Sealed records are there, and no key is.
+    #[error("`{dir}` holds sealed records, but its `state.key` is gone and no `state_key` is configured; put the former key back")]
+    KeyMissing {
+        /// The directory.
+        dir: String,
+    },
+    /// The key file is not one, or others may read it.
+    #[error("the key file `{file}` {what}")]
+    KeyFile {
+        /// The file.
+        file: String,
+        /// What is wrong and what to do.
+        what: &'static str,
+    },
+    /// A newer rosterd wrote it.
+    #[error("the state was written by a newer rosterd (format {found}); install that version again, this one would lose what it does not know")]
+    NewerVersion {
+        /// The format that was found.
+        found: u8,
+    },
+    /// The file system refuses.
+    #[error("cannot {doing}; look at the directory's owner and mode")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why the ledger cannot remember or tell something.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// No room: nothing was recorded.
+    #[error("the disk that holds the state is full; make room and start rosterd again")]
+    DiskFull,
+    /// An earlier write failed, so nothing more is taken.
+    #[error("the state takes nothing more since a write failed ({why}); start rosterd again")]
+    Stopped {
+        /// What failed.
+        why: String,
+    },
+    /// Something is missing or not what was written.
+    #[error("the state is damaged: {what}; stop rosterd and put back a backup of the state directory")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+    /// A newer rosterd wrote it.
+    #[error("the state was written by a newer rosterd (format {found}); install that version again")]
+    NewerVersion {
+        /// The format that was found.
+        found: u8,
+    },
+    /// The group has an attempt in flight: a second one must wait for it.
+    #[error("attempt {attempt} to `{group}` is still in flight; wait until it has ended")]
+    Busy {
+        /// The group.
+        group: GroupRef,
+        /// Its attempt.
+        attempt: u64,
+    },
+    /// What is covered changed between the decision and the intent, so the removals would not be those decided.
+    #[error("what is covered in `{group}` is not what this roster was decided on; run the feed again")]
+    Stale {
+        /// The group.
+        group: GroupRef,
+    },
+    /// There is no such hold, or its approval is spent or expired.
+    #[error("nothing of `{feed}` is held or approved for `{group}` under that digest; look at `rosterd status`")]
+    NoHold {
+        /// The feed.
+        feed: FeedName,
+        /// The group.
+        group: GroupRef,
+    },
+    /// An event that cannot happen in the attempt's state.
+    #[error(transparent)]
+    Impossible(#[from] Impossible),
+    /// A caller asked for what cannot be.
+    #[error("{what}; this is a defect of rosterd, please report it")]
+    Defect {
+        /// What was asked.
+        what: String,
+    },
+    /// The file system refuses.
+    #[error("cannot {doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What the ledger's methods return.
+pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
+
+impl LedgerError {
+    /// Translates an error of the file system; a full disk has a name of its own.
+    pub(super) fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        let doing = doing.into();
+        let is = |kind| source.kind() == kind;
+        if is(io::ErrorKind::StorageFull) || is(io::ErrorKind::QuotaExceeded) {
+            Self::DiskFull
+        } else if is(io::ErrorKind::UnexpectedEof) || is(io::ErrorKind::InvalidData) {
+            Self::Damaged {
+                what: format!("cannot {doing}: the data ends early or is not what was written"),
+            }
+        } else {
+            Self::Io { doing, source }
+        }
+    }
+
+    pub(super) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into() }
+    }
+
+    pub(super) fn defect(what: impl Into<String>) -> Self {
+        Self::Defect { what: what.into() }
+    }
+
+    /// Translates an error of the store.
+    pub(super) fn store(doing: &str, error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(source) => Self::io(doing, source),
+            sled::Error::Corruption { .. } => Self::damaged("a page of the store does not match its checksum"),
+            sled::Error::ReportableBug(_)
+            | sled::Error::Unsupported(_)
+            | sled::Error::CollectionNotFound(_) => {
+                // The store's own words may repeat stored bytes.
+                Self::damaged(format!("the store cannot {doing}"))
+            }
+        }
+    }
+
+    /// The same, seen while the directory is opened.
+    pub(super) fn opening(self, dir: &Path) -> OpenError {
+        let dir = dir.display().to_string();
+        match self {
+            Self::DiskFull => OpenError::DiskFull { dir },
+            Self::Damaged { what } => OpenError::damaged(what),
+            Self::NewerVersion { found } => OpenError::NewerVersion { found },
+            Self::Io { doing, source } => OpenError::Io { doing, source },
+            other @ (Self::Stopped { .. }
+            | Self::Busy { .. }
+            | Self::Stale { .. }
+            | Self::NoHold { .. }
+            | Self::Impossible(_)
+            | Self::Defect { .. }) => OpenError::damaged(other.to_string()),
+        }
+    }
+}
+
+impl OpenError {
+    pub(super) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged {
+            what: what.into(),
+            remedy: REMEDY,
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What is known of each group: its pin, its baseline, and what was sent since (`design.md`, What we know
+//! about a group).
+
+use super::{
+    Attempt, AttemptId, Ledger,
+    error::{LedgerError, Result},
+    files, key,
+    node::{self, NodeMeta},
+    store::Tx,
+};
+use crate::{
+    attempt::State,
+    roster::{Certainty, Coverage, Covered, GroupId, GroupRef, Record, ReferenceId},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
+
+/// A timed-out request is looked at for seven days; its roster is kept for a day more.
+const LATE: TimeDelta = TimeDelta::days(8);
+
+/// The last roster that Vitable confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Baseline {
+    pub(super) node: u64,
+    pub(super) attempt: AttemptId,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// A roster of which nobody knows whether it was applied, or when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sent {
+    pub(super) node: u64,
+    pub(super) attempt: AttemptId,
+    pub(super) why: String,
+}
+
+/// An attempt whose roster file must be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) node: u64,
+    pub(super) attempt: AttemptId,
+    pub(super) since: DateTime<Utc>,
+}
+
+/// One group, as remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct GroupState {
+    pub(super) group: GroupRef,
+    pub(super) group_id: Option<GroupId>,
+    pub(super) baseline: Option<Baseline>,
+    /// Why the baseline is uncertain, beside what was sent since.
+    pub(super) doubt: Option<String>,
+    pub(super) sent: Vec<Sent>,
+    pub(super) in_flight: Option<Kept>,
+    pub(super) timed_out: Vec<Kept>,
+    /// Every roster file of the group.
+    pub(super) nodes: Vec<u64>,
+}
+
+impl GroupState {
+    fn new(group: &GroupRef) -> Self {
+        Self {
+            group: group.clone(),
+            group_id: None,
+            baseline: None,
+            doubt: None,
+            sent: Vec::new(),
+            in_flight: None,
+            timed_out: Vec::new(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// How sure the picture of the group is.
+    pub(super) fn certainty(&self) -> Certainty {
+        if self.baseline.is_none() {
+            return Certainty::FirstSync;
+        }
+        match (&self.doubt, self.sent.last()) {
+            (Some(doubt), _) => Certainty::Uncertain(doubt.clone()),
+            (None, Some(sent)) => Certainty::Uncertain(sent.why.clone()),
+            (None, None) => Certainty::Confirmed,
+        }
+    }
+
+    /// The rosters whose union is covered, by attempt, the oldest first: the baseline and, while it is
+    /// uncertain, every roster sent since. With `before`, only those of older attempts.
+    pub(super) fn roots(&self, before: Option<AttemptId>) -> Vec<u64> {
+        let baseline = self.baseline.iter().map(|each| (each.attempt, each.node));
+        let sent = self.sent.iter().map(|each| (each.attempt, each.node));
+        let mut roots: Vec<_> = baseline
+            .chain(sent)
+            .filter(|(attempt, _)| before.is_none_or(|before| *attempt < before))
+            .collect();
+        roots.sort_unstable();
+        roots.into_iter().map(|(_, node)| node).collect()
+    }
+
+    /// What an attempt's new state, other than a completion, means for the group.
+    pub(super) fn settle(&mut self, attempt: &Attempt, node: u64) {
+        let kept = Kept {
+            node,
+            attempt: attempt.id,
+            since: attempt.changed_at,
+        };
+        let sent = |why: String| Sent {
+            node,
+            attempt: attempt.id,
+            why,
+        };
+        self.leave_flight(attempt.id);
+        match &attempt.state {
+            State::Prepared | State::Sent | State::Accepted { .. } => self.in_flight = Some(kept),
+            State::OutcomeUnknown { why } => self.sent.push(sent(format!(
+                "nobody knows what became of attempt {}: {why}",
+                attempt.id.0
+            ))),
+            State::TimedOut { request_id } => {
+                self.sent.push(sent(format!("Vitable did not finish `{request_id}` in time")));
+                self.timed_out.push(kept);
+            }
+            State::NotSent { .. } | State::Rejected { .. } | State::Completed { .. } => {}
+        }
+    }
+
+    /// The attempt is in flight no longer.
+    pub(super) fn leave_flight(&mut self, attempt: AttemptId) {
+        self.in_flight.take_if(|kept| kept.attempt == attempt);
+    }
+}
+
+impl Ledger {
+    /// The group's id at Vitable that is known from before.
+    #[must_use]
+    pub fn group_pin(&self, group: &GroupRef) -> Option<GroupId> {
+        let pins = self.group_pins.read().unwrap_or_else(PoisonError::into_inner);
+        pins.get(group).cloned()
+    }
+
+    /// Pins a group's id. Another id than the one known makes the group a first sync: nobody knows who is
+    /// covered there.
+    ///
+    /// # Errors
+    /// While the group is in flight, and when it cannot be recorded.
+    pub fn set_group_pin(&self, group: &GroupRef, id: &GroupId) -> Result<()> {
+        let mut pins = self.group_pins.write().unwrap_or_else(PoisonError::into_inner);
+        if pins.get(group) == Some(id) {
+            return Ok(());
+        }
+        let doomed = self.store.write("ledger-after-group-pin", |tx| {
+            let mut state = group_state(tx, group)?;
+            if state.group_id.replace(id.clone()).is_some() {
+                if let Some(kept) = &state.in_flight {
+                    return Err(busy(group, kept));
+                }
+                (state.baseline, state.doubt) = (None, None);
+                state.sent.clear();
+                state.timed_out.clear();
+            }
+            let doomed = retire(tx, &mut state, None)?;
+            put_group(tx, &state)?;
+            Ok(doomed)
+        })?;
+        pins.insert(group.clone(), id.clone());
+        self.remove_rosters(&doomed);
+        Ok(())
+    }
+
+    /// Every group that was ever pinned or attempted, in the order of their references.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn known_groups(&self) -> Result<Vec<GroupRef>> {
+        let states: Vec<GroupState> = self.store.scan(key::GROUPS)?;
+        Ok(states.into_iter().map(|state| state.group).collect())
+    }
+
+    /// The attempt that confirmed the group's baseline.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn last_completed(&self, group: &GroupRef) -> Result<Option<Attempt>> {
+        match self.state_of(group)?.baseline {
+            Some(baseline) => self.attempt(baseline.attempt),
+            None => Ok(None),
+        }
+    }
+
+    /// Who is covered in the group: the confirmed baseline and, while it is uncertain, everybody in any
+    /// roster sent since. Of a group that was sent to and never confirmed it is a first sync still, with
+    /// those who were sent.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn coverage(&self, group: &GroupRef) -> Result<Coverage> {
+        let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state_of(group)?;
+        let mut coverage = Coverage::new(state.certainty(), []);
+        for root in state.roots(None) {
+            let chain = self.chain(root)?;
+            node::walk(&self.rosters, &chain, None, &mut |member, _| coverage.put(member))?;
+        }
+        Ok(coverage)
+    }
+
+    /// The records that were last accepted (last sent, while the group is uncertain) of these covered
+    /// members. Who is not covered is not in the answer.
+    ///
+    /// # Errors
+    /// When the state cannot be read or opened.
+    pub fn records(&self, group: &GroupRef, ids: &[ReferenceId]) -> Result<HashMap<ReferenceId, Record>> {
+        let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state_of(group)?;
+        let entries = self.entries(&state.roots(None), ids.iter().cloned().collect())?;
+        Ok(entries.into_iter().map(|(id, (_, record))| (id, record)).collect())
+    }
+
+    /// These members as the newest of `roots` that has them knows them. The caller holds `files`.
+    pub(super) fn entries(
+        &self,
+        roots: &[u64],
+        mut wanted: HashSet<ReferenceId>,
+    ) -> Result<HashMap<ReferenceId, (Covered, Record)>> {
+        let mut found = HashMap::new();
+        for &root in roots.iter().rev() {
+            if wanted.is_empty() {
+                break;
+            }
+            let chain = self.chain(root)?;
+            let mut incomplete = false;
+            node::walk(&self.rosters, &chain, Some((&self.sealer, &wanted)), &mut |member, record| {
+                match record {
+                    Some(record) => {
+                        found.insert(member.id.clone(), (member, record));
+                    }
+                    None => incomplete = true,
+                }
+            })?;
+            if incomplete {
+                return Err(LedgerError::damaged("a covered member has no sealed record"));
+            }
+            wanted.retain(|id| !found.contains_key(id));
+        }
+        Ok(found)
+    }
+
+    /// A roster file and those under it, the newest first.
+    pub(super) fn chain(&self, root: u64) -> Result<Vec<u64>> {
+        let mut chain = Vec::new();
+        let mut next = Some(root);
+        while let Some(id) = next {
+            chain.push(id);
+            next = self.node(id)?.base;
+        }
+        Ok(chain)
+    }
+
+    pub(super) fn node(&self, id: u64) -> Result<NodeMeta> {
+        self.store
+            .get(&key::node(id))?
+            .ok_or_else(|| LedgerError::damaged(format!("nothing is known of the roster file `{id}`")))
+    }
+
+    pub(super) fn state_of(&self, group: &GroupRef) -> Result<GroupState> {
+        let known = self.store.get(&key::group(group))?;
+        Ok(known.unwrap_or_else(|| GroupState::new(group)))
+    }
+
+    /// Removes files that the store names no longer, when nobody reads them.
+    pub(super) fn remove_rosters(&self, doomed: &[u64]) {
+        let mut waiting = self.doomed.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(doomed);
+        // Nobody waits for a long reader: what stays goes with the next ones, or at the next start.
+        let Ok(_alone) = self.files.try_write() else {
+            return;
+        };
+        for id in waiting.drain(..) {
+            files::remove(&node::path(&self.rosters, id));
+        }
+    }
+}
+
+pub(super) fn group_state(tx: &Tx<'_>, group: &GroupRef) -> Result<GroupState> {
+    let known = tx.get(&key::group(group))?;
+    Ok(known.unwrap_or_else(|| GroupState::new(group)))
+}
+
+pub(super) fn put_group(tx: &mut Tx<'_>, state: &GroupState) -> Result<()> {
+    tx.put(key::group(&state.group), state)
+}
+
+pub(super) fn busy(group: &GroupRef, kept: &Kept) -> LedgerError {
+    LedgerError::Busy {
+        group: group.clone(),
+        attempt: kept.attempt.0,
+    }
+}
+
+/// Forgets the group's roster files that nothing builds on. Returns them, to be removed once this is durable.
+/// `now` ends the time of timed-out requests that nobody looks at any more.
+pub(super) fn retire(tx: &mut Tx<'_>, state: &mut GroupState, now: Option<DateTime<Utc>>) -> Result<Vec<u64>> {
+    let mut over = Vec::new();
+    state.timed_out.retain(|kept| {
+        let stays = now.is_none_or(|now| now - kept.since < LATE);
+        if !stays {
+            over.push(kept.attempt);
+        }
+        stays
+    });
+    for attempt in over {
+        tx.remove(key::timed_out(attempt))?;
+    }
+    let kept = state.in_flight.iter().chain(&state.timed_out).map(|kept| kept.node);
+    let mut open: Vec<u64> = state.roots(None).into_iter().chain(kept).collect();
+    let mut live = HashSet::new();
+    while let Some(id) = open.pop() {
+        if live.insert(id) {
+            let meta: Option<NodeMeta> = tx.get(&key::node(id))?;
+            open.extend(meta.and_then(|meta| meta.base));
+        }
+    }
+    let (stay, doomed) = state.nodes.iter().partition(|id| live.contains(id));
+    state.nodes = stay;
+    let doomed: Vec<u64> = doomed;
+    for &id in &doomed {
+        tx.remove(key::node(id))?;
+    }
+    Ok(doomed)
+}

@@ -1,0 +1,166 @@
+//! Holds and what people said to them.
+
+use super::{
+    Attempt, AttemptId, Facts, Hold, Ledger, Word,
+    error::{LedgerError, Result},
+    groups::GroupState,
+    key, notices,
+    store::Tx,
+};
+use crate::roster::{FeedName, GroupRef};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A hold with what only the ledger needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StoredHold {
+    hold: Hold,
+    /// The newest attempt that its approval released.
+    bound: Option<AttemptId>,
+}
+
+impl StoredHold {
+    fn approved(&self, now: DateTime<Utc>) -> bool {
+        let good = |word: &Word| word.approved && word.expires.is_none_or(|expires| now < expires);
+        self.hold.word.as_ref().is_some_and(good)
+    }
+
+    fn expired(&self, now: DateTime<Utc>) -> bool {
+        let over = |word: &Word| word.approved && word.expires.is_some_and(|expires| expires <= now);
+        self.hold.word.as_ref().is_some_and(over)
+    }
+}
+
+impl Ledger {
+    /// Records a hold with its mail, in one batch, and returns it as it is now: what is held under the same
+    /// digest already keeps its first run, its age and the word that was said. Another change of the same
+    /// group that waited or was rejected is over with it; a good approval stays until it expires.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn put_hold(&self, hold: &Hold, facts: Facts) -> Result<Hold> {
+        self.store.write("ledger-after-put-hold", |tx| {
+            for other in tx.scan::<StoredHold>(&key::holds_at(&hold.feed, &hold.group))? {
+                if other.hold.digest != hold.digest && !other.approved(hold.since) {
+                    tx.remove(key::hold(&hold.feed, &hold.group, &other.hold.digest))?;
+                }
+            }
+            let at = key::hold(&hold.feed, &hold.group, &hold.digest);
+            let mut stored = StoredHold {
+                hold: hold.clone(),
+                bound: None,
+            };
+            if let Some(known) = tx.get::<StoredHold>(&at)? {
+                stored.hold.run = known.hold.run;
+                stored.hold.since = known.hold.since;
+                // Asked again after its time: the old approval is no answer to that.
+                if !known.expired(hold.since) {
+                    stored.hold.word = known.hold.word;
+                    stored.bound = known.bound;
+                }
+            }
+            tx.put(at, &stored)?;
+            notices::put_facts(tx, &facts)?;
+            Ok(stored.hold)
+        })
+    }
+
+    /// The holds of a feed, or of all, with what was said to them, by feed and group.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn holds(&self, feed: Option<&FeedName>) -> Result<Vec<Hold>> {
+        let prefix = feed.map_or_else(|| key::HOLDS.to_vec(), key::holds_of);
+        let holds: Vec<StoredHold> = self.store.scan(&prefix)?;
+        Ok(holds.into_iter().map(|stored| stored.hold).collect())
+    }
+
+    /// The group's change is no longer held. An approval that released an attempt stays: the completion
+    /// spends it, and after any other end it is good again until it expires.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn drop_hold(&self, feed: &FeedName, group: &GroupRef) -> Result<()> {
+        self.store.write("ledger-after-drop-hold", |tx| {
+            for stored in tx.scan::<StoredHold>(&key::holds_at(feed, group))? {
+                if stored.bound.is_none() {
+                    tx.remove(key::hold(feed, group, &stored.hold.digest))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Says a word to a hold. The first one counts: the answer is the hold with it, or, to whoever is second,
+    /// the first word. An approval that has expired is no word any more.
+    ///
+    /// # Errors
+    /// When nothing is held under that digest, and when it cannot be recorded.
+    pub fn say(
+        &self,
+        feed: &FeedName,
+        group: &GroupRef,
+        digest: &str,
+        word: Word,
+    ) -> Result<Result<Hold, Word>> {
+        self.store.write("ledger-after-say", |tx| {
+            let at = key::hold(feed, group, digest);
+            let mut stored: StoredHold = tx.get(&at)?.ok_or_else(|| LedgerError::NoHold {
+                feed: feed.clone(),
+                group: group.clone(),
+            })?;
+            let expired = stored.expired(word.at);
+            match stored.hold.word.take() {
+                Some(first) if !expired => return Ok(Err(first)),
+                Some(_) | None => stored.hold.word = Some(word),
+            }
+            stored.bound = None;
+            tx.put(at, &stored)?;
+            Ok(Ok(stored.hold))
+        })
+    }
+
+    /// The approvals that may release a change of this group now: said, not expired, not spent, and not bound
+    /// to an attempt that is in flight.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn approvals(&self, feed: &FeedName, group: &GroupRef, now: DateTime<Utc>) -> Result<Vec<Hold>> {
+        let stored: Vec<StoredHold> = self.store.scan(&key::holds_at(feed, group))?;
+        let state: Option<GroupState> = self.store.get(&key::group(group))?;
+        let in_flight = state.and_then(|state| state.in_flight).map(|kept| kept.attempt);
+        let free = |each: &StoredHold| each.bound.is_none() || each.bound != in_flight;
+        let good = stored.into_iter().filter(|each| each.approved(now) && free(each));
+        Ok(good.map(|each| each.hold).collect())
+    }
+}
+
+/// Binds the approval that an attempt names to it.
+pub(super) fn bind(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
+    let refused = || LedgerError::NoHold {
+        feed: attempt.feed.clone(),
+        group: attempt.group.clone(),
+    };
+    let digest = attempt.approval.as_ref().ok_or_else(refused)?;
+    let at = key::hold(&attempt.feed, &attempt.group, digest);
+    let mut stored: StoredHold = tx.get(&at)?.ok_or_else(refused)?;
+    if !stored.approved(attempt.prepared_at) {
+        return Err(refused());
+    }
+    stored.bound = Some(attempt.id);
+    tx.put(at, &stored)
+}
+
+/// The attempt has completed: its approval is spent, and with it the hold is over. A word said after the
+/// attempt was prepared is about a later change.
+pub(super) fn spend(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
+    let Some(digest) = &attempt.approval else {
+        return Ok(());
+    };
+    let at = key::hold(&attempt.feed, &attempt.group, digest);
+    let Some(stored) = tx.get::<StoredHold>(&at)? else {
+        return Ok(());
+    };
+    let meant = stored.hold.word.as_ref().is_some_and(|word| word.at <= attempt.prepared_at);
+    if meant { tx.remove(at) } else { Ok(()) }
+}

@@ -1,0 +1,212 @@
+//! The intent: durable before the POST, with everything that the next baseline will need.
+
+use super::{
+    Attempt, AttemptId, Intent, IntentMember, Ledger,
+    attempts::{StoredAttempt, put_attempt},
+    crash,
+    error::{LedgerError, Result},
+    files,
+    groups::{GroupState, busy, group_state, put_group},
+    holds, key,
+    node::{self, NodeMeta, NodeWriter},
+};
+use crate::{
+    attempt::State,
+    roster::{Certainty, Fingerprint, Fingerprints, PlanId, ReferenceId},
+};
+use chrono::{DateTime, Utc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::PoisonError,
+};
+
+/// A difference lies on at most this many files; then the roster is written whole.
+const MAX_DEPTH: u32 = 8;
+
+/// What is compared of a covered member.
+struct Known {
+    whole: Fingerprint,
+    plan: PlanId,
+    carried_since: Option<DateTime<Utc>>,
+    /// Whether the confirmed baseline has him: the file is the difference to that one.
+    in_base: bool,
+    in_payload: bool,
+}
+
+/// Numbers of a payload that was written.
+struct Written {
+    meta: NodeMeta,
+    adds: u64,
+}
+
+impl Ledger {
+    /// Records what will be sent, before anything is: members, fingerprints and sealed records as the
+    /// difference to the baseline, and the attempt as `Prepared`, with its approval bound to it. Returns
+    /// when it is durable.
+    ///
+    /// # Errors
+    /// The group is in flight; what the payload removes is not what the intent says it removes; the approval
+    /// is not good; it cannot be recorded. Nothing may be sent then.
+    pub fn intend(&self, intent: Intent<'_>, now: DateTime<Utc>) -> Result<AttemptId> {
+        let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state_of(intent.group)?;
+        if let Some(kept) = &state.in_flight {
+            return Err(busy(intent.group, kept));
+        }
+        if state.group_id.as_ref().is_some_and(|id| id != intent.group_id) {
+            return Err(LedgerError::defect("an intent names another group id than the one pinned"));
+        }
+        let node = self.take_node();
+        let prepared = self.write_payload(node, &state, intent.members, intent.removed);
+        let attempt = prepared.and_then(|written| {
+            let Some(written) = written else {
+                return Err(LedgerError::Stale {
+                    group: intent.group.clone(),
+                });
+            };
+            crash::reached("ledger-after-intent-file");
+            let attempt = Attempt {
+                id: AttemptId(0),
+                run: intent.run,
+                feed: intent.feed.clone(),
+                group: intent.group.clone(),
+                group_id: intent.group_id.clone(),
+                state: State::Prepared,
+                prepared_at: now,
+                changed_at: now,
+                counts: intent.counts,
+                removed: intent.removed.to_vec(),
+                approval: intent.approval.clone(),
+                outcome: None,
+            };
+            self.record_intent(attempt, &state, written)
+        });
+        if attempt.is_err() {
+            // After a write that failed half-way the store may name the file: then it stays for the next
+            // start, which keeps or sweeps it.
+            if !self.store.is_broken() {
+                files::remove(&node::path(&self.rosters, node));
+            }
+        }
+        attempt
+    }
+
+    fn record_intent(&self, mut attempt: Attempt, before: &GroupState, written: Written) -> Result<AttemptId> {
+        self.store.write("ledger-after-intend", |tx| {
+            let mut state = group_state(tx, &attempt.group)?;
+            if let Some(kept) = &state.in_flight {
+                return Err(busy(&attempt.group, kept));
+            }
+            if state != *before {
+                return Err(LedgerError::Stale {
+                    group: attempt.group.clone(),
+                });
+            }
+            attempt.id = AttemptId(tx.count_up(key::NEXT_ATTEMPT)?);
+            if attempt.approval.is_some() {
+                holds::bind(tx, &attempt)?;
+            }
+            let next = tx.get::<u64>(key::NEXT_NODE)?.unwrap_or(1).max(written.meta.id + 1);
+            tx.put(key::NEXT_NODE.to_vec(), &next)?;
+            tx.put(key::node(written.meta.id), &written.meta)?;
+            state.nodes.push(written.meta.id);
+            state.settle(&attempt, written.meta.id);
+            put_group(tx, &state)?;
+            let by_group = key::number(&key::attempts_of(&attempt.group), attempt.id.0);
+            tx.put(by_group, &())?;
+            let id = attempt.id;
+            let removes = attempt.removed.len() as u64;
+            put_attempt(
+                tx,
+                &StoredAttempt {
+                    attempt,
+                    node: written.meta.id,
+                    adds: written.adds,
+                    removes,
+                    confirmed: match state.certainty() {
+                        Certainty::Confirmed => state.baseline.map(|baseline| baseline.node),
+                        Certainty::FirstSync | Certainty::Uncertain(_) => None,
+                    },
+                },
+            )?;
+            Ok(id)
+        })
+    }
+
+    /// Writes the payload. `None` when it does not remove exactly `removed`.
+    fn write_payload(
+        &self,
+        node: u64,
+        state: &GroupState,
+        members: &mut dyn Iterator<Item = IntentMember<'_>>,
+        removed: &[ReferenceId],
+    ) -> Result<Option<Written>> {
+        let mut known = self.known(state)?;
+        let base = match &state.baseline {
+            Some(baseline) => Some(self.node(baseline.node)?).filter(|base| base.depth < MAX_DEPTH),
+            None => None,
+        };
+        let mut writer = NodeWriter::create(&self.rosters, node, &self.sealer)?;
+        let mut adds = 0;
+        for member in members {
+            let id = member.record.reference_id();
+            let whole = self.fingerprint_key.whole(member.record);
+            match known.get_mut(id) {
+                Some(known) if known.in_payload => {
+                    return Err(LedgerError::defect("a payload names a member twice"));
+                }
+                Some(known) => {
+                    known.in_payload = true;
+                    let same = known.in_base
+                        && known.whole == whole
+                        && known.plan == member.plan
+                        && known.carried_since == member.carried_since;
+                    if same && base.is_some() {
+                        continue;
+                    }
+                }
+                None => adds += 1,
+            }
+            let prints = Fingerprints {
+                whole,
+                ..self.fingerprint_key.of(member.record)
+            };
+            writer.push((id, &member.plan), &prints, member.carried_since, member.record)?;
+        }
+        let gone: HashSet<&ReferenceId> = known
+            .iter()
+            .filter(|(_, known)| !known.in_payload)
+            .map(|(id, _)| id)
+            .collect();
+        if gone.len() != removed.len() || !removed.iter().all(|id| gone.contains(id)) {
+            return Ok(None);
+        }
+        if base.is_some() {
+            for id in removed.iter().filter(|id| known.get(*id).is_some_and(|known| known.in_base)) {
+                writer.remove(id.as_str());
+            }
+        }
+        let meta = writer.finish(base.as_ref())?;
+        Ok(Some(Written { meta, adds }))
+    }
+
+    /// Everybody covered, those of the baseline as the baseline has them.
+    fn known(&self, state: &GroupState) -> Result<HashMap<ReferenceId, Known>> {
+        let mut known: HashMap<ReferenceId, Known> = HashMap::new();
+        let base = state.baseline.as_ref().map(|baseline| baseline.node);
+        let others = state.roots(None).into_iter().filter(|root| Some(*root) != base);
+        for root in base.into_iter().chain(others) {
+            let chain = self.chain(root)?;
+            node::walk(&self.rosters, &chain, None, &mut |member, _| {
+                known.entry(member.id).or_insert(Known {
+                    whole: member.prints.whole,
+                    plan: member.plan,
+                    carried_since: member.carried_since,
+                    in_base: Some(root) == base,
+                    in_payload: false,
+                });
+            })?;
+        }
+        Ok(known)
+    }
+}

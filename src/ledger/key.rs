@@ -1,0 +1,107 @@
+//! The keys of the store. One letter for the kind; texts end in a zero byte, which none of them can hold;
+//! numbers are big-endian, so that they sort.
+
+use super::model::AttemptId;
+use crate::roster::{FeedName, GroupRef, RunId};
+
+pub(super) const SEQUENCE: &[u8] = b"m:sequence";
+pub(super) const KEY_CHECK: &[u8] = b"m:key";
+pub(super) const PIN: &[u8] = b"m:pin";
+pub(super) const NEXT_RUN: &[u8] = b"m:next-run";
+pub(super) const NEXT_ATTEMPT: &[u8] = b"m:next-attempt";
+pub(super) const NEXT_NODE: &[u8] = b"m:next-node";
+
+pub(super) const RUNS: &[u8] = b"r";
+pub(super) const OPEN_RUNS: &[u8] = b"R";
+pub(super) const ATTEMPTS: &[u8] = b"a";
+pub(super) const IN_FLIGHT: &[u8] = b"A";
+pub(super) const TIMED_OUT: &[u8] = b"T";
+pub(super) const GROUPS: &[u8] = b"G";
+pub(super) const NODES: &[u8] = b"n";
+pub(super) const HOLDS: &[u8] = b"h";
+pub(super) const INCIDENTS: &[u8] = b"i";
+pub(super) const OPEN_INCIDENTS: &[u8] = b"I";
+pub(super) const OUTBOX: &[u8] = b"o";
+
+pub(super) fn run(id: RunId) -> Vec<u8> {
+    number(RUNS, id.0)
+}
+
+pub(super) fn open_run(id: RunId) -> Vec<u8> {
+    number(OPEN_RUNS, id.0)
+}
+
+pub(super) fn runs_of(feed: &FeedName) -> Vec<u8> {
+    texts(b"f", &[feed.as_str()])
+}
+
+pub(super) fn attempt(id: AttemptId) -> Vec<u8> {
+    number(ATTEMPTS, id.0)
+}
+
+pub(super) fn in_flight(id: AttemptId) -> Vec<u8> {
+    number(IN_FLIGHT, id.0)
+}
+
+pub(super) fn timed_out(id: AttemptId) -> Vec<u8> {
+    number(TIMED_OUT, id.0)
+}
+
+pub(super) fn attempts_of(group: &GroupRef) -> Vec<u8> {
+    texts(b"g", &[group.as_str()])
+}
+
+pub(super) fn group(group: &GroupRef) -> Vec<u8> {
+    texts(GROUPS, &[group.as_str()])
+}
+
+pub(super) fn node(id: u64) -> Vec<u8> {
+    number(NODES, id)
+}
+
+pub(super) fn holds_of(feed: &FeedName) -> Vec<u8> {
+    texts(HOLDS, &[feed.as_str()])
+}
+
+pub(super) fn holds_at(feed: &FeedName, group: &GroupRef) -> Vec<u8> {
+    texts(HOLDS, &[feed.as_str(), group.as_str()])
+}
+
+pub(super) fn hold(feed: &FeedName, group: &GroupRef, digest: &str) -> Vec<u8> {
+    texts(HOLDS, &[feed.as_str(), group.as_str(), digest])
+}
+
+pub(super) fn accepted_read(feed: &FeedName) -> Vec<u8> {
+    texts(b"s", &[feed.as_str()])
+}
+
+pub(super) fn incident(key: &str) -> Vec<u8> {
+    texts(INCIDENTS, &[key])
+}
+
+pub(super) fn open_incident(key: &str) -> Vec<u8> {
+    texts(OPEN_INCIDENTS, &[key])
+}
+
+pub(super) fn mail(message_id: &str) -> Vec<u8> {
+    texts(OUTBOX, &[message_id])
+}
+
+/// A prefix followed by a number.
+pub(super) fn number(prefix: &[u8], number: u64) -> Vec<u8> {
+    [prefix, &number.to_be_bytes()].concat()
+}
+
+/// The number at the end of a key.
+pub(super) fn number_of(key: &[u8]) -> Option<u64> {
+    key.split_last_chunk::<8>().map(|(_, last)| u64::from_be_bytes(*last))
+}
+
+fn texts(prefix: &[u8], texts: &[&str]) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    for text in texts {
+        key.extend_from_slice(text.as_bytes());
+        key.push(0);
+    }
+    key
+}

@@ -1,0 +1,87 @@
+//! Incidents and the outbox: written in the batch of what they tell, kept until a person can know it.
+
+use super::{Facts, Ledger, StoredIncident, StoredMail, error::Result, key, store::Tx};
+
+impl Ledger {
+    /// Every incident, or those that are open, in the order of their keys.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn incidents(&self, open_only: bool) -> Result<Vec<StoredIncident>> {
+        if open_only {
+            let keys: Vec<String> = self.store.scan(key::OPEN_INCIDENTS)?;
+            keys.iter().filter_map(|key| self.incident(key).transpose()).collect()
+        } else {
+            self.store.scan(key::INCIDENTS)
+        }
+    }
+
+    /// The incident with this key.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn incident(&self, key: &str) -> Result<Option<StoredIncident>> {
+        self.store.get(&key::incident(key))
+    }
+
+    /// Records incidents and mails that no other change of state brings, in one batch.
+    ///
+    /// # Errors
+    /// When they cannot be recorded.
+    pub fn record(&self, facts: Facts) -> Result<()> {
+        self.store.write("ledger-after-record", |tx| put_facts(tx, &facts))
+    }
+
+    /// The mails that wait for their transport, the oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn outbox(&self) -> Result<Vec<StoredMail>> {
+        let mut mails: Vec<StoredMail> = self.store.scan(key::OUTBOX)?;
+        mails.sort_by(|a, b| (a.queued, &a.message_id).cmp(&(b.queued, &b.message_id)));
+        Ok(mails)
+    }
+
+    /// The transport has taken the mail: it leaves the outbox. Of a mail that is not there nothing happens.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn mail_delivered(&self, message_id: &str) -> Result<()> {
+        self.store
+            .write("ledger-after-mail-delivered", |tx| tx.remove(key::mail(message_id)))
+    }
+
+    /// The transport did not take the mail: it stays, and the try is counted.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn mail_failed(&self, message_id: &str) -> Result<()> {
+        self.store.write("ledger-after-mail-failed", |tx| {
+            let key = key::mail(message_id);
+            match tx.get::<StoredMail>(&key)? {
+                Some(mut mail) => {
+                    mail.tries += 1;
+                    tx.put(key, &mail)
+                }
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// Adds incidents and mails to a change.
+pub(super) fn put_facts(tx: &mut Tx<'_>, facts: &Facts) -> Result<()> {
+    for incident in &facts.incidents {
+        tx.put(key::incident(&incident.key), incident)?;
+        let open = key::open_incident(&incident.key);
+        if incident.resolved.is_none() {
+            tx.put(open, &incident.key)?;
+        } else {
+            tx.remove(open)?;
+        }
+    }
+    for mail in &facts.mails {
+        tx.put(key::mail(&mail.message_id), mail)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The ledger from outside: what it remembers, over restarts, kills and damage.
+
+mod damage;
+mod kill;
+mod life;
+mod model;
+mod notes;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rosterd::{
+    attempt::{Event, Failure, Operation, Outcome},
+    ledger::{AttemptId, Counts, Facts, Intent, IntentMember, Ledger, LedgerError},
+    roster::{Draft, FeedName, Field, GroupId, GroupRef, PlanId, Records, ReferenceId, RequestId, RunId},
+};
+use std::{collections::BTreeSet, path::Path};
+
+/// A name that stands nowhere but in the sealed records.
+pub const CANARY: &str = "Zanzibeth";
+
+pub fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minutes)
+}
+
+pub fn feed() -> FeedName {
+    FeedName::new("acme").unwrap()
+}
+
+pub fn group() -> GroupRef {
+    GroupRef::new("acme-all").unwrap()
+}
+
+pub fn id(text: &str) -> ReferenceId {
+    ReferenceId::new(text).unwrap()
+}
+
+pub fn open(dir: &Path) -> Ledger {
+    Ledger::open(dir, None, at(0)).unwrap()
+}
+
+/// Invented people: a reference and a version, which is in the city's name.
+pub fn records(people: &[(String, u32)]) -> Records {
+    let mut records = Records::default();
+    let mut draft = Draft::default();
+    for (id, version) in people {
+        draft.clear();
+        for (field, value) in [
+            (Field::ReferenceId, id.as_str()),
+            (Field::FirstName, CANARY),
+            (Field::LastName, "Quillfeather"),
+            (Field::DateOfBirth, "1987-03-09"),
+            (Field::Phone, "5550199123"),
+            (Field::PlanId, "pln_a"),
+            (Field::AddressLine1, "17 Wombat Crescent"),
+            (Field::State, "NY"),
+            (Field::Zipcode, "12180"),
+        ] {
+            draft.value_mut(field).push_str(value);
+        }
+        draft.value_mut(Field::City).push_str(&format!("Town {version}"));
+        records.push(&draft).unwrap();
+    }
+    records
+}
+
+pub fn people(ids: impl IntoIterator<Item = usize>, version: u32) -> Vec<(String, u32)> {
+    ids.into_iter().map(|id| (format!("e-{id}"), version)).collect()
+}
+
+/// Intends this payload, which removes whoever else is covered.
+pub fn intend(ledger: &Ledger, people: &[(String, u32)], approval: Option<&str>) -> Result<AttemptId, LedgerError> {
+    intend_at(ledger, people, approval, at(1))
+}
+
+pub fn intend_at(
+    ledger: &Ledger,
+    people: &[(String, u32)],
+    approval: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<AttemptId, LedgerError> {
+    let stays: BTreeSet<&str> = people.iter().map(|(id, _)| id.as_str()).collect();
+    let covered = ledger.coverage(&group())?;
+    let gone = covered.iter().filter(|member| !stays.contains(member.id.as_str()));
+    let gone: Vec<ReferenceId> = gone.map(|member| member.id.clone()).collect();
+    let records = records(people);
+    let mut members = records.iter().map(|record| IntentMember {
+        record,
+        plan: PlanId::new("pln_a").unwrap(),
+        carried_since: None,
+    });
+    let intent = Intent {
+        run: RunId(1),
+        feed: &feed(),
+        group: &group(),
+        group_id: &GroupId::new("grp_1").unwrap(),
+        members: &mut members,
+        removed: &gone,
+        counts: Counts::default(),
+        approval: approval.map(str::to_owned),
+    };
+    ledger.intend(intent, now)
+}
+
+pub fn step(ledger: &Ledger, attempt: AttemptId, event: &Event) {
+    ledger.advance(attempt, event, at(2), Facts::default()).unwrap();
+}
+
+pub fn request(attempt: AttemptId) -> RequestId {
+    RequestId::new(&format!("grpmsr_{}", attempt.0)).unwrap()
+}
+
+pub fn accepted(attempt: AttemptId) -> Event {
+    Event::Accepted {
+        request_id: request(attempt),
+    }
+}
+
+pub fn unclear() -> Event {
+    Event::Unclear {
+        why: "the answer was lost".to_owned(),
+    }
+}
+
+/// Takes an intended attempt to `Accepted`.
+pub fn submit(ledger: &Ledger, attempt: AttemptId) {
+    step(ledger, attempt, &Event::Connected);
+    step(ledger, attempt, &accepted(attempt));
+}
+
+pub fn outcome(added: u64, removed: u64, failures: &[(&str, Operation)]) -> Outcome {
+    let failures = failures.iter().map(|(member, operation)| Failure {
+        reference_id: id(member),
+        operation: operation.clone(),
+        reason: "refused".to_owned(),
+    });
+    Outcome {
+        added,
+        removed,
+        failures: failures.collect(),
+    }
+}
+
+/// Intends, submits and completes a payload with the numbers that it ought to have.
+pub fn sync(ledger: &Ledger, people: &[(String, u32)]) -> AttemptId {
+    let covered: BTreeSet<String> = covered(ledger).into_iter().collect();
+    let payload: BTreeSet<String> = people.iter().map(|(id, _)| id.clone()).collect();
+    let attempt = intend(ledger, people, None).unwrap();
+    submit(ledger, attempt);
+    let (added, removed) = (payload.difference(&covered).count(), covered.difference(&payload).count());
+    let outcome = outcome(added as u64, removed as u64, &[]);
+    assert!(ledger.complete(attempt, &outcome, at(3), Facts::default()).unwrap());
+    attempt
+}
+
+/// The references that are covered, sorted.
+pub fn covered(ledger: &Ledger) -> Vec<String> {
+    let coverage = ledger.coverage(&group()).unwrap();
+    let mut ids: Vec<String> = coverage.iter().map(|member| member.id.to_string()).collect();
+    ids.sort();
+    ids
+}
