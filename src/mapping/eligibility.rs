@@ -129,25 +129,6 @@ mod tests {
             (None, day(-1), day(-9), In),
             (None, day(3), day(-9), Later),
             (Some(Ended), day(-1), day(-9), Out),
-            // A contradiction.
-            (
-                Some(Covered),
-                day(-9),
-                day(-1),
-                bad(&[(Part::EndsOn, Fault::EndedButCovered)]),
-            ),
-            (
-                Some(Covered),
-                none,
-                day(-1),
-                bad(&[(Part::EndsOn, Fault::EndedButCovered)]),
-            ),
-            (
-                Some(Covered),
-                day(-1),
-                day(-1),
-                bad(&[(Part::EndsOn, Fault::EndedButCovered)]),
-            ),
             // What cannot be read removes nobody.
             (
                 Some(Unknown),
@@ -190,6 +171,16 @@ mod tests {
         for (status, starts, ends, expected) in cases {
             let found = decide(status, starts, ends, today);
             assert_eq!(found, expected, "{status:?} {starts:?} {ends:?}");
+        }
+    }
+
+    #[test]
+    fn a_covered_status_contradicts_a_past_end_without_a_later_start() {
+        let today = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let contradiction = Verdict::Unusable(vec![(Part::EndsOn, Fault::EndedButCovered)]);
+        for starts in [Ok(None), day(-9), day(-1)] {
+            let found = decide(Some(Status::Covered), starts, day(-1), today);
+            assert_eq!(found, contradiction, "{starts:?}");
         }
     }
 
