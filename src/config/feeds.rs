@@ -4,10 +4,11 @@ use super::{
     guard::guard,
     keys::{DEFAULTS, FEED, GROUPS, SCHEDULE},
     mappings::{Mapping, optional, timezone},
-    read::{Fields, Item, Reader, did_you_mean},
+    read::{Fields, Item, Reader},
     sources::Source,
     text::Spot,
     vitable::duration,
+    words::did_you_mean,
 };
 use crate::{
     decide::Guard,

@@ -2,8 +2,9 @@
 
 use super::{
     keys::{GUARD, LIMIT, ROWS},
-    read::{Fields, Item, Reader, parse_share},
+    read::{Fields, Item, Reader},
     vitable::SECOND,
+    words::parse_share,
     yaml::Kind,
 };
 use crate::decide::{FirstSync, Guard, InvalidRows, Limit};

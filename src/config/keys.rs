@@ -114,7 +114,11 @@ pub(super) static SECRET: &[Key] = &[
 
 pub(super) static VITABLE: &[Key] = &[
     must("base_url", Text, "https; plain http for loopback addresses alone"),
-    must("api_key", Section(SECRET), "the API key"),
+    must(
+        "api_key",
+        Section(SECRET),
+        "the API key, as `{ env: NAME }`, `{ file: PATH }` or `{ credential: NAME }`",
+    ),
     key("organization", Text, "`org_…`, when the key reaches several"),
     key("timeout", Duration, "without progress; default 60s"),
     key("max_in_flight", Whole(1), "HTTP requests at a time; default 8"),

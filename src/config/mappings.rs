@@ -3,7 +3,8 @@
 use super::{
     dates,
     keys::{DATE, ELIGIBILITY, FIELD, FIELDS, MAPPING, STATUS},
-    read::{Fields, Item, Reader, did_you_mean},
+    read::{Fields, Item, Reader},
+    words::did_you_mean,
     yaml::Kind,
 };
 use crate::{
@@ -208,8 +209,8 @@ fn values(reader: &Reader, field: Field, fields: &Fields<'_>) -> Option<Option<V
             );
             return None;
         }
-        Some(item) => Some(target(&item)?),
-        None => None,
+        Some(item) => target(&item).map(Some),
+        None => Some(None),
     };
     let Some(item) = fields.get("values") else {
         return Some(None);
@@ -220,6 +221,7 @@ fn values(reader: &Reader, field: Field, fields: &Fields<'_>) -> Option<Option<V
         .into_iter()
         .filter_map(|(cell, item)| Some((cell.to_owned(), target(&item)?)))
         .collect();
+    let otherwise = otherwise?;
     (map.len() == count).then_some(Some(Values { map, otherwise }))
 }
 
@@ -322,7 +324,10 @@ pub(super) fn timezone(reader: &Reader, item: &Item<'_>) -> Option<Tz> {
     let text = reader.text(item)?;
     let zone = text.parse::<Tz>().ok();
     if zone.is_none() {
-        let help = did_you_mean(text, TZ_VARIANTS.iter().map(|zone| zone.name()))
+        // `EDT` is one letter away from `EET`, which is on another continent: only full names are guessed at.
+        let help = Some(text)
+            .filter(|text| text.contains('/'))
+            .and_then(|text| did_you_mean(text, TZ_VARIANTS.iter().map(|zone| zone.name())))
             .unwrap_or_else(|| "write a name such as `America/New_York` or `UTC`".to_owned());
         reader.wrong(item, "expected the name of a time zone", &help);
     }

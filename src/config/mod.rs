@@ -1,7 +1,7 @@
 //! The configuration file → checked settings (`config.md`, The file).
 //!
-//! The file's shape is a table of keys ([`mod@keys`]); reading functions take values out of a tree that knows
-//! its places ([`mod@yaml`]) and collect every mistake; what comes out are the other modules' own settings.
+//! The file's shape is a table of keys (`keys`); reading functions take values out of a tree that knows
+//! its places (`yaml`) and collect every mistake; what comes out are the other modules' own settings.
 
 mod dates;
 mod feeds;
@@ -15,6 +15,7 @@ mod secrets;
 mod sources;
 mod text;
 mod vitable;
+mod words;
 mod yaml;
 
 pub use problem::{Excerpt, Problem, Problems};

@@ -6,6 +6,7 @@ use super::{
     problem::{Problem, Problems},
     secrets::is_literal,
     text::{File, SECRET_KEYS, Spot},
+    words::{did_you_mean, nearest, parse_duration, parse_share, quoted},
     yaml::{self, Kind, Node},
 };
 use std::{cell::RefCell, ops::Range, path::PathBuf, time::Duration};
@@ -62,31 +63,6 @@ pub(super) fn dotted(path: &str, name: &str) -> String {
     } else {
         format!("{path}.{name}")
     }
-}
-
-/// The known name that a misspelt one most likely means.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = word.to_lowercase();
-    known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).clamp(1, 4))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let known: Vec<&str> = known.into_iter().collect();
-    match nearest(word, known.iter().copied()) {
-        Some(name) => Some(format!("did you mean `{name}`?")),
-        None if known.is_empty() || known.len() > 20 => None,
-        None => Some(format!("known here: {}", quoted(known))),
-    }
-}
-
-pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
 }
 
 struct Found {
@@ -171,7 +147,7 @@ impl Reader {
                 for (index, (key, value)) in entries.iter().enumerate() {
                     let path = dotted(path, &key.text);
                     if SECRET_KEYS.contains(&key.text.as_str()) {
-                        self.hide_secret(value);
+                        self.hide_secret(key, value);
                     }
                     let first = entries
                         .iter()
@@ -191,8 +167,24 @@ impl Reader {
         }
     }
 
-    /// Hides what stands where a secret belongs, and leaves the names of places.
-    fn hide_secret(&self, node: &Node) {
+    /// Hides what stands where a secret belongs, and leaves the names of places. Tags, anchors and aliases
+    /// before the value are hidden with it.
+    fn hide_secret(&self, key: &yaml::Key, node: &Node) {
+        let text = self.files.get(key.at.file).map_or("", |file| file.text.as_str());
+        let rest = text.get(key.at.end..).unwrap_or_default();
+        let blank = rest.len() - rest.trim_start_matches([':', ' ', '"', '\'']).len();
+        let start = key.at.end + blank;
+        if node.at.start < key.at.end || node.at.file != key.at.file {
+            let line = rest.find('\n').unwrap_or(rest.len());
+            self.hide_range(key.at.file, start..key.at.end + line);
+        } else if !text
+            .get(start..node.at.start)
+            .unwrap_or_default()
+            .trim()
+            .is_empty()
+        {
+            self.hide_range(key.at.file, start..node.at.start);
+        }
         let Kind::Map(entries) = &node.kind else {
             return self.hide(node);
         };
@@ -397,7 +389,7 @@ impl Reader {
                 u64::MAX => format!("expected a whole number of at least {}", range.start()),
                 end => format!("expected a whole number from {} to {end}", range.start()),
             };
-            self.wrong(item, expected, "write it in digits alone");
+            self.wrong(item, expected, "write a number of that range in digits alone");
         }
         number
     }
@@ -440,12 +432,14 @@ impl Reader {
             .map(|(_, value)| *value);
         if chosen.is_none() {
             let words = || choices.iter().map(|(word, _)| *word);
-            let help = nearest(text, words()).map(|word| format!("did you mean `{word}`?"));
+            let help = nearest(text, words()).map_or("write one of them".to_owned(), |word| {
+                format!("did you mean `{word}`?")
+            });
             self.problem(
                 item.at(),
                 &item.path,
                 format!("expected one of {}", quoted(words())),
-                help,
+                Some(help),
             );
         }
         chosen
@@ -467,8 +461,18 @@ impl Reader {
             [] => self.problem(
                 fields.key,
                 &fields.path,
-                format!("one of {} is required", quoted(names.iter().copied())),
-                Some("add exactly one of them".to_owned()),
+                match names {
+                    [name] => format!("`{name}` is missing, and required"),
+                    names => format!("one of {} is required", quoted(names.iter().copied())),
+                },
+                Some(
+                    if names.len() == 1 {
+                        "add it"
+                    } else {
+                        "add exactly one of them"
+                    }
+                    .to_owned(),
+                ),
             ),
             [_, second, ..] => self.problem(
                 second.key,
@@ -506,78 +510,5 @@ impl Reader {
             })
         });
         Problems { list: list.collect() }
-    }
-}
-
-/// `90s`, `15m`, `36h`, `7d`.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let (digits, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
-        Some(digits) => (digits, text.chars().last()?),
-        None => return None,
-    };
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        _ => 24 * 60 * 60,
-    };
-    // A thousand years is more than anybody means, and keeps sums of times within the calendar.
-    digits
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(seconds)
-        .filter(|seconds| *seconds <= 1000 * 366 * 24 * 60 * 60)
-        .map(Duration::from_secs)
-}
-
-/// `10%`.
-pub(super) fn parse_share(text: &str) -> Option<u8> {
-    let digits = text.strip_suffix('%')?;
-    if digits.is_empty() || digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok().filter(|share| *share <= 100)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_and_shares_are_whole_and_have_a_unit() {
-        let seconds = |text| parse_duration(text).map(|duration| duration.as_secs());
-        assert_eq!(seconds("90s"), Some(90));
-        assert_eq!(seconds("15m"), Some(900));
-        assert_eq!(seconds("36h"), Some(129_600));
-        assert_eq!(seconds("7d"), Some(604_800));
-        for wrong in [
-            "",
-            "s",
-            "90",
-            "1.5h",
-            "-1s",
-            "1w",
-            "99999999999999999d",
-            "+1s",
-            "1 s",
-        ] {
-            assert_eq!(seconds(wrong), None, "{wrong:?}");
-        }
-        assert_eq!(parse_share("0%"), Some(0));
-        assert_eq!(parse_share("100%"), Some(100));
-        for wrong in ["", "%", "10", "101%", "-1%", "+5%", "5.5%", "0.1"] {
-            assert_eq!(parse_share(wrong), None, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn the_nearest_name_is_near() {
-        assert_eq!(nearest("guards", ["guard", "group", "groups"]), Some("guard"));
-        assert_eq!(nearest("TimeOut", ["timeout"]), Some("timeout"));
-        assert_eq!(nearest("zebra", ["guard", "group"]), None);
-        assert_eq!(nearest("evn", ["env", "file"]), Some("env"));
     }
 }

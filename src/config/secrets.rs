@@ -4,7 +4,8 @@
 use super::{
     Secrets,
     keys::SECRET,
-    read::{Item, Reader, did_you_mean, nearest, quoted},
+    read::{Item, Reader},
+    words::{did_you_mean, nearest, quoted},
     yaml::{Kind, Node},
 };
 use crate::secret::Secret;

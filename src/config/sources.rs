@@ -3,9 +3,10 @@
 use super::{
     keys::{CSV, FILE, SFTP, SOURCE, TRAILER},
     mappings::{Mapping, fields as mapping_fields, optional},
-    read::{Fields, Item, Reader, did_you_mean},
+    read::{Fields, Item, Reader},
     secrets::secret,
     vitable::file as readable_file,
+    words::did_you_mean,
     yaml::Kind,
 };
 use crate::{
@@ -91,7 +92,7 @@ fn merged(
         .filter(|field| field.required() && !fields.contains_key(field))
         .collect();
     if !missing.is_empty() {
-        let names = super::read::quoted(missing.iter().map(|field| field.name()));
+        let names = super::words::quoted(missing.iter().map(|field| field.name()));
         let message = format!("the mapping `{name}` lacks {names}, which Vitable requires of every member");
         reader.wrong(
             item,

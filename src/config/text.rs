@@ -111,6 +111,7 @@ impl File {
         let mut found = self.literal_keys();
         let mut secret_at: Option<usize> = None;
         let mut begin = 0;
+        let mut unclosed = false;
         for line in self.text.split('\n') {
             let depth = line.len() - line.trim_start().len();
             let begins_key = line.trim_start().split_once(':').is_some_and(|(key, _)| {
@@ -119,13 +120,18 @@ impl File {
                         .bytes()
                         .all(|b| b.is_ascii_alphanumeric() || b"_-.\"' ".contains(&b))
             });
-            if secret_at.is_some_and(|secret| begins_key && depth <= secret) {
+            if !unclosed && secret_at.is_some_and(|secret| begins_key && depth <= secret) {
                 secret_at = None;
             }
             if secret_at.is_some() {
                 found.push(begin + depth..begin + line.len());
             } else if let Some(end_of_key) = secret_key_end(line) {
                 secret_at = Some(depth);
+                // Where a quotation of several lines ends cannot be told from a file that is wrong.
+                let value = line.get(end_of_key..).unwrap_or_default();
+                unclosed = ['"', '\'']
+                    .iter()
+                    .any(|quote| value.matches(*quote).count() % 2 == 1);
                 found.push(begin + end_of_key..begin + line.len());
             }
             begin += line.len() + 1;

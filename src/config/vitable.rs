@@ -2,8 +2,9 @@
 
 use super::{
     keys::{ALERTS, POLL, VITABLE},
-    read::{Fields, Item, Reader, nearest},
+    read::{Fields, Item, Reader},
     secrets::secret,
+    words::nearest,
     yaml::Kind,
 };
 use crate::{
@@ -143,9 +144,15 @@ fn proxy(reader: &Reader, item: &Item<'_>) -> Option<Url> {
 }
 
 fn organization(reader: &Reader, item: &Item<'_>) -> Option<OrganizationId> {
-    let id = OrganizationId::new(reader.text(item)?);
-    id.map_err(|error| reader.wrong(item, format!("{error}"), "copy it from Vitable's dashboard"))
-        .ok()
+    let id = OrganizationId::new(reader.text(item)?).ok();
+    if id.is_none() {
+        reader.wrong(
+            item,
+            "expected an organization's id",
+            "copy it from Vitable; it begins with `org_`",
+        );
+    }
+    id
 }
 
 fn poll(reader: &Reader, item: &Item<'_>) -> Option<Poll> {

@@ -59,17 +59,56 @@ pub(super) fn parse(text: &str, file: usize) -> Result<Node, SyntaxError> {
                 },
                 |location| spot(&location, file),
             );
+            let at = Spot {
+                start: offset_of(text, at),
+                ..at
+            };
             // The library may quote what it met; only what stands before the first quotation is kept.
             let full = error.without_snippet().to_string();
             let first = full.lines().next().unwrap_or_default();
             let first = first.split(" at line ").next().unwrap_or_default();
-            let message: String = first.chars().take_while(|c| !"\"'`".contains(*c)).collect();
+            let message = unquoted(first);
             Err(SyntaxError {
                 at,
                 message: message.trim().trim_end_matches(':').to_lowercase(),
             })
         }
     }
+}
+
+/// Where a line and column are in the text: a syntax error has no byte offset.
+fn offset_of(text: &str, at: Spot) -> usize {
+    let before: usize = text
+        .split('\n')
+        .take(at.line.saturating_sub(1))
+        .map(|line| line.len() + 1)
+        .sum();
+    let line = text
+        .split('\n')
+        .nth(at.line.saturating_sub(1))
+        .unwrap_or_default();
+    let within = line
+        .char_indices()
+        .nth(at.column.saturating_sub(1))
+        .map_or(line.len(), |(index, _)| index);
+    before + within
+}
+
+/// A message up to its first quotation of more than two characters.
+fn unquoted(message: &str) -> String {
+    let mut kept = String::new();
+    let mut parts = message.split(['"', '\'', '`']);
+    kept.push_str(parts.next().unwrap_or_default());
+    while let (Some(quoted), Some(after)) = (parts.next(), parts.next()) {
+        if quoted.chars().count() > 2 {
+            break;
+        }
+        kept.push('`');
+        kept.push_str(quoted);
+        kept.push('`');
+        kept.push_str(after);
+    }
+    kept
 }
 
 /// What the library sees: scalars that it took for a number or a truth value are marked, to be read again

@@ -98,6 +98,37 @@ fn no_literal_secret_is_shown_beside_any_other_mistake() {
     }
 }
 
+/// YAML's own signs before a literal: the parser complains of them in its own words.
+#[test]
+fn no_literal_secret_is_shown_by_the_parser() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    let literals = [
+        "*hunter2",
+        "&hunter2 x y: z",
+        "!hunter2 x",
+        "!!hunter2 {",
+        "%hunter2",
+        "@hunter2",
+        "|hunter2",
+        ">hunter2\n",
+        "\"\\hunter2\"",
+        "{ hunter2",
+        "[hunter2",
+        "'hunter2",
+        "hunter2: x: y",
+        "- hunter2",
+        "? hunter2",
+        "!<hunter2",
+        "\"hunter2\n  a: hunter2\n  b: c",
+    ];
+    for literal in literals {
+        write(&path, &format!("vitable:\n  api_key: {literal}\n"));
+        let text = read(&path).unwrap_err().to_string();
+        assert!(!text.contains("hunter2"), "{literal}: {text}");
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a file of a test's own folder may be half written by a crash"
