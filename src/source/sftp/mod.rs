@@ -128,11 +128,7 @@ impl Place<'_> {
         for entry in folder.filter(|entry| pattern.concerns(&entry.file_name())) {
             let name = entry.file_name();
             let mut found = Some(entry.metadata());
-            // A listing tells of the link and not of the file behind it, and some servers leave things out.
-            if found
-                .as_ref()
-                .is_none_or(|found| !found.is_regular() || found.size.is_none() || found.mtime.is_none())
-            {
+            if !found.as_ref().is_some_and(is_told) {
                 found = self.sftp.metadata(pattern.path(&name)).await.ok();
             }
             let is_file = found.as_ref().is_some_and(is_file);
@@ -236,9 +232,20 @@ impl Place<'_> {
     }
 }
 
+/// The bits of POSIX's `st_mode` that tell the kind, and their value for a regular file. The library's own
+/// question takes a link for a file, since the bits of one contain those of the other.
+const KIND: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
+
+/// Whether it is a regular file; a server that tells no kind is believed when the file can be read.
 fn is_file(found: &Metadata) -> bool {
-    // A server that tells no kind is believed when the file can be read.
-    found.permissions.is_none() || found.is_regular()
+    found.permissions.is_none_or(|mode| mode & KIND == REGULAR)
+}
+
+/// Whether a listing tells all of a file: of a link it tells of the link and not of the file behind it, and
+/// some servers leave things out.
+fn is_told(found: &Metadata) -> bool {
+    found.permissions.is_some() && is_file(found) && found.size.is_some() && found.mtime.is_some()
 }
 
 fn seen(found: &Metadata) -> Option<Look> {
