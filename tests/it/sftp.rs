@@ -68,11 +68,18 @@ async fn fetch(sshd: &Sshd, name: &str) -> Result<Arrived, Failure> {
     fetch_as(sshd, sshd.settings("ed25519"), name, Duration::from_secs(60)).await
 }
 
+/// The message of a failure, once it is sure that it came at this hop.
 fn failed(result: Result<Arrived, Failure>, expected: Hop) -> String {
-    match result {
-        Err(Failure::Failed { hop, message }) if hop == expected => message,
-        other => panic!("expected a failure at `{expected}`, found {other:?}"),
-    }
+    let found = format!("{result:?}");
+    let message = match result {
+        Err(Failure::Failed { hop, message }) if hop == expected => Some(message),
+        Ok(_) | Err(Failure::NothingYet(_) | Failure::Incomplete(_) | Failure::Failed { .. }) => None,
+    };
+    assert!(
+        message.is_some(),
+        "expected a failure at `{expected}`, found {found}"
+    );
+    message.unwrap()
 }
 
 #[tokio::test]
@@ -139,12 +146,10 @@ async fn a_growing_file_is_not_read_yet() {
     put(&path, b"id\n", 0);
     let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
     let grow = async {
+        let mut bytes = b"id\n".to_vec();
         while stopped.try_recv().is_err() {
-            put(
-                &path,
-                &vec![b'x'; std::fs::metadata(&path).unwrap().len() as usize + 1],
-                0,
-            );
+            bytes.push(b'x');
+            put(&path, &bytes, 0);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

@@ -12,7 +12,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A running server.
@@ -138,7 +138,7 @@ fn config(home: &Path, port: u16) -> String {
 
 /// Whether the server greets before it ends; a minute is far more than it needs.
 fn answers(process: &mut Child, port: u16) -> bool {
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     while begun.elapsed() < Duration::from_secs(60) {
         if process.try_wait().unwrap().is_some() {
             return false;
