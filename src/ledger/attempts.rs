@@ -40,7 +40,9 @@ impl Ledger {
             let stored = attempt_in(tx, id)?;
             let state = next(&stored.attempt.state, event)?;
             if matches!(state, State::Completed { .. }) && state != stored.attempt.state {
-                return Err(LedgerError::defect("a completion without its outcome was to be recorded"));
+                return Err(LedgerError::defect(
+                    "a completion without its outcome was to be recorded",
+                ));
             }
             let doomed = move_to(tx, stored, state.clone(), now)?;
             notices::put_facts(tx, &facts)?;

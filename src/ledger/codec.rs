@@ -27,14 +27,18 @@ pub(super) enum Stored {
 
 /// The value as JSON: the stored types carry internally tagged enums, which no binary form takes.
 pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| LedgerError::defect(format!("a record cannot be written: {error}")))
+    serde_json::to_vec(value)
+        .map_err(|error| LedgerError::defect(format!("a record cannot be written: {error}")))
 }
 
 /// The value of JSON that passed its checksum.
 pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     // The position alone: serde's words repeat values.
     serde_json::from_slice(json).map_err(|error| {
-        LedgerError::damaged(format!("a record cannot be understood at byte {}", error.column()))
+        LedgerError::damaged(format!(
+            "a record cannot be understood at byte {}",
+            error.column()
+        ))
     })
 }
 
@@ -110,7 +114,10 @@ mod tests {
         for json in [b"null".to_vec(), vec![b'7'; 5000]] {
             let bytes = encode(b"k", &json);
             assert_eq!(decode(b"k", &bytes).unwrap(), Stored::Here(json));
-            assert!(matches!(decode(b"other", &bytes), Err(LedgerError::Damaged { .. })));
+            assert!(matches!(
+                decode(b"other", &bytes),
+                Err(LedgerError::Damaged { .. })
+            ));
             for at in 0..bytes.len() {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1;
@@ -125,6 +132,9 @@ mod tests {
         let mut body = vec![VERSION + 1, PLAIN, b'1'];
         let check = checksum(b"k", &body);
         body.extend_from_slice(&check);
-        assert!(matches!(decode(b"k", &body), Err(LedgerError::NewerVersion { found: 2 })));
+        assert!(matches!(
+            decode(b"k", &body),
+            Err(LedgerError::NewerVersion { found: 2 })
+        ));
     }
 }

@@ -96,7 +96,9 @@ impl Ledger {
                 }
             }
         }
-        Err(LedgerError::defect("a group changes faster than its completion can be recorded"))
+        Err(LedgerError::defect(
+            "a group changes faster than its completion can be recorded",
+        ))
     }
 
     /// What [`Ledger::complete`] would find: why the numbers do not agree, if they do not. They are compared
@@ -156,7 +158,10 @@ impl Ledger {
         let dropped = payload.keys().filter(goes).cloned().collect();
         // A failed remove of somebody whom the payload has stays as the payload has him.
         let stays = |id: &ReferenceId| failed.unknown.contains(id) || !payload.contains_key(id);
-        let kept = earlier.into_iter().filter(|(id, _)| stays(id)).map(|(_, entry)| entry);
+        let kept = earlier
+            .into_iter()
+            .filter(|(id, _)| stays(id))
+            .map(|(_, entry)| entry);
         Ok(Judged {
             mismatch,
             dropped,
@@ -247,7 +252,10 @@ fn finish(
         // The reference belongs to another group by now, of which this says nothing.
         return;
     }
-    let newest = group.baseline.as_ref().is_none_or(|baseline| attempt.id > baseline.attempt);
+    let newest = group
+        .baseline
+        .as_ref()
+        .is_none_or(|baseline| attempt.id > baseline.attempt);
     match node {
         Some(node) if newest => {
             group.baseline = Some(Baseline {

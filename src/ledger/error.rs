@@ -14,7 +14,9 @@ const REMEDY: &str = "put back a backup of the whole state directory, or move it
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process holds it.
-    #[error("the state directory `{dir}` is in use by another rosterd; stop that one, or name another `state_dir`")]
+    #[error(
+        "the state directory `{dir}` is in use by another rosterd; stop that one, or name another `state_dir`"
+    )]
     InUse {
         /// The directory.
         dir: String,
@@ -28,19 +30,25 @@ pub enum OpenError {
         remedy: &'static str,
     },
     /// No room.
-    #[error("the disk that holds `{dir}` is full; make room and start rosterd again: nothing is submitted that cannot be recorded")]
+    #[error(
+        "the disk that holds `{dir}` is full; make room and start rosterd again: nothing is submitted that cannot be recorded"
+    )]
     DiskFull {
         /// The directory.
         dir: String,
     },
     /// The key does not open what was sealed.
-    #[error("the state key is not the one that sealed `{dir}`; configure the former `state_key`, or put its `state.key` back")]
+    #[error(
+        "the state key is not the one that sealed `{dir}`; configure the former `state_key`, or put its `state.key` back"
+    )]
     WrongKey {
         /// The directory.
         dir: String,
     },
     /// Sealed records are there, and no key is.
-    #[error("`{dir}` holds sealed records, but its `state.key` is gone and no `state_key` is configured; put the former key back")]
+    #[error(
+        "`{dir}` holds sealed records, but its `state.key` is gone and no `state_key` is configured; put the former key back"
+    )]
     KeyMissing {
         /// The directory.
         dir: String,
@@ -54,7 +62,9 @@ pub enum OpenError {
         what: &'static str,
     },
     /// A newer rosterd wrote it.
-    #[error("the state was written by a newer rosterd (format {found}); install that version again, this one would lose what it does not know")]
+    #[error(
+        "the state was written by a newer rosterd (format {found}); install that version again, this one would lose what it does not know"
+    )]
     NewerVersion {
         /// The format that was found.
         found: u8,
@@ -109,7 +119,9 @@ pub enum LedgerError {
         group: GroupRef,
     },
     /// There is no such hold, or its approval is spent or expired.
-    #[error("nothing of `{feed}` is held or approved for `{group}` under that digest; look at `rosterd status`")]
+    #[error(
+        "nothing of `{feed}` is held or approved for `{group}` under that digest; look at `rosterd status`"
+    )]
     NoHold {
         /// The feed.
         feed: FeedName,
@@ -167,7 +179,9 @@ impl LedgerError {
     pub(super) fn store(doing: &str, error: sled::Error) -> Self {
         match error {
             sled::Error::Io(source) => Self::io(doing, source),
-            sled::Error::Corruption { .. } => Self::damaged("a page of the store does not match its checksum"),
+            sled::Error::Corruption { .. } => {
+                Self::damaged("a page of the store does not match its checksum")
+            }
             sled::Error::ReportableBug(_)
             | sled::Error::Unsupported(_)
             | sled::Error::CollectionNotFound(_) => {

@@ -118,7 +118,8 @@ impl GroupState {
                 attempt.id.0
             ))),
             State::TimedOut { request_id } => {
-                self.sent.push(sent(format!("Vitable did not finish `{request_id}` in time")));
+                self.sent
+                    .push(sent(format!("Vitable did not finish `{request_id}` in time")));
                 self.timed_out.push(kept);
             }
             State::NotSent { .. } | State::Rejected { .. } | State::Completed { .. } => {}
@@ -214,7 +215,10 @@ impl Ledger {
         let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
         let state = self.state_of(group)?;
         let entries = self.entries(&state.roots(None), ids.iter().cloned().collect())?;
-        Ok(entries.into_iter().map(|(id, (_, record))| (id, record)).collect())
+        Ok(entries
+            .into_iter()
+            .map(|(id, (_, record))| (id, record))
+            .collect())
     }
 
     /// These members as the newest of `roots` that has them knows them. The caller holds `files`.
@@ -230,14 +234,17 @@ impl Ledger {
             }
             let chain = self.chain(root)?;
             let mut incomplete = false;
-            node::walk(&self.rosters, &chain, Some((&self.sealer, &wanted)), &mut |member, record| {
-                match record {
+            node::walk(
+                &self.rosters,
+                &chain,
+                Some((&self.sealer, &wanted)),
+                &mut |member, record| match record {
                     Some(record) => {
                         found.insert(member.id.clone(), (member, record));
                     }
                     None => incomplete = true,
-                }
-            })?;
+                },
+            )?;
             if incomplete {
                 return Err(LedgerError::damaged("a covered member has no sealed record"));
             }
@@ -300,7 +307,11 @@ pub(super) fn busy(group: &GroupRef, kept: &Kept) -> LedgerError {
 
 /// Forgets the group's roster files that nothing builds on. Returns them, to be removed once this is durable.
 /// `now` ends the time of timed-out requests that nobody looks at any more.
-pub(super) fn retire(tx: &mut Tx<'_>, state: &mut GroupState, now: Option<DateTime<Utc>>) -> Result<Vec<u64>> {
+pub(super) fn retire(
+    tx: &mut Tx<'_>,
+    state: &mut GroupState,
+    now: Option<DateTime<Utc>>,
+) -> Result<Vec<u64>> {
     let mut over = Vec::new();
     state.timed_out.retain(|kept| {
         let stays = now.is_none_or(|now| now - kept.since < LATE);
@@ -312,7 +323,11 @@ pub(super) fn retire(tx: &mut Tx<'_>, state: &mut GroupState, now: Option<DateTi
     for attempt in over {
         tx.remove(key::timed_out(attempt))?;
     }
-    let kept = state.in_flight.iter().chain(&state.timed_out).map(|kept| kept.node);
+    let kept = state
+        .in_flight
+        .iter()
+        .chain(&state.timed_out)
+        .map(|kept| kept.node);
     let mut open: Vec<u64> = state.roots(None).into_iter().chain(kept).collect();
     let mut live = HashSet::new();
     while let Some(id) = open.pop() {

@@ -161,6 +161,10 @@ pub(super) fn spend(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
     let Some(stored) = tx.get::<StoredHold>(&at)? else {
         return Ok(());
     };
-    let meant = stored.hold.word.as_ref().is_some_and(|word| word.at <= attempt.prepared_at);
+    let meant = stored
+        .hold
+        .word
+        .as_ref()
+        .is_some_and(|word| word.at <= attempt.prepared_at);
     if meant { tx.remove(at) } else { Ok(()) }
 }

@@ -54,7 +54,9 @@ impl Ledger {
             return Err(busy(intent.group, kept));
         }
         if state.group_id.as_ref().is_some_and(|id| id != intent.group_id) {
-            return Err(LedgerError::defect("an intent names another group id than the one pinned"));
+            return Err(LedgerError::defect(
+                "an intent names another group id than the one pinned",
+            ));
         }
         let node = self.take_node();
         let prepared = self.write_payload(node, &state, intent.members, intent.removed);
@@ -91,7 +93,12 @@ impl Ledger {
         attempt
     }
 
-    fn record_intent(&self, mut attempt: Attempt, before: &GroupState, written: Written) -> Result<AttemptId> {
+    fn record_intent(
+        &self,
+        mut attempt: Attempt,
+        before: &GroupState,
+        written: Written,
+    ) -> Result<AttemptId> {
         self.store.write("ledger-after-intend", |tx| {
             let mut state = group_state(tx, &attempt.group)?;
             if let Some(kept) = &state.in_flight {
@@ -106,7 +113,10 @@ impl Ledger {
             if attempt.approval.is_some() {
                 holds::bind(tx, &attempt)?;
             }
-            let next = tx.get::<u64>(key::NEXT_NODE)?.unwrap_or(1).max(written.meta.id + 1);
+            let next = tx
+                .get::<u64>(key::NEXT_NODE)?
+                .unwrap_or(1)
+                .max(written.meta.id + 1);
             tx.put(key::NEXT_NODE.to_vec(), &next)?;
             tx.put(key::node(written.meta.id), &written.meta)?;
             state.nodes.push(written.meta.id);
@@ -182,7 +192,10 @@ impl Ledger {
             return Ok(None);
         }
         if base.is_some() {
-            for id in removed.iter().filter(|id| known.get(*id).is_some_and(|known| known.in_base)) {
+            for id in removed
+                .iter()
+                .filter(|id| known.get(*id).is_some_and(|known| known.in_base))
+            {
                 writer.remove(id.as_str());
             }
         }

@@ -9,7 +9,9 @@ use super::{
     files,
     seal::Sealer,
 };
-use crate::roster::{Covered, FIELD_COUNT, Fingerprint, Fingerprints, PlanId, Record, RecordRef, ReferenceId};
+use crate::roster::{
+    Covered, FIELD_COUNT, Fingerprint, Fingerprints, PlanId, Record, RecordRef, ReferenceId,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{
@@ -250,7 +252,8 @@ impl NodeReader {
             Err(error) => return Err(LedgerError::io(format!("read the roster file `{id}`"), error)),
         };
         let mut magic = [0; 8];
-        file.read_exact(&mut magic).map_err(|error| LedgerError::io("read a roster", error))?;
+        file.read_exact(&mut magic)
+            .map_err(|error| LedgerError::io("read a roster", error))?;
         match magic {
             magic if magic == *MAGIC => Ok(Self { id, file, frame: 0 }),
             [b'r', b'o', b's', b't', b'e', b'r', b'd', found] => Err(LedgerError::NewerVersion { found }),
@@ -264,10 +267,11 @@ impl NodeReader {
         match kind {
             INDEX => self.members(&payload).map(|members| Some(Part::Members(members))),
             REMOVED => {
-                let ids: Vec<String> = unpacked(&payload).and_then(|bytes| {
-                    postcard::from_bytes(&bytes).map_err(|_| damaged(self.id))
-                })?;
-                let ids = ids.iter().map(|id| ReferenceId::new(id).map_err(|_| damaged(self.id)));
+                let ids: Vec<String> = unpacked(&payload)
+                    .and_then(|bytes| postcard::from_bytes(&bytes).map_err(|_| damaged(self.id)))?;
+                let ids = ids
+                    .iter()
+                    .map(|id| ReferenceId::new(id).map_err(|_| damaged(self.id)));
                 ids.collect::<Result<_>>().map(|ids| Some(Part::Removed(ids)))
             }
             END => Ok(None),
@@ -283,7 +287,11 @@ impl NodeReader {
             .seek_relative(i64::from(length) + check)
             .map_err(|error| LedgerError::io("read a roster", error))?;
         self.frame += 1;
-        if kind == SEALED { Ok(()) } else { Err(damaged(self.id)) }
+        if kind == SEALED {
+            Ok(())
+        } else {
+            Err(damaged(self.id))
+        }
     }
 
     /// Opens the records of the members that were just read, in their order.
@@ -294,14 +302,12 @@ impl NodeReader {
             return Err(damaged(self.id));
         }
         let compressed = sealer.open(&place, &payload)?;
-        let bytes = Zeroizing::new(
-            lz4_flex::decompress_size_prepended(&compressed).map_err(|_| damaged(self.id))?,
-        );
+        let bytes =
+            Zeroizing::new(lz4_flex::decompress_size_prepended(&compressed).map_err(|_| damaged(self.id))?);
         let mut rest: &[u8] = &bytes;
         let mut records = Vec::with_capacity(count);
         for _ in 0..count {
-            let (record, after) =
-                postcard::take_from_bytes::<Record>(rest).map_err(|_| damaged(self.id))?;
+            let (record, after) = postcard::take_from_bytes::<Record>(rest).map_err(|_| damaged(self.id))?;
             records.push(record);
             rest = after;
         }
@@ -339,7 +345,10 @@ impl NodeReader {
         let damaged = || damaged(self.id);
         let bytes = unpacked(payload)?;
         let index: Index<'_> = postcard::from_bytes(&bytes).map_err(|_| damaged())?;
-        let plans = index.plans.iter().map(|plan| PlanId::new(plan).map_err(|_| damaged()));
+        let plans = index
+            .plans
+            .iter()
+            .map(|plan| PlanId::new(plan).map_err(|_| damaged()));
         let plans = plans.collect::<Result<Vec<_>>>()?;
         let (prints, rest) = index.prints.as_chunks::<PRINTS>();
         if prints.len() != index.entries.len() || !rest.is_empty() {
@@ -347,9 +356,9 @@ impl NodeReader {
         }
         let members = index.entries.iter().zip(prints).map(|(entry, prints)| {
             let plan = usize::try_from(entry.plan).ok().and_then(|at| plans.get(at));
-            let carried_since = entry.carried_since.map(|(seconds, nanos)| {
-                DateTime::from_timestamp(seconds, nanos).ok_or_else(damaged)
-            });
+            let carried_since = entry
+                .carried_since
+                .map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).ok_or_else(damaged));
             Ok(Covered {
                 id: ReferenceId::new(entry.id).map_err(|_| damaged())?,
                 plan: plan.cloned().ok_or_else(damaged)?,
@@ -368,10 +377,14 @@ pub(super) fn verify(dir: &Path, meta: &NodeMeta) -> Result<()> {
     match hashed {
         Ok(()) if hasher.finalize().to_hex().as_str() == meta.digest => Ok(()),
         Ok(()) => Err(damaged(meta.id)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(LedgerError::damaged(format!("the roster file `{}` is gone", meta.id)))
-        }
-        Err(error) => Err(LedgerError::io(format!("read the roster file `{}`", meta.id), error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(LedgerError::damaged(format!(
+            "the roster file `{}` is gone",
+            meta.id
+        ))),
+        Err(error) => Err(LedgerError::io(
+            format!("read the roster file `{}`", meta.id),
+            error,
+        )),
     }
 }
 
@@ -422,7 +435,11 @@ pub(super) fn walk(
 }
 
 fn fingerprints(bytes: &[u8; PRINTS]) -> Fingerprints {
-    let mut prints = bytes.as_chunks::<8>().0.iter().map(|print| Fingerprint(u64::from_le_bytes(*print)));
+    let mut prints = bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|print| Fingerprint(u64::from_le_bytes(*print)));
     let mut next = || prints.next().unwrap_or(Fingerprint(0));
     let whole = next();
     Fingerprints {

@@ -46,7 +46,10 @@ impl Ledger {
     /// When `ended` is not set, when the run was never begun or has ended, and when it cannot be recorded.
     pub fn end_run(&self, run: &Run, facts: Facts) -> Result<()> {
         if run.ended.is_none() {
-            return Err(LedgerError::defect(format!("run {} was to end without a time", run.id)));
+            return Err(LedgerError::defect(format!(
+                "run {} was to end without a time",
+                run.id
+            )));
         }
         self.put_run("ledger-after-end-run", run, &facts)
     }
@@ -54,7 +57,10 @@ impl Ledger {
     fn put_run(&self, point: &str, run: &Run, facts: &Facts) -> Result<()> {
         self.store.write(point, |tx| {
             if tx.get::<()>(&key::open_run(run.id))?.is_none() {
-                return Err(LedgerError::defect(format!("run {} is not one that goes on", run.id)));
+                return Err(LedgerError::defect(format!(
+                    "run {} is not one that goes on",
+                    run.id
+                )));
             }
             if run.ended.is_some() {
                 tx.remove(key::open_run(run.id))?;

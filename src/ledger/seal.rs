@@ -27,7 +27,10 @@ impl Sealer {
     pub(super) fn seal(&self, place: &[u8], text: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE];
         random(&mut nonce)?;
-        let payload = Payload { msg: text, aad: place };
+        let payload = Payload {
+            msg: text,
+            aad: place,
+        };
         let sealed = self
             .0
             .encrypt(&XNonce::from(nonce), payload)
@@ -39,7 +42,10 @@ impl Sealer {
     pub(super) fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let damaged = || LedgerError::damaged("sealed records cannot be opened");
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
-        let payload = Payload { msg: sealed, aad: place };
+        let payload = Payload {
+            msg: sealed,
+            aad: place,
+        };
         let text = self.0.decrypt(&XNonce::from(*nonce), payload);
         text.map(Zeroizing::new).map_err(|_| damaged())
     }
@@ -117,6 +123,10 @@ fn make(dir: &Path) -> Result<Zeroizing<[u8; 32]>> {
 }
 
 fn random(bytes: &mut [u8]) -> Result<()> {
-    getrandom::fill(bytes)
-        .map_err(|error| LedgerError::io("get random bytes from the system", io::Error::other(error.to_string())))
+    getrandom::fill(bytes).map_err(|error| {
+        LedgerError::io(
+            "get random bytes from the system",
+            io::Error::other(error.to_string()),
+        )
+    })
 }

@@ -75,7 +75,8 @@ impl Store {
                 let tree = open_tree(&path)?;
                 let (sequence, digest, named) = verify(&tree, &folder)?;
                 files::sync_dir(&path)?;
-                let db = File::open(path.join("db")).map_err(|error| LedgerError::io("open the store", error))?;
+                let db =
+                    File::open(path.join("db")).map_err(|error| LedgerError::io("open the store", error))?;
                 sweep(&folder, |name| named.contains(name))?;
                 Ok::<_, LedgerError>((tree, db, sequence, digest))
             })
@@ -109,13 +110,18 @@ impl Store {
     }
 
     fn raw(&self, key: &[u8]) -> Result<Option<sled::IVec>> {
-        self.tree.get(key).map_err(|error| LedgerError::store("read", error))
+        self.tree
+            .get(key)
+            .map_err(|error| LedgerError::store("read", error))
     }
 
     fn json(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut bytes = self.raw(key)?;
         loop {
-            let json = bytes.as_ref().map(|bytes| unpack(&self.long, key, bytes)).transpose();
+            let json = bytes
+                .as_ref()
+                .map(|bytes| unpack(&self.long, key, bytes))
+                .transpose();
             if json.is_ok() {
                 return json;
             }

@@ -1,5 +1,12 @@
 //! The ledger from outside: what it remembers, over restarts, kills and damage.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails here"
+)]
+
 mod damage;
 mod kill;
 mod life;
@@ -15,30 +22,30 @@ use rosterd::{
 use std::{collections::BTreeSet, path::Path};
 
 /// A name that stands nowhere but in the sealed records.
-pub const CANARY: &str = "Zanzibeth";
+pub(crate) const CANARY: &str = "Zanzibeth";
 
-pub fn at(minutes: i64) -> DateTime<Utc> {
+pub(crate) fn at(minutes: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minutes)
 }
 
-pub fn feed() -> FeedName {
+pub(crate) fn feed() -> FeedName {
     FeedName::new("acme").unwrap()
 }
 
-pub fn group() -> GroupRef {
+pub(crate) fn group() -> GroupRef {
     GroupRef::new("acme-all").unwrap()
 }
 
-pub fn id(text: &str) -> ReferenceId {
+pub(crate) fn id(text: &str) -> ReferenceId {
     ReferenceId::new(text).unwrap()
 }
 
-pub fn open(dir: &Path) -> Ledger {
+pub(crate) fn open(dir: &Path) -> Ledger {
     Ledger::open(dir, None, at(0)).unwrap()
 }
 
 /// Invented people: a reference and a version, which is in the city's name.
-pub fn records(people: &[(String, u32)]) -> Records {
+pub(crate) fn records(people: &[(String, u32)]) -> Records {
     let mut records = Records::default();
     let mut draft = Draft::default();
     for (id, version) in people {
@@ -62,16 +69,20 @@ pub fn records(people: &[(String, u32)]) -> Records {
     records
 }
 
-pub fn people(ids: impl IntoIterator<Item = usize>, version: u32) -> Vec<(String, u32)> {
+pub(crate) fn people(ids: impl IntoIterator<Item = usize>, version: u32) -> Vec<(String, u32)> {
     ids.into_iter().map(|id| (format!("e-{id}"), version)).collect()
 }
 
 /// Intends this payload, which removes whoever else is covered.
-pub fn intend(ledger: &Ledger, people: &[(String, u32)], approval: Option<&str>) -> Result<AttemptId, LedgerError> {
+pub(crate) fn intend(
+    ledger: &Ledger,
+    people: &[(String, u32)],
+    approval: Option<&str>,
+) -> Result<AttemptId, LedgerError> {
     intend_at(ledger, people, approval, at(1))
 }
 
-pub fn intend_at(
+pub(crate) fn intend_at(
     ledger: &Ledger,
     people: &[(String, u32)],
     approval: Option<&str>,
@@ -79,7 +90,9 @@ pub fn intend_at(
 ) -> Result<AttemptId, LedgerError> {
     let stays: BTreeSet<&str> = people.iter().map(|(id, _)| id.as_str()).collect();
     let covered = ledger.coverage(&group())?;
-    let gone = covered.iter().filter(|member| !stays.contains(member.id.as_str()));
+    let gone = covered
+        .iter()
+        .filter(|member| !stays.contains(member.id.as_str()));
     let gone: Vec<ReferenceId> = gone.map(|member| member.id.clone()).collect();
     let records = records(people);
     let mut members = records.iter().map(|record| IntentMember {
@@ -100,33 +113,33 @@ pub fn intend_at(
     ledger.intend(intent, now)
 }
 
-pub fn step(ledger: &Ledger, attempt: AttemptId, event: &Event) {
+pub(crate) fn step(ledger: &Ledger, attempt: AttemptId, event: &Event) {
     ledger.advance(attempt, event, at(2), Facts::default()).unwrap();
 }
 
-pub fn request(attempt: AttemptId) -> RequestId {
+pub(crate) fn request(attempt: AttemptId) -> RequestId {
     RequestId::new(&format!("grpmsr_{}", attempt.0)).unwrap()
 }
 
-pub fn accepted(attempt: AttemptId) -> Event {
+pub(crate) fn accepted(attempt: AttemptId) -> Event {
     Event::Accepted {
         request_id: request(attempt),
     }
 }
 
-pub fn unclear() -> Event {
+pub(crate) fn unclear() -> Event {
     Event::Unclear {
         why: "the answer was lost".to_owned(),
     }
 }
 
 /// Takes an intended attempt to `Accepted`.
-pub fn submit(ledger: &Ledger, attempt: AttemptId) {
+pub(crate) fn submit(ledger: &Ledger, attempt: AttemptId) {
     step(ledger, attempt, &Event::Connected);
     step(ledger, attempt, &accepted(attempt));
 }
 
-pub fn outcome(added: u64, removed: u64, failures: &[(&str, Operation)]) -> Outcome {
+pub(crate) fn outcome(added: u64, removed: u64, failures: &[(&str, Operation)]) -> Outcome {
     let failures = failures.iter().map(|(member, operation)| Failure {
         reference_id: id(member),
         operation: operation.clone(),
@@ -140,19 +153,26 @@ pub fn outcome(added: u64, removed: u64, failures: &[(&str, Operation)]) -> Outc
 }
 
 /// Intends, submits and completes a payload with the numbers that it ought to have.
-pub fn sync(ledger: &Ledger, people: &[(String, u32)]) -> AttemptId {
+pub(crate) fn sync(ledger: &Ledger, people: &[(String, u32)]) -> AttemptId {
     let covered: BTreeSet<String> = covered(ledger).into_iter().collect();
     let payload: BTreeSet<String> = people.iter().map(|(id, _)| id.clone()).collect();
     let attempt = intend(ledger, people, None).unwrap();
     submit(ledger, attempt);
-    let (added, removed) = (payload.difference(&covered).count(), covered.difference(&payload).count());
+    let (added, removed) = (
+        payload.difference(&covered).count(),
+        covered.difference(&payload).count(),
+    );
     let outcome = outcome(added as u64, removed as u64, &[]);
-    assert!(ledger.complete(attempt, &outcome, at(3), Facts::default()).unwrap());
+    assert!(
+        ledger
+            .complete(attempt, &outcome, at(3), Facts::default())
+            .unwrap()
+    );
     attempt
 }
 
 /// The references that are covered, sorted.
-pub fn covered(ledger: &Ledger) -> Vec<String> {
+pub(crate) fn covered(ledger: &Ledger) -> Vec<String> {
     let coverage = ledger.coverage(&group()).unwrap();
     let mut ids: Vec<String> = coverage.iter().map(|member| member.id.to_string()).collect();
     ids.sort();

@@ -1,0 +1,160 @@
+//! Runs, reads, incidents and mails.
+
+use super::*;
+use rosterd::ledger::{
+    AcceptedRead, Consequence, ReadReport, RowProblem, RunOutcome, RunResult, StoredIncident, StoredMail,
+    Trigger,
+};
+use rosterd::roster::{Problem, RowAt, Rule};
+
+fn incident(key: &str, resolved: Option<DateTime<Utc>>) -> StoredIncident {
+    StoredIncident {
+        key: key.to_owned(),
+        body: serde_json::json!({ "kind": "held", "group": "acme-all" }),
+        opened: at(0),
+        changed: at(0),
+        mailed: None,
+        thread: None,
+        mails: 1,
+        resolved,
+    }
+}
+
+fn mail(id: &str, queued: DateTime<Utc>) -> StoredMail {
+    StoredMail {
+        message_id: id.to_owned(),
+        to: vec!["ops@partner.example".to_owned()],
+        message: "Subject: held\r\n\r\nlook\r\n".repeat(2000),
+        queued,
+        tries: 0,
+    }
+}
+
+#[test]
+fn a_run_is_durable_from_its_start_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let other = FeedName::new("other").unwrap();
+    let mut first = ledger.begin_run(&feed(), Trigger::Sync, at(0)).unwrap();
+    let second = ledger.begin_run(&other, Trigger::Schedule, at(1)).unwrap();
+    assert_eq!((first.id, second.id), (RunId(1), RunId(2)));
+    let problem = |record| RowProblem {
+        at: RowAt {
+            source: 0,
+            record,
+            line: record + 1,
+        },
+        reference_id: Some(id(&format!("e-{record}"))),
+        consequence: Consequence::Carried,
+        problems: vec![Problem {
+            field: Some(Field::Phone),
+            column: "Mobile Phone".into(),
+            what: Rule::NotAPhone.expected().into(),
+            rule: Some(Rule::NotAPhone),
+        }],
+    };
+    first.read = Some(ReadReport {
+        rows: 10_000,
+        problems: (1..10_000).map(problem).collect(),
+        ..ReadReport::default()
+    });
+    ledger.save_run(&first).unwrap();
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.open_runs().unwrap(), [first.clone(), second.clone()]);
+    assert!(
+        ledger.end_run(&first, Facts::default()).is_err(),
+        "an end has a time"
+    );
+    first.ended = Some(at(9));
+    first.result = Some(RunResult {
+        outcome: RunOutcome::Held,
+        summary: "one group is held".to_owned(),
+    });
+    let facts = Facts {
+        incidents: vec![incident("held/acme", None)],
+        mails: vec![mail("m1", at(9))],
+    };
+    ledger.end_run(&first, facts).unwrap();
+    assert!(ledger.save_run(&first).is_err(), "an ended run does not change");
+    assert_eq!(ledger.open_runs().unwrap(), std::slice::from_ref(&second));
+    assert_eq!(ledger.run(RunId(1)).unwrap(), Some(first.clone()));
+    assert_eq!(ledger.run(RunId(3)).unwrap(), None);
+    assert_eq!(ledger.runs(None, 1).unwrap(), [second]);
+    assert_eq!(ledger.runs(Some(&feed()), 5).unwrap(), [first]);
+    assert_eq!(ledger.incidents(true).unwrap().len(), 1);
+    assert_eq!(ledger.outbox().unwrap().len(), 1);
+    let long = std::fs::read_dir(dir.path().join("long")).unwrap().count();
+    assert!(long >= 1, "a long value is a file, which is fsynced");
+}
+
+#[test]
+fn incidents_open_and_end_and_mails_stay_until_they_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let facts = Facts {
+        incidents: vec![incident("a", None), incident("b", None)],
+        mails: vec![mail("late", at(2)), mail("early", at(1))],
+    };
+    ledger.record(facts).unwrap();
+    ledger.mail_failed("early").unwrap();
+    drop(ledger);
+    let ledger = open(dir.path());
+    let order: Vec<_> = ledger
+        .outbox()
+        .unwrap()
+        .into_iter()
+        .map(|m| (m.message_id, m.tries))
+        .collect();
+    assert_eq!(order, [("early".to_owned(), 1), ("late".to_owned(), 0)]);
+    ledger.mail_delivered("early").unwrap();
+    ledger.mail_delivered("early").unwrap();
+    assert_eq!(ledger.outbox().unwrap(), [mail("late", at(2))]);
+    let over = Facts {
+        incidents: vec![incident("a", Some(at(3)))],
+        mails: Vec::new(),
+    };
+    ledger.record(over).unwrap();
+    assert_eq!(ledger.incidents(true).unwrap(), [incident("b", None)]);
+    assert_eq!(ledger.incidents(false).unwrap().len(), 2);
+    assert_eq!(ledger.incident("a").unwrap(), Some(incident("a", Some(at(3)))));
+    assert_eq!(ledger.incident("c").unwrap(), None);
+}
+
+#[test]
+fn the_accepted_read_of_a_feed_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    assert_eq!(ledger.accepted_read(&feed()).unwrap(), None);
+    let read = AcceptedRead {
+        run: 7,
+        ..AcceptedRead::default()
+    };
+    ledger.set_accepted_read(&feed(), &read).unwrap();
+    drop(ledger);
+    assert_eq!(open(dir.path()).accepted_read(&feed()).unwrap(), Some(read));
+}
+
+#[test]
+fn a_request_id_in_the_reserve_reaches_its_attempt_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let attempt = intend(&ledger, &people(0..3, 1), None).unwrap();
+    step(&ledger, attempt, &Event::Connected);
+    ledger.reserve_note("the disk is full").unwrap();
+    ledger.reserve_accepted(attempt, &request(attempt)).unwrap();
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.notes(), ["the disk is full", "accepted 1 grpmsr_1"]);
+    assert!(ledger.recover(at(4)).unwrap().is_empty());
+    let state = ledger.attempt(attempt).unwrap().unwrap().state;
+    assert_eq!(state.request_id(), Some(&request(attempt)));
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert!(ledger.notes().is_empty());
+    let full = (0..100_000).find_map(|_| ledger.reserve_note("again").err());
+    assert_eq!(
+        full.map(|error| error.kind()),
+        Some(std::io::ErrorKind::StorageFull)
+    );
+}
