@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs what the tests need on Debian, and runs them all. One command: tests/run.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Debian packages: the real peers. As root they are installed; otherwise their absence is said.
+missing=()
+command -v cc >/dev/null 2>&1 || missing+=(build-essential)
+[ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+command -v python3 >/dev/null 2>&1 || missing+=(python3)
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
+if [ "${#missing[@]}" -gt 0 ]; then
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { echo "please install: ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}"
+fi
+
+# The official client of Vitable, which must work against the sandbox unchanged.
+venv=target/python
+if ! "$venv/bin/python" -c 'import vitable_connect' >/dev/null 2>&1; then
+  mkdir -p target
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet vitable-connect==6.2.0
+fi
+export ROSTERD_TEST_PYTHON="$PWD/$venv/bin/python"
+
+# Snapshots are compared, never written, and crash points are on.
+export INSTA_UPDATE=no
+cargo test --features failpoints --locked "$@"
