@@ -201,44 +201,30 @@ impl Event {
 /// # Errors
 /// When the event cannot happen in that state.
 pub fn next(state: &State, event: &Event) -> Result<State, Impossible> {
-    let impossible = || Impossible {
-        state: state.name(),
-        event: event.name(),
-    };
+    let impossible = || Impossible { state: state.name(), event: event.name() };
     match (state, event) {
         (State::Prepared, Event::Connected) => Ok(State::Sent),
         (State::Prepared, Event::NotConnected { why }) => Ok(State::NotSent { why: why.clone() }),
-        (State::Prepared, Event::Restarted) => Ok(State::NotSent {
-            why: "rosterd stopped before the first byte was sent".to_owned(),
-        }),
-        (State::Sent, Event::Throttled { .. }) => Ok(State::Prepared),
-        (State::Sent, Event::Accepted { request_id }) => Ok(State::Accepted {
-            request_id: request_id.clone(),
-        }),
-        (
-            State::Sent,
-            Event::Refused {
-                status,
-                message,
-                trace_id,
-            },
-        ) => Ok(State::Rejected {
-            status: *status,
-            message: message.clone(),
-            trace_id: trace_id.clone(),
-        }),
-        (State::Sent, Event::Unclear { why }) => Ok(State::OutcomeUnknown { why: why.clone() }),
-        (State::Sent, Event::Restarted) => Ok(State::OutcomeUnknown {
-            why: "rosterd stopped while the roster was being sent".to_owned(),
-        }),
-        (State::Accepted { request_id } | State::TimedOut { request_id }, Event::Finished) => {
-            Ok(State::Completed {
-                request_id: request_id.clone(),
-            })
+        (State::Prepared, Event::Restarted) => {
+            Ok(State::NotSent { why: "rosterd stopped before the first byte was sent".to_owned() })
         }
-        (State::Accepted { request_id }, Event::GaveUp) => Ok(State::TimedOut {
-            request_id: request_id.clone(),
-        }),
+        (State::Sent, Event::Throttled { .. }) => Ok(State::Prepared),
+        (State::Sent, Event::Accepted { request_id }) => {
+            Ok(State::Accepted { request_id: request_id.clone() })
+        }
+        (State::Sent, Event::Refused { status, message, trace_id }) => {
+            Ok(State::Rejected { status: *status, message: message.clone(), trace_id: trace_id.clone() })
+        }
+        (State::Sent, Event::Unclear { why }) => Ok(State::OutcomeUnknown { why: why.clone() }),
+        (State::Sent, Event::Restarted) => {
+            Ok(State::OutcomeUnknown { why: "rosterd stopped while the roster was being sent".to_owned() })
+        }
+        (State::Accepted { request_id } | State::TimedOut { request_id }, Event::Finished) => {
+            Ok(State::Completed { request_id: request_id.clone() })
+        }
+        (State::Accepted { request_id }, Event::GaveUp) => {
+            Ok(State::TimedOut { request_id: request_id.clone() })
+        }
         (
             State::Accepted { .. }
             | State::Completed { .. }
@@ -276,11 +262,7 @@ mod tests {
             State::TimedOut { request_id: id() },
             State::NotSent { why: "w".into() },
             State::OutcomeUnknown { why: "w".into() },
-            State::Rejected {
-                status: 400,
-                message: "m".into(),
-                trace_id: None,
-            },
+            State::Rejected { status: 400, message: "m".into(), trace_id: None },
         ]
     }
 
@@ -290,11 +272,7 @@ mod tests {
             Event::NotConnected { why: "w".into() },
             Event::Throttled { why: "w".into() },
             Event::Accepted { request_id: id() },
-            Event::Refused {
-                status: 400,
-                message: "m".into(),
-                trace_id: None,
-            },
+            Event::Refused { status: 400, message: "m".into(), trace_id: None },
             Event::Unclear { why: "w".into() },
             Event::Finished,
             Event::GaveUp,
@@ -304,38 +282,16 @@ mod tests {
 
     /// One row for each state, one column for each event; `-` is impossible.
     const TABLE: [(&str, [&str; 9]); 8] = [
-        (
-            "prepared",
-            ["sent", "not sent", "-", "-", "-", "-", "-", "-", "not sent"],
-        ),
+        ("prepared", ["sent", "not sent", "-", "-", "-", "-", "-", "-", "not sent"]),
         (
             "sent",
-            [
-                "-",
-                "-",
-                "prepared",
-                "accepted",
-                "rejected",
-                "outcome unknown",
-                "-",
-                "-",
-                "outcome unknown",
-            ],
+            ["-", "-", "prepared", "accepted", "rejected", "outcome unknown", "-", "-", "outcome unknown"],
         ),
-        (
-            "accepted",
-            ["-", "-", "-", "-", "-", "-", "completed", "timed out", "accepted"],
-        ),
+        ("accepted", ["-", "-", "-", "-", "-", "-", "completed", "timed out", "accepted"]),
         ("completed", ["-", "-", "-", "-", "-", "-", "-", "-", "completed"]),
-        (
-            "timed out",
-            ["-", "-", "-", "-", "-", "-", "completed", "-", "timed out"],
-        ),
+        ("timed out", ["-", "-", "-", "-", "-", "-", "completed", "-", "timed out"]),
         ("not sent", ["-", "-", "-", "-", "-", "-", "-", "-", "not sent"]),
-        (
-            "outcome unknown",
-            ["-", "-", "-", "-", "-", "-", "-", "-", "outcome unknown"],
-        ),
+        ("outcome unknown", ["-", "-", "-", "-", "-", "-", "-", "-", "outcome unknown"]),
         ("rejected", ["-", "-", "-", "-", "-", "-", "-", "-", "rejected"]),
     ];
 

@@ -48,11 +48,7 @@ impl Secret {
                 file(&Path::new(&folder).join(name))?
             }
         };
-        if text.is_empty() {
-            Err(SecretError::Empty(self.to_string()))
-        } else {
-            Ok(SecretString::from(text))
-        }
+        if text.is_empty() { Err(SecretError::Empty(self.to_string())) } else { Ok(SecretString::from(text)) }
     }
 }
 

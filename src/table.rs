@@ -59,21 +59,9 @@ impl Table {
     /// Every row in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> + '_ {
         self.rows.iter().enumerate().map(|(index, &(first, at))| {
-            let last = self
-                .rows
-                .get(index + 1)
-                .map_or(self.ends.len(), |&(next, _)| next);
-            let start = first
-                .checked_sub(1)
-                .and_then(|before| self.ends.get(before))
-                .copied()
-                .unwrap_or(0);
-            Row {
-                text: &self.text,
-                ends: self.ends.get(first..last).unwrap_or(&[]),
-                start,
-                at,
-            }
+            let last = self.rows.get(index + 1).map_or(self.ends.len(), |&(next, _)| next);
+            let start = first.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+            Row { text: &self.text, ends: self.ends.get(first..last).unwrap_or(&[]), start, at }
         })
     }
 }
@@ -110,10 +98,7 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn cell(self, column: usize) -> &'a str {
         let end = self.ends.get(column).copied().unwrap_or(0);
-        let before = column
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied();
+        let before = column.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
         let start = before.unwrap_or(self.start);
         self.text.get(start as usize..end as usize).unwrap_or("")
     }
@@ -122,10 +107,7 @@ impl<'a> Row<'a> {
 impl std::fmt::Debug for Row<'_> {
     /// Cells are personal data: only the place is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Row")
-            .field("at", &self.at)
-            .field("cells", &self.ends.len())
-            .finish()
+        f.debug_struct("Row").field("at", &self.at).field("cells", &self.ends.len()).finish()
     }
 }
 
@@ -136,25 +118,15 @@ mod tests {
     #[test]
     fn cells_come_back_by_row_and_column() {
         let mut table = Table::default();
-        let at = |record, line| RowAt {
-            source: 0,
-            record,
-            line,
-        };
+        let at = |record, line| RowAt { source: 0, record, line };
         table.push(at(1, 2), ["a", "", "ccc"].into_iter());
         table.push(at(2, 3), ["d"].into_iter());
         table.push(at(3, 4), ["", "e", "f"].into_iter());
         let rows: Vec<_> = table.rows().collect();
         assert_eq!(rows.len(), 3);
-        assert_eq!(
-            (rows[0].cell(0), rows[0].cell(1), rows[0].cell(2)),
-            ("a", "", "ccc")
-        );
+        assert_eq!((rows[0].cell(0), rows[0].cell(1), rows[0].cell(2)), ("a", "", "ccc"));
         assert_eq!((rows[1].cell(0), rows[1].cell(1)), ("d", ""));
-        assert_eq!(
-            (rows[2].cell(0), rows[2].cell(1), rows[2].cell(2)),
-            ("", "e", "f")
-        );
+        assert_eq!((rows[2].cell(0), rows[2].cell(1), rows[2].cell(2)), ("", "e", "f"));
         assert_eq!(rows[2].at(), at(3, 4));
         assert!(!format!("{:?}", rows[0]).contains("ccc"));
     }

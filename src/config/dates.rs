@@ -56,20 +56,14 @@ pub(super) fn formats(reader: &Reader, fields: &Fields<'_>) -> Option<Vec<DateFo
     if let Some(item) = fields.get("pivot")
         && !read.iter().any(|(_, _, parts)| parts.contains(&Part::ShortYear))
     {
-        reader.wrong(
-            &item,
-            "`pivot` is for a `format` with `%y`",
-            "remove it, or write the format",
-        );
+        reader.wrong(&item, "`pivot` is for a `format` with `%y`", "remove it, or write the format");
         return None;
     }
     for (index, (item, format, parts)) in read.iter().enumerate() {
         for (_, other, other_parts) in read.iter().take(index) {
             if let Some(text) = collision((parts, format.pivot), (other_parts, other.pivot)) {
-                let message = format!(
-                    "`{}` and `{}` read `{text}` as different days",
-                    other.pattern, format.pattern
-                );
+                let message =
+                    format!("`{}` and `{}` read `{text}` as different days", other.pattern, format.pattern);
                 reader.wrong(item, message, "keep the one that the source writes");
                 return None;
             }
@@ -99,13 +93,7 @@ fn format(reader: &Reader, item: &Item<'_>, pivot: Option<i32>) -> Option<(DateF
         return None;
     }
     let pivot = if short { pivot } else { None };
-    Some((
-        DateFormat {
-            pattern: pattern.to_owned(),
-            pivot,
-        },
-        parts,
-    ))
+    Some((DateFormat { pattern: pattern.to_owned(), pivot }, parts))
 }
 
 fn parts(pattern: &str) -> Result<Vec<Part>, String> {
@@ -155,18 +143,16 @@ type Format<'a> = (&'a [Part], Option<i32>);
 /// A text that both formats read, as different days of the last and next lifetimes.
 fn collision<'a>(one: (&'a Vec<Part>, Option<i32>), other: (&'a Vec<Part>, Option<i32>)) -> Option<String> {
     let (one, other): (Format<'a>, Format<'a>) = ((one.0, one.1), (other.0, other.1));
-    [(one, other), (other, one)]
-        .into_iter()
-        .find_map(|(writer, reader)| {
-            sample().into_iter().find_map(|day| {
-                [true, false].into_iter().find_map(|padded| {
-                    let text = write(writer.0, day, padded);
-                    let mine = read(writer, &text).filter(plausible)?;
-                    let theirs = read(reader, &text).filter(plausible)?;
-                    (mine != theirs).then_some(text)
-                })
+    [(one, other), (other, one)].into_iter().find_map(|(writer, reader)| {
+        sample().into_iter().find_map(|day| {
+            [true, false].into_iter().find_map(|padded| {
+                let text = write(writer.0, day, padded);
+                let mine = read(writer, &text).filter(plausible)?;
+                let theirs = read(reader, &text).filter(plausible)?;
+                (mine != theirs).then_some(text)
             })
         })
+    })
 }
 
 fn plausible(day: &NaiveDate) -> bool {
@@ -184,11 +170,7 @@ fn sample() -> Vec<NaiveDate> {
 
 fn write(parts: &[Part], day: NaiveDate, padded: bool) -> String {
     let two = |number: u32| {
-        if padded {
-            format!("{number:02}")
-        } else {
-            number.to_string()
-        }
+        if padded { format!("{number:02}") } else { number.to_string() }
     };
     let name = |length: usize| {
         let month = MONTHS.get(day.month0() as usize).copied().unwrap_or_default();
@@ -213,10 +195,7 @@ fn read((parts, pivot): Format<'_>, text: &str) -> Option<NaiveDate> {
     for (index, part) in parts.iter().enumerate() {
         let is_number = |part: &Part| matches!(part, Part::Year | Part::ShortYear | Part::Month | Part::Day);
         let next_is_number = parts.get(index + 1).is_some_and(is_number);
-        let after_number = index
-            .checked_sub(1)
-            .and_then(|before| parts.get(before))
-            .is_some_and(is_number);
+        let after_number = index.checked_sub(1).and_then(|before| parts.get(before)).is_some_and(is_number);
         let least = if next_is_number || after_number { 2 } else { 1 };
         match part {
             Part::Year => year = Some(digits(&mut rest, 4, 4)?),
@@ -224,11 +203,7 @@ fn read((parts, pivot): Format<'_>, text: &str) -> Option<NaiveDate> {
             Part::Month => month = Some(digits(&mut rest, least, 2)?),
             Part::Day => day = Some(digits(&mut rest, least, 2)?),
             Part::MonthName | Part::ShortMonthName => {
-                let length = if *part == Part::ShortMonthName {
-                    3
-                } else {
-                    usize::MAX
-                };
+                let length = if *part == Part::ShortMonthName { 3 } else { usize::MAX };
                 let found = MONTHS.iter().zip(1..).find_map(|(name, number)| {
                     let name: String = name.chars().take(length).collect();
                     Some((rest.strip_prefix(name.as_str())?, number))
@@ -288,10 +263,7 @@ mod tests {
     fn a_format_has_each_part_once() {
         assert!(parts("%d-%b-%Y").is_ok());
         assert_eq!(parts("%m/%Y"), Err("the format lacks a day".to_owned()));
-        assert_eq!(
-            parts("%Y-%m-%d %y"),
-            Err("the format has a year twice".to_owned())
-        );
+        assert_eq!(parts("%Y-%m-%d %y"), Err("the format has a year twice".to_owned()));
         assert_eq!(parts("%H"), Err("`%H` is no part of a date here".to_owned()));
         assert_eq!(parts("%"), Err("the format ends in `%`".to_owned()));
     }

@@ -32,11 +32,7 @@ pub(super) struct Defaults {
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self {
-            guard: Guard::default(),
-            submit: Submit::Always,
-            timezone: None,
-        }
+        Self { guard: Guard::default(), submit: Submit::Always, timezone: None }
     }
 }
 
@@ -57,11 +53,7 @@ fn settings(reader: &Reader, fields: &Fields<'_>, base: &Defaults) -> Option<Def
         Some(item) => schedule(reader, &item, base.timezone),
         None => Some(base.timezone),
     };
-    Some(Defaults {
-        guard: guard?,
-        submit: submit?,
-        timezone: timezone?,
-    })
+    Some(Defaults { guard: guard?, submit: submit?, timezone: timezone? })
 }
 
 fn schedule(reader: &Reader, item: &Item<'_>, base: Option<Tz>) -> Option<Option<Tz>> {
@@ -70,9 +62,7 @@ fn schedule(reader: &Reader, item: &Item<'_>, base: Option<Tz>) -> Option<Option
 }
 
 fn submit(reader: &Reader, fields: &Fields<'_>, base: Submit) -> Option<Submit> {
-    let changed = Submit::WhenChanged {
-        resync_after: RESYNC_AFTER,
-    };
+    let changed = Submit::WhenChanged { resync_after: RESYNC_AFTER };
     let submit = match fields.get("submit") {
         Some(item) => reader.choice(&item, &[("always", Submit::Always), ("when_changed", changed)])?,
         None => base,
@@ -86,12 +76,7 @@ fn submit(reader: &Reader, fields: &Fields<'_>, base: Submit) -> Option<Submit> 
         }),
         Submit::Always => {
             let help = Some("write `submit: when_changed`, or remove `resync_after`".to_owned());
-            reader.problem(
-                item.key,
-                &item.path,
-                "`resync_after` is for `submit: when_changed`",
-                help,
-            );
+            reader.problem(item.key, &item.path, "`resync_after` is for `submit: when_changed`", help);
             None
         }
     }
@@ -139,26 +124,17 @@ fn feed(reader: &Reader, name: &str, item: &Item<'_>, parts: &Parts<'_>, fed: &m
     let feed_name = match FeedName::new(name) {
         Ok(name) => Some(name),
         Err(error) => {
-            reader.problem(
-                item.key,
-                &item.path,
-                error.to_string(),
-                Some("give it a plain name".to_owned()),
-            );
+            reader.problem(item.key, &item.path, error.to_string(), Some("give it a plain name".to_owned()));
             None
         }
     };
     let grouping = grouping(reader, &fields, fed);
     let settings = settings(reader, &fields, parts.defaults);
-    let named = fields
-        .get("sources")
-        .and_then(|item| named_sources(reader, &item, parts));
+    let named = fields.get("sources").and_then(|item| named_sources(reader, &item, parts));
     let zone = settings.as_ref().and_then(|settings| settings.timezone);
     let sources = named.and_then(|named| {
-        let built: Vec<_> = named
-            .iter()
-            .map(|(name, source)| build(reader, item, name, source, zone, parts))
-            .collect();
+        let built: Vec<_> =
+            named.iter().map(|(name, source)| build(reader, item, name, source, zone, parts)).collect();
         built.into_iter().collect::<Option<Vec<_>>>()
     });
     let settings = settings?;
@@ -250,11 +226,7 @@ fn grouping(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<
     let item = reader.one_of(fields, &["group", "groups"], &[])?;
     if fields.has("group") {
         let rule = GroupRule::All(group(reader, &item, fed)?);
-        return Some(Grouping {
-            rule,
-            unmatched: Unmatched::Hold,
-            create_missing: false,
-        });
+        return Some(Grouping { rule, unmatched: Unmatched::Hold, create_missing: false });
     }
     let fields = reader.open(&item, GROUPS)?;
     let rule = rule(reader, &fields, fed);
@@ -266,11 +238,7 @@ fn grouping(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<
         Some(item) => reader.flag(&item),
         None => Some(false),
     };
-    Some(Grouping {
-        rule: rule?,
-        unmatched: unmatched?,
-        create_missing: create_missing?,
-    })
+    Some(Grouping { rule: rule?, unmatched: unmatched?, create_missing: create_missing? })
 }
 
 fn rule(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<GroupRule> {
@@ -279,12 +247,7 @@ fn rule(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<Grou
         for key in ["map", "as_is", "unmatched"] {
             if let Some(item) = fields.get(key) {
                 let message = format!("`{key}` is for `by`; with `all` every row belongs to the one group");
-                reader.problem(
-                    item.key,
-                    &item.path,
-                    message,
-                    Some(format!("remove `{key}` or `all`")),
-                );
+                reader.problem(item.key, &item.path, message, Some(format!("remove `{key}` or `all`")));
             }
         }
         return Some(GroupRule::All(group(reader, &item, fed)?));
@@ -295,20 +258,12 @@ fn rule(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<Grou
         if reader.flag(&item)? {
             return Some(GroupRule::AsIs { by });
         }
-        reader.wrong(
-            &item,
-            "`as_is: false` says nothing of the groups",
-            "write `as_is: true`, or `map`",
-        );
+        reader.wrong(&item, "`as_is: false` says nothing of the groups", "write `as_is: true`, or `map`");
         return None;
     }
     let named = reader.named(&item)?;
     if named.is_empty() {
-        reader.wrong(
-            &item,
-            "the map is empty",
-            "write a line `value: external_reference_id` for each group",
-        );
+        reader.wrong(&item, "the map is empty", "write a line `value: external_reference_id` for each group");
         return None;
     }
     let count = named.len();
@@ -320,11 +275,7 @@ fn rule(reader: &Reader, fields: &Fields<'_>, fed: &mut Vec<Fed>) -> Option<Grou
 fn group(reader: &Reader, item: &Item<'_>, fed: &mut Vec<Fed>) -> Option<GroupRef> {
     match GroupRef::new(reader.text(item)?) {
         Ok(group) => {
-            fed.push(Fed {
-                group: group.clone(),
-                at: item.at(),
-                path: item.path.clone(),
-            });
+            fed.push(Fed { group: group.clone(), at: item.at(), path: item.path.clone() });
             Some(group)
         }
         Err(error) => {

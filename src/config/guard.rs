@@ -40,26 +40,10 @@ pub(super) fn guard(reader: &Reader, item: &Item<'_>, base: &Guard) -> Option<Gu
             }
         }
     }
-    right &= set(
-        fields.get("blank_column"),
-        |item| reader.share(item),
-        &mut guard.blank_column,
-    );
-    right &= set(
-        fields.get("min_members"),
-        |item| min_members(reader, item),
-        &mut guard.min_members,
-    );
-    right &= set(
-        fields.get("first_sync"),
-        |item| first_sync(reader, item),
-        &mut guard.first_sync,
-    );
-    right &= set(
-        fields.get("invalid_rows"),
-        |item| invalid_rows(reader, item),
-        &mut guard.invalid_rows,
-    );
+    right &= set(fields.get("blank_column"), |item| reader.share(item), &mut guard.blank_column);
+    right &= set(fields.get("min_members"), |item| min_members(reader, item), &mut guard.min_members);
+    right &= set(fields.get("first_sync"), |item| first_sync(reader, item), &mut guard.first_sync);
+    right &= set(fields.get("invalid_rows"), |item| invalid_rows(reader, item), &mut guard.invalid_rows);
     right &= time(reader, &fields, "carry_forward_for", &mut guard.carry_forward_for);
     right &= time(reader, &fields, "approval_expires", &mut guard.approval_expires);
     right.then_some(guard)
@@ -83,11 +67,7 @@ fn time(reader: &Reader, fields: &Fields<'_>, name: &str, to: &mut Duration) -> 
 
 /// `{ share: 5%, people: 1 }`, `3` or `5%`; what is not given is 0, the tighter reading.
 fn limit(reader: &Reader, item: &Item<'_>, name: &str) -> Option<Limit> {
-    let (keys, unit) = if name == "fewer_rows" {
-        (ROWS, "rows")
-    } else {
-        (LIMIT, "people")
-    };
+    let (keys, unit) = if name == "fewer_rows" { (ROWS, "rows") } else { (LIMIT, "people") };
     let limit = match &item.node.kind {
         Kind::Scalar(text) => match (text.parse::<u64>(), parse_share(text)) {
             (Ok(people), _) => Limit { share: 0, people },
@@ -102,11 +82,7 @@ fn limit(reader: &Reader, item: &Item<'_>, name: &str) -> Option<Limit> {
             let fields = reader.open(item, keys)?;
             let (mut share, mut people) = (0, 0);
             let share_right = set(fields.get("share"), |item| reader.share(item), &mut share);
-            let people_right = set(
-                fields.get(unit),
-                |item| reader.whole(item, 0..=u64::MAX),
-                &mut people,
-            );
+            let people_right = set(fields.get(unit), |item| reader.whole(item, 0..=u64::MAX), &mut people);
             (share_right && people_right).then_some(Limit { share, people })?
         }
         Kind::Null | Kind::List(_) => {
@@ -140,11 +116,5 @@ fn first_sync(reader: &Reader, item: &Item<'_>) -> Option<FirstSync> {
 }
 
 fn invalid_rows(reader: &Reader, item: &Item<'_>) -> Option<InvalidRows> {
-    reader.choice(
-        item,
-        &[
-            ("carry_forward", InvalidRows::CarryForward),
-            ("hold", InvalidRows::Hold),
-        ],
-    )
+    reader.choice(item, &[("carry_forward", InvalidRows::CarryForward), ("hold", InvalidRows::Hold)])
 }

@@ -30,30 +30,15 @@ pub(super) enum Shape {
 }
 
 const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
-    Key {
-        name,
-        shape,
-        required: false,
-        doc,
-    }
+    Key { name, shape, required: false, doc }
 }
 
 const fn must(name: &'static str, shape: Shape, doc: &'static str) -> Key {
-    Key {
-        name,
-        shape,
-        required: true,
-        doc,
-    }
+    Key { name, shape, required: true, doc }
 }
 
 const fn later(name: &'static str, instead: &'static str) -> Key {
-    Key {
-        name,
-        shape: Shape::Later(instead),
-        required: false,
-        doc: instead,
-    }
+    Key { name, shape: Shape::Later(instead), required: false, doc: instead }
 }
 
 use Shape::{AnyOf, Choice, Duration, Flag, List, Named, Section, Share, Text, Whole};
@@ -70,36 +55,18 @@ pub(super) static ROOT: &[Key] = &[
         Section(SECRET),
         "seals the member records; without it a key file is made in `state_dir`",
     ),
-    later(
-        "control_socket",
-        "the control socket comes with `rosterd run`; remove the key",
-    ),
-    later(
-        "http",
-        "the status page comes with `rosterd run`; remove the section",
-    ),
+    later("control_socket", "the control socket comes with `rosterd run`; remove the key"),
+    later("http", "the status page comes with `rosterd run`; remove the section"),
     later("history", "every run is kept for now; remove the section"),
     must(
         "alerts",
         AnyOf(&[Choice(&["none"]), Section(ALERTS)]),
         "who is told of problems; `none` for nobody",
     ),
-    key(
-        "include",
-        List(&Text),
-        "more files with mappings, sources and feeds; globs allowed",
-    ),
-    key(
-        "mappings",
-        Named(&Section(MAPPING)),
-        "how the records of a source become members",
-    ),
+    key("include", List(&Text), "more files with mappings, sources and feeds; globs allowed"),
+    key("mappings", Named(&Section(MAPPING)), "how the records of a source become members"),
     key("sources", Named(&Section(SOURCE)), "places where rows come from"),
-    key(
-        "feeds",
-        Named(&Section(FEED)),
-        "the units of all-or-nothing reading",
-    ),
+    key("feeds", Named(&Section(FEED)), "the units of all-or-nothing reading"),
     key("defaults", Section(DEFAULTS), "for every feed that does not say"),
 ];
 
@@ -122,85 +89,39 @@ pub(super) static VITABLE: &[Key] = &[
     key("organization", Text, "`org_…`, when the key reaches several"),
     key("timeout", Duration, "without progress; default 60s"),
     key("max_in_flight", Whole(1), "HTTP requests at a time; default 8"),
-    key(
-        "max_members_per_sync",
-        Whole(1),
-        "a larger roster is held; default 5000",
-    ),
+    key("max_members_per_sync", Whole(1), "a larger roster is held; default 5000"),
     key("poll", Section(POLL), "how a request in flight is looked after"),
     key("proxy", Text, "an HTTP proxy for every request"),
     key("ca_file", Text, "certificates added to the system's roots"),
 ];
 
 pub(super) static POLL: &[Key] = &[
-    key(
-        "first",
-        Duration,
-        "between the answer and the first look; default 2s",
-    ),
+    key("first", Duration, "between the answer and the first look; default 2s"),
     key("max", Duration, "the longest wait between two looks; default 60s"),
-    key(
-        "stuck_after",
-        Duration,
-        "after this a person is told; default 15m",
-    ),
-    key(
-        "give_up_after",
-        Duration,
-        "after this the attempt is timed out; default 24h",
-    ),
+    key("stuck_after", Duration, "after this a person is told; default 15m"),
+    key("give_up_after", Duration, "after this the attempt is timed out; default 24h"),
 ];
 
 pub(super) static ALERTS: &[Key] = &[
     key("folder", Text, "where mails are written as .eml files"),
     must("from", Text, "the sender, with an optional name"),
     must("to", List(&Text), "the recipients"),
-    key(
-        "remind_every",
-        Duration,
-        "an open problem is mailed again this often; default 24h",
-    ),
-    later(
-        "smtp",
-        "mail over SMTP comes in a later version; write `folder: PATH` for .eml files",
-    ),
-    later(
-        "digest",
-        "the digest comes in a later version; remove the section",
-    ),
-    later(
-        "heartbeat_url",
-        "the heartbeat comes with `rosterd run`; remove the key",
-    ),
+    key("remind_every", Duration, "an open problem is mailed again this often; default 24h"),
+    later("smtp", "mail over SMTP comes in a later version; write `folder: PATH` for .eml files"),
+    later("digest", "the digest comes in a later version; remove the section"),
+    later("heartbeat_url", "the heartbeat comes with `rosterd run`; remove the key"),
 ];
 
 pub(super) static MAPPING: &[Key] = &[
-    must(
-        "fields",
-        Section(FIELDS),
-        "where each field of a member comes from",
-    ),
-    key(
-        "blanks",
-        List(&Text),
-        "cells read as absent beside the empty one, exact case; not in names",
-    ),
-    key(
-        "eligibility",
-        Section(ELIGIBILITY),
-        "who belongs on the roster; without it every row does",
-    ),
+    must("fields", Section(FIELDS), "where each field of a member comes from"),
+    key("blanks", List(&Text), "cells read as absent beside the empty one, exact case; not in names"),
+    key("eligibility", Section(ELIGIBILITY), "who belongs on the roster; without it every row does"),
 ];
 
 static COLUMN_OR_MORE: &[Shape] = &[Text, Section(FIELD)];
 
 const fn field(name: &'static str) -> Key {
-    Key {
-        name,
-        shape: AnyOf(COLUMN_OR_MORE),
-        required: false,
-        doc: "a column, or how the value is found",
-    }
+    Key { name, shape: AnyOf(COLUMN_OR_MORE), required: false, doc: "a column, or how the value is found" }
 }
 
 pub(super) static FIELDS: &[Key] = &[
@@ -220,34 +141,14 @@ pub(super) static FIELDS: &[Key] = &[
 
 pub(super) static FIELD: &[Key] = &[
     key("column", Text, "a column"),
-    key(
-        "first_of",
-        List(&Text),
-        "the first of these columns that is not blank",
-    ),
+    key("first_of", List(&Text), "the first of these columns that is not blank"),
     key("value", Text, "a constant"),
     key("cel", Text, "a CEL expression over `row`"),
-    key(
-        "format",
-        AnyOf(&[Text, List(&Text)]),
-        "date_of_birth alone: one format or a list; none is ISO 8601",
-    ),
-    key(
-        "pivot",
-        Whole(1900),
-        "the latest year that two digits of `%y` may mean",
-    ),
+    key("format", AnyOf(&[Text, List(&Text)]), "date_of_birth alone: one format or a list; none is ISO 8601"),
+    key("pivot", Whole(1900), "the latest year that two digits of `%y` may mean"),
     key("values", Named(&Text), "a translation of the cell"),
-    key(
-        "otherwise",
-        Text,
-        "for a cell that `values` does not list; without it that is a row problem",
-    ),
-    key(
-        "restore_zeros",
-        Flag,
-        "zipcode alone: 2108 becomes 02108, and is counted",
-    ),
+    key("otherwise", Text, "for a cell that `values` does not list; without it that is a row problem"),
+    key("restore_zeros", Flag, "zipcode alone: 2108 becomes 02108, and is counted"),
     key(
         "sensitive",
         Choice(&["hash", "allow"]),
@@ -257,22 +158,10 @@ pub(super) static FIELD: &[Key] = &[
 
 pub(super) static ELIGIBILITY: &[Key] = &[
     key("status", Section(STATUS), "by a status column"),
-    key(
-        "starts_on",
-        AnyOf(&[Text, Section(DATE)]),
-        "not covered before that day",
-    ),
-    key(
-        "ends_on",
-        AnyOf(&[Text, Section(DATE)]),
-        "covered through that day",
-    ),
+    key("starts_on", AnyOf(&[Text, Section(DATE)]), "not covered before that day"),
+    key("ends_on", AnyOf(&[Text, Section(DATE)]), "covered through that day"),
     key("when", Text, "a CEL expression over `row`, for the rest"),
-    key(
-        "timezone",
-        Text,
-        "whose today counts; default: the feed's schedule",
-    ),
+    key("timezone", Text, "whose today counts; default: the feed's schedule"),
 ];
 
 pub(super) static STATUS: &[Key] = &[
@@ -283,43 +172,21 @@ pub(super) static STATUS: &[Key] = &[
 
 pub(super) static DATE: &[Key] = &[
     must("column", Text, "the column"),
-    key(
-        "format",
-        AnyOf(&[Text, List(&Text)]),
-        "one format or a list; none is ISO 8601",
-    ),
-    key(
-        "pivot",
-        Whole(1900),
-        "the latest year that two digits of `%y` may mean",
-    ),
+    key("format", AnyOf(&[Text, List(&Text)]), "one format or a list; none is ISO 8601"),
+    key("pivot", Whole(1900), "the latest year that two digits of `%y` may mean"),
 ];
 
 pub(super) static SOURCE: &[Key] = &[
     key("file", Section(FILE), "a file on this host"),
     key("sftp", Section(SFTP), "a file on an SFTP server"),
-    later(
-        "http",
-        "HTTP sources come in a later version; have the HR system write a CSV file",
-    ),
+    later("http", "HTTP sources come in a later version; have the HR system write a CSV file"),
     key("csv", Section(CSV), "how the file is read; the default"),
     later("xlsx", "sheets come in a later version; export CSV"),
     later("json", "JSON comes in a later version; export CSV"),
-    later(
-        "decrypt",
-        "OpenPGP comes in a later version; deliver the file over SFTP in the clear",
-    ),
-    key(
-        "min_rows",
-        Whole(0),
-        "fewer rows are an incomplete read; default 1",
-    ),
+    later("decrypt", "OpenPGP comes in a later version; deliver the file over SFTP in the clear"),
+    key("min_rows", Whole(0), "fewer rows are an incomplete read; default 1"),
     must("mapping", Text, "the name of a mapping"),
-    key(
-        "fields",
-        Section(FIELDS),
-        "single fields instead of the mapping's",
-    ),
+    key("fields", Section(FIELDS), "single fields instead of the mapping's"),
 ];
 
 pub(super) const MAX_AGE: &str = "the age of a file is not watched yet; remove the key";
@@ -329,11 +196,7 @@ pub(super) const DONE_MARKER: &str =
 pub(super) static FILE: &[Key] = &[
     must("path", Text, "a path, or a glob in its last part"),
     key("take", Choice(&["newest"]), "which match is read"),
-    key(
-        "settle",
-        Duration,
-        "size and modification time must have stood still this long; default 0s",
-    ),
+    key("settle", Duration, "size and modification time must have stood still this long; default 0s"),
     later("max_age", MAX_AGE),
     later("done_marker", DONE_MARKER),
     key("after_success", Choice(&["leave"]), "what becomes of the file"),
@@ -343,22 +206,14 @@ pub(super) static SFTP: &[Key] = &[
     must("host", Text, "name or address"),
     key("port", Whole(1), "default 22"),
     must("username", Text, "the account"),
-    key(
-        "private_key",
-        Section(SECRET),
-        "a private key in OpenSSH or PEM form",
-    ),
+    key("private_key", Section(SECRET), "a private key in OpenSSH or PEM form"),
     key("passphrase", Section(SECRET), "the key's passphrase"),
     key("password", Section(SECRET), "a password, alone or beside the key"),
     key("host_key", Text, "the server's key, as `SHA256:…`"),
     key("known_hosts", Text, "a known_hosts file"),
     must("path", Text, "a path, or a glob in its last part"),
     key("take", Choice(&["newest"]), "which match is read"),
-    key(
-        "settle",
-        Duration,
-        "size and modification time must have stood still this long; default 60s",
-    ),
+    key("settle", Duration, "size and modification time must have stood still this long; default 60s"),
     later("max_age", MAX_AGE),
     later("done_marker", DONE_MARKER),
     key("after_success", Choice(&["leave"]), "what becomes of the file"),
@@ -368,70 +223,31 @@ pub(super) static CSV: &[Key] = &[
     key("delimiter", Text, "one character between cells; default a comma"),
     key("encoding", Choice(&["auto", "utf-8"]), "default auto"),
     key("header_row", Whole(1), "the line of the header; default 1"),
-    key(
-        "trailer",
-        Section(TRAILER),
-        "the line after the last person that proves that the file is whole",
-    ),
+    key("trailer", Section(TRAILER), "the line after the last person that proves that the file is whole"),
 ];
 
 pub(super) static TRAILER: &[Key] = &[
     must("starts_with", Text, "how the line's first cell begins"),
-    key(
-        "count_column",
-        Whole(1),
-        "the column that holds the number of rows",
-    ),
+    key("count_column", Whole(1), "the column that holds the number of rows"),
 ];
 
 static SUBMIT: &[&str] = &["always", "when_changed"];
 
 pub(super) static FEED: &[Key] = &[
-    must(
-        "sources",
-        List(&Text),
-        "all must be read whole, or nothing is submitted",
-    ),
+    must("sources", List(&Text), "all must be read whole, or nothing is submitted"),
     key("group", Text, "the external_reference_id of the one group"),
     key("groups", Section(GROUPS), "how rows find their group"),
-    key(
-        "guard",
-        Section(GUARD),
-        "the limits within which a change passes without a person",
-    ),
-    key(
-        "submit",
-        Choice(SUBMIT),
-        "whether an unchanged roster is submitted; default always",
-    ),
-    key(
-        "resync_after",
-        Duration,
-        "with when_changed: an unchanged roster goes again after this; default 7d",
-    ),
+    key("guard", Section(GUARD), "the limits within which a change passes without a person"),
+    key("submit", Choice(SUBMIT), "whether an unchanged roster is submitted; default always"),
+    key("resync_after", Duration, "with when_changed: an unchanged roster goes again after this; default 7d"),
     key("schedule", Section(SCHEDULE), "the feed's time zone"),
-    later(
-        "alerts",
-        "recipients of one feed come in a later version; everybody in `alerts` is told",
-    ),
+    later("alerts", "recipients of one feed come in a later version; everybody in `alerts` is told"),
 ];
 
 pub(super) static DEFAULTS: &[Key] = &[
-    key(
-        "guard",
-        Section(GUARD),
-        "the limits within which a change passes without a person",
-    ),
-    key(
-        "submit",
-        Choice(SUBMIT),
-        "whether an unchanged roster is submitted; default always",
-    ),
-    key(
-        "resync_after",
-        Duration,
-        "with when_changed: an unchanged roster goes again after this; default 7d",
-    ),
+    key("guard", Section(GUARD), "the limits within which a change passes without a person"),
+    key("submit", Choice(SUBMIT), "whether an unchanged roster is submitted; default always"),
+    key("resync_after", Duration, "with when_changed: an unchanged roster goes again after this; default 7d"),
     key("schedule", Section(SCHEDULE), "the time zone"),
 ];
 
@@ -450,27 +266,14 @@ pub(super) static GROUPS: &[Key] = &[
     key("by", Text, "the column whose value names the group"),
     key("map", Named(&Text), "value to external_reference_id"),
     key("as_is", Flag, "the column's value is the external_reference_id"),
-    key(
-        "unmatched",
-        Choice(&["hold", "omit"]),
-        "what a row means that names no listed group; default hold",
-    ),
-    key(
-        "create_missing",
-        Flag,
-        "create an unknown group after the first sync's approval; default false",
-    ),
+    key("unmatched", Choice(&["hold", "omit"]), "what a row means that names no listed group; default hold"),
+    key("create_missing", Flag, "create an unknown group after the first sync's approval; default false"),
 ];
 
 static LIMIT_SHAPES: &[Shape] = &[Section(LIMIT), Whole(0), Share];
 
 const fn limit(name: &'static str, doc: &'static str) -> Key {
-    Key {
-        name,
-        shape: AnyOf(LIMIT_SHAPES),
-        required: false,
-        doc,
-    }
+    Key { name, shape: AnyOf(LIMIT_SHAPES), required: false, doc }
 }
 
 pub(super) static LIMIT: &[Key] = &[
@@ -479,85 +282,35 @@ pub(super) static LIMIT: &[Key] = &[
 ];
 
 pub(super) static ROWS: &[Key] = &[
-    key(
-        "share",
-        Share,
-        "of the rows of the last accepted read, rounded down; default 0%",
-    ),
+    key("share", Share, "of the rows of the last accepted read, rounded down; default 0%"),
     key("rows", Whole(0), "default 0"),
 ];
 
 pub(super) static GUARD: &[Key] = &[
-    limit(
-        "absent",
-        "gone from the source without a word; default { share: 5%, people: 1 }",
-    ),
-    limit(
-        "ended",
-        "the row says that they have left; default { share: 20%, people: 3 }",
-    ),
-    limit(
-        "ineligible",
-        "`when` is false, or the start lies ahead; default { share: 5%, people: 1 }",
-    ),
-    limit(
-        "moved",
-        "to another group of the feed; default { share: 20%, people: 3 }",
-    ),
-    limit(
-        "removed_in_7d",
-        "all removals together; default { share: 25%, people: 4 }",
-    ),
-    limit(
-        "absent_in_30d",
-        "absent ones together; default { share: 10%, people: 3 }",
-    ),
+    limit("absent", "gone from the source without a word; default { share: 5%, people: 1 }"),
+    limit("ended", "the row says that they have left; default { share: 20%, people: 3 }"),
+    limit("ineligible", "`when` is false, or the start lies ahead; default { share: 5%, people: 1 }"),
+    limit("moved", "to another group of the feed; default { share: 20%, people: 3 }"),
+    limit("removed_in_7d", "all removals together; default { share: 25%, people: 4 }"),
+    limit("absent_in_30d", "absent ones together; default { share: 10%, people: 3 }"),
     limit("added", "new members; default { share: 50%, people: 10 }"),
-    limit(
-        "plan_changes",
-        "members whose plan would change; default { share: 10%, people: 3 }",
-    ),
-    limit(
-        "invalid",
-        "rows that cannot be used; default { share: 5%, people: 3 }",
-    ),
-    limit(
-        "renamed_ids",
-        "the same person under another reference_id; default 0",
-    ),
-    limit(
-        "changed_people",
-        "another person under the same reference_id; default 0",
-    ),
+    limit("plan_changes", "members whose plan would change; default { share: 10%, people: 3 }"),
+    limit("invalid", "rows that cannot be used; default { share: 5%, people: 3 }"),
+    limit("renamed_ids", "the same person under another reference_id; default 0"),
+    limit("changed_people", "another person under the same reference_id; default 0"),
     key(
         "fewer_rows",
         AnyOf(&[Section(ROWS), Whole(0), Share]),
         "the source shrank; default { share: 10%, rows: 3 }",
     ),
-    key(
-        "blank_column",
-        Share,
-        "a mapped column's filled share fell by this much; default 20%",
-    ),
-    key(
-        "min_members",
-        Whole(1),
-        "the smallest roster that may be submitted; default 1",
-    ),
-    key(
-        "first_sync",
-        Choice(&["hold", "submit"]),
-        "a group never synced before; default hold",
-    ),
+    key("blank_column", Share, "a mapped column's filled share fell by this much; default 20%"),
+    key("min_members", Whole(1), "the smallest roster that may be submitted; default 1"),
+    key("first_sync", Choice(&["hold", "submit"]), "a group never synced before; default hold"),
     key(
         "invalid_rows",
         Choice(&["carry_forward", "hold"]),
         "a covered member's unusable row; default carry_forward",
     ),
-    key(
-        "carry_forward_for",
-        Duration,
-        "then the group is held; default 90d",
-    ),
+    key("carry_forward_for", Duration, "then the group is held; default 90d"),
     key("approval_expires", Duration, "default 72h"),
 ];

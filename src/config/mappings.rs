@@ -44,11 +44,7 @@ pub(super) fn mapping(reader: &Reader, item: &Item<'_>) -> Option<Mapping> {
         Some(item) => eligibility(reader, &item),
         None => Some(Eligibility::default()),
     };
-    Some(Mapping {
-        fields: fields?,
-        blanks: blanks?,
-        eligibility: eligibility?,
-    })
+    Some(Mapping { fields: fields?, blanks: blanks?, eligibility: eligibility? })
 }
 
 /// Reads `fields:` of a mapping or a source.
@@ -123,12 +119,7 @@ fn only_for(reader: &Reader, fields: &Fields<'_>, field: Field) -> bool {
             && let Some(item) = fields.get(key)
         {
             let help = format!("remove it here; only `{owner}` has it");
-            reader.problem(
-                item.key,
-                &item.path,
-                format!("`{key}` is for `{owner}` alone"),
-                Some(help),
-            );
+            reader.problem(item.key, &item.path, format!("`{key}` is for `{owner}` alone"), Some(help));
             right = false;
         }
     }
@@ -137,12 +128,7 @@ fn only_for(reader: &Reader, fields: &Fields<'_>, field: Field) -> bool {
             && let Some(item) = fields.get(key)
         {
             let message = format!("`{key}` does nothing to a constant");
-            reader.problem(
-                item.key,
-                &item.path,
-                message,
-                Some(format!("remove `{key}` or `value`")),
-            );
+            reader.problem(item.key, &item.path, message, Some(format!("remove `{key}` or `value`")));
             right = false;
         }
     }
@@ -163,21 +149,13 @@ fn take(reader: &Reader, field: Field, fields: &Fields<'_>) -> Option<Take> {
     }
     let value = reader.text(&item)?;
     if field == Field::ReferenceId {
-        reader.wrong(
-            &item,
-            "every row would be the same person",
-            "name the column that tells people apart",
-        );
+        reader.wrong(&item, "every row would be the same person", "name the column that tells people apart");
         return None;
     }
     match check(field, value) {
         Ok(()) => Some(Take::Value(value.to_owned())),
         Err(rule) => {
-            reader.wrong(
-                &item,
-                format!("the constant {}", rule.expected()),
-                "write it as Vitable takes it",
-            );
+            reader.wrong(&item, format!("the constant {}", rule.expected()), "write it as Vitable takes it");
             None
         }
     }
@@ -190,11 +168,7 @@ fn values(reader: &Reader, field: Field, fields: &Fields<'_>) -> Option<Option<V
         if field == Field::PlanId
             && let Err(rule) = check(field, text)
         {
-            reader.wrong(
-                item,
-                format!("the value {}", rule.expected()),
-                "copy the plan's id from Vitable",
-            );
+            reader.wrong(item, format!("the value {}", rule.expected()), "copy the plan's id from Vitable");
             return None;
         }
         Some(text.to_owned())
@@ -217,10 +191,8 @@ fn values(reader: &Reader, field: Field, fields: &Fields<'_>) -> Option<Option<V
     };
     let named = reader.named(&item)?;
     let count = named.len();
-    let map: BTreeMap<String, String> = named
-        .into_iter()
-        .filter_map(|(cell, item)| Some((cell.to_owned(), target(&item)?)))
-        .collect();
+    let map: BTreeMap<String, String> =
+        named.into_iter().filter_map(|(cell, item)| Some((cell.to_owned(), target(&item)?))).collect();
     let otherwise = otherwise?;
     (map.len() == count).then_some(Some(Values { map, otherwise }))
 }
@@ -238,11 +210,7 @@ fn cel(reader: &Reader, item: &Item<'_>) -> Option<String> {
         Err(errors) => {
             let first = errors.errors.first();
             let reason = first.map_or(String::new(), |error| {
-                format!(
-                    " at character {}: {}",
-                    error.pos.1,
-                    error.msg.lines().next().unwrap_or_default()
-                )
+                format!(" at character {}: {}", error.pos.1, error.msg.lines().next().unwrap_or_default())
             });
             let help = "write it as `row[\"Column\"] == \"text\"`";
             reader.wrong(item, format!("the CEL expression does not compile{reason}"), help);
@@ -287,36 +255,25 @@ fn status(reader: &Reader, item: &Item<'_>) -> Option<Status> {
         None => Some(Vec::new()),
     };
     let (column, covered, ended) = (column?, covered?, ended?);
-    if let Some((value, item)) = ended
-        .iter()
-        .find(|(value, _)| covered.iter().any(|(other, _)| other == value))
+    if let Some((value, item)) =
+        ended.iter().find(|(value, _)| covered.iter().any(|(other, _)| other == value))
     {
         let message = format!("`{value}` stands in `covered` and in `ended`");
         reader.wrong(item, message, "keep it where it belongs");
         return None;
     }
     let list = |texts: Vec<(&str, Item<'_>)>| texts.into_iter().map(|(text, _)| text.to_owned()).collect();
-    Some(Status {
-        column: column.to_owned(),
-        covered: list(covered),
-        ended: list(ended),
-    })
+    Some(Status { column: column.to_owned(), covered: list(covered), ended: list(ended) })
 }
 
 fn date(reader: &Reader, item: &Item<'_>) -> Option<DateColumn> {
     if matches!(item.node.kind, Kind::Scalar(_)) {
-        return Some(DateColumn {
-            column: reader.text(item)?.to_owned(),
-            formats: Vec::new(),
-        });
+        return Some(DateColumn { column: reader.text(item)?.to_owned(), formats: Vec::new() });
     }
     let fields = reader.open(item, DATE)?;
     let column = fields.get("column").and_then(|item| reader.text(&item));
     let formats = dates::formats(reader, &fields);
-    Some(DateColumn {
-        column: column?.to_owned(),
-        formats: formats?,
-    })
+    Some(DateColumn { column: column?.to_owned(), formats: formats? })
 }
 
 /// A time zone by its name in the tz database.

@@ -78,10 +78,7 @@ pub fn load(
         reader.survey(root, "");
     }
     match settings(&reader, &roots, path, env) {
-        Some(settings) if reader.is_clean() => Ok(Settings {
-            warnings: reader.into_warnings(),
-            ..settings
-        }),
+        Some(settings) if reader.is_clean() => Ok(Settings { warnings: reader.into_warnings(), ..settings }),
         Some(_) | None => {
             if reader.is_clean() {
                 // Not reached: what is not read has been reported. Without a list nothing may start either.
@@ -127,18 +124,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
 }
 
 fn root_item(root: &Node) -> Item<'_> {
-    let start = Spot {
-        file: root.at.file,
-        line: 1,
-        column: 1,
-        start: 0,
-        end: 1,
-    };
-    Item {
-        node: root,
-        key: start,
-        path: String::new(),
-    }
+    let start = Spot { file: root.at.file, line: 1, column: 1, start: 0, end: 1 };
+    Item { node: root, key: start, path: String::new() }
 }
 
 /// The files that `include` names, sorted for each glob.
@@ -152,11 +139,7 @@ fn includes(reader: &Reader, root: Option<&Node>) -> Vec<PathBuf> {
     let Some((key, node)) = entries.iter().find(|(key, _)| key.text == "include") else {
         return Vec::new();
     };
-    let item = Item {
-        node,
-        key: key.at,
-        path: "include".to_owned(),
-    };
+    let item = Item { node, key: key.at, path: "include".to_owned() };
     let mut files: Vec<PathBuf> = Vec::new();
     for (_, item) in reader.texts(&item, true).unwrap_or_default() {
         for path in matching(reader, &item).unwrap_or_default() {
@@ -176,11 +159,7 @@ fn matching(reader: &Reader, item: &Item<'_>) -> Option<Vec<PathBuf>> {
         if path.is_file() {
             return Some(vec![path]);
         }
-        reader.wrong(
-            item,
-            "there is no such file",
-            "correct the path, or use a glob for what may be absent",
-        );
+        reader.wrong(item, "there is no such file", "correct the path, or use a glob for what may be absent");
         return None;
     }
     let glob = match globset::Glob::new(name) {
@@ -221,12 +200,8 @@ fn settings(
 ) -> Option<Settings> {
     let sections = open_roots(reader, roots);
     let first = sections.first()?;
-    let vitable = first
-        .get("vitable")
-        .and_then(|item| vitable::vitable(reader, &item));
-    let alerts = first
-        .get("alerts")
-        .and_then(|item| vitable::alerts(reader, &item));
+    let vitable = first.get("vitable").and_then(|item| vitable::vitable(reader, &item));
+    let alerts = first.get("alerts").and_then(|item| vitable::alerts(reader, &item));
     let state_dir = match first.get("state_dir") {
         Some(item) => reader.path(&item),
         None => Some(default_state_dir(env)),
@@ -238,10 +213,8 @@ fn settings(
         None => feeds::Defaults::default(),
     };
     let named = |key: &str| collect(reader, &sections, key);
-    let mappings: BTreeMap<&str, _> = named("mappings")
-        .into_iter()
-        .map(|(name, item)| (name, mappings::mapping(reader, &item)))
-        .collect();
+    let mappings: BTreeMap<&str, _> =
+        named("mappings").into_iter().map(|(name, item)| (name, mappings::mapping(reader, &item))).collect();
     let sources: BTreeMap<&str, _> = named("sources")
         .into_iter()
         .map(|(name, item)| (name, sources::source(reader, &item, &mappings)))
@@ -249,21 +222,10 @@ fn settings(
     let named_feeds = named("feeds");
     if named_feeds.is_empty() && !sections.iter().any(|section| section.has("feeds")) {
         let help = "add `feeds` here or in an included file".to_owned();
-        reader.problem(
-            first.key,
-            "",
-            "no feed is configured, so nothing would ever run",
-            Some(help),
-        );
+        reader.problem(first.key, "", "no feed is configured, so nothing would ever run", Some(help));
     }
-    let parts = feeds::Parts {
-        mappings: &mappings,
-        sources: &sources,
-        defaults: &defaults,
-    };
-    let mut feeds = feeds::feeds(reader, &named_feeds, &parts)
-        .into_iter()
-        .collect::<Option<Vec<_>>>();
+    let parts = feeds::Parts { mappings: &mappings, sources: &sources, defaults: &defaults };
+    let mut feeds = feeds::feeds(reader, &named_feeds, &parts).into_iter().collect::<Option<Vec<_>>>();
     if let Some(feeds) = &mut feeds {
         feeds.sort_by(|one, other| one.name.cmp(&other.name));
     }
@@ -300,11 +262,7 @@ fn open_roots<'n>(reader: &Reader, roots: &'n [Node]) -> Vec<Fields<'n>> {
                 reader.problem(item.key, &item.path, message, Some(help.to_owned()));
             }
         }
-        let opened = if index == 0 {
-            reader.open(&item, ROOT)
-        } else {
-            reader.open_included(&item, ROOT)
-        };
+        let opened = if index == 0 { reader.open(&item, ROOT) } else { reader.open_included(&item, ROOT) };
         sections.extend(opened);
     }
     sections
@@ -315,11 +273,7 @@ fn misplaced<'n>(root: &Item<'n>, key: &Key) -> Option<Item<'n>> {
         return None;
     };
     let (found, node) = entries.iter().find(|(found, _)| found.text == key.name)?;
-    let item = Item {
-        node,
-        key: found.at,
-        path: key.name.to_owned(),
-    };
+    let item = Item { node, key: found.at, path: key.name.to_owned() };
     (!INCLUDABLE.contains(&key.name)).then_some(item)
 }
 
@@ -331,18 +285,10 @@ fn collect<'n>(reader: &Reader, sections: &[Fields<'n>], key: &str) -> Vec<(&'n 
         for (name, item) in reader.named(&item).unwrap_or_default() {
             match all.iter().find(|(other, _)| *other == name) {
                 Some((_, first)) => {
-                    let file = reader
-                        .files
-                        .get(first.key.file)
-                        .map(|file| file.path.display().to_string());
+                    let file = reader.files.get(first.key.file).map(|file| file.path.display().to_string());
                     let place = format!("{}:{}", file.unwrap_or_default(), first.key.line);
                     let message = format!("`{name}` is defined twice; the first one is in {place}");
-                    reader.problem(
-                        item.key,
-                        &item.path,
-                        message,
-                        Some("rename one of the two".to_owned()),
-                    );
+                    reader.problem(item.key, &item.path, message, Some("rename one of the two".to_owned()));
                 }
                 None => all.push((name, item)),
             }

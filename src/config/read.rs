@@ -45,11 +45,7 @@ impl<'n> Fields<'n> {
     /// The value of a key, if it is there.
     pub(super) fn get(&self, name: &str) -> Option<Item<'n>> {
         let (key, node) = self.entries.iter().find(|(key, _)| key.text == name)?;
-        Some(Item {
-            node,
-            key: key.at,
-            path: dotted(&self.path, name),
-        })
+        Some(Item { node, key: key.at, path: dotted(&self.path, name) })
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -58,11 +54,7 @@ impl<'n> Fields<'n> {
 }
 
 pub(super) fn dotted(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 struct Found {
@@ -93,12 +85,7 @@ impl Reader {
     }
 
     pub(super) fn problem(&self, at: Spot, path: &str, message: impl Into<String>, help: Option<String>) {
-        let found = Found {
-            at,
-            path: path.to_owned(),
-            message: message.into(),
-            help,
-        };
+        let found = Found { at, path: path.to_owned(), message: message.into(), help };
         self.found.borrow_mut().push(found);
     }
 
@@ -149,10 +136,7 @@ impl Reader {
                     if SECRET_KEYS.contains(&key.text.as_str()) {
                         self.hide_secret(key, value);
                     }
-                    let first = entries
-                        .iter()
-                        .take(index)
-                        .find(|(other, _)| other.text == key.text);
+                    let first = entries.iter().take(index).find(|(other, _)| other.text == key.text);
                     if let Some((first, _)) = first {
                         let message = format!(
                             "`{}` is defined twice; the first one is in line {}",
@@ -177,12 +161,7 @@ impl Reader {
         if node.at.start < key.at.end || node.at.file != key.at.file {
             let line = rest.find('\n').unwrap_or(rest.len());
             self.hide_range(key.at.file, start..key.at.end + line);
-        } else if !text
-            .get(start..node.at.start)
-            .unwrap_or_default()
-            .trim()
-            .is_empty()
-        {
+        } else if !text.get(start..node.at.start).unwrap_or_default().trim().is_empty() {
             self.hide_range(key.at.file, start..node.at.start);
         }
         let Kind::Map(entries) = &node.kind else {
@@ -212,11 +191,7 @@ impl Reader {
         for (key, value) in entries {
             self.known(key, value, &item.path, keys);
         }
-        let fields = Fields {
-            path: item.path.clone(),
-            key: item.key,
-            entries,
-        };
+        let fields = Fields { path: item.path.clone(), key: item.key, entries };
         self.complete(&fields, keys);
         Some(fields)
     }
@@ -231,17 +206,11 @@ impl Reader {
             );
             return None;
         };
-        for (key, value) in entries
-            .iter()
-            .filter(|(key, _)| !keys.iter().any(|known| known.name == key.text))
+        for (key, value) in entries.iter().filter(|(key, _)| !keys.iter().any(|known| known.name == key.text))
         {
             self.known(key, value, &item.path, keys);
         }
-        Some(Fields {
-            path: item.path.clone(),
-            key: item.key,
-            entries,
-        })
+        Some(Fields { path: item.path.clone(), key: item.key, entries })
     }
 
     fn complete(&self, fields: &Fields<'_>, keys: &[Key]) {
@@ -259,10 +228,7 @@ impl Reader {
     fn known(&self, key: &yaml::Key, value: &Node, path: &str, keys: &[Key]) {
         let path = dotted(path, &key.text);
         match keys.iter().find(|known| known.name == key.text) {
-            Some(Key {
-                shape: Shape::Later(instead),
-                ..
-            }) => {
+            Some(Key { shape: Shape::Later(instead), .. }) => {
                 self.hide(value);
                 let message = format!("`{}` is not supported yet", key.text);
                 self.problem(key.at, &path, message, Some((*instead).to_owned()));
@@ -281,19 +247,11 @@ impl Reader {
         match &item.node.kind {
             Kind::Scalar(text) if !text.is_empty() => Some(text),
             Kind::Scalar(_) | Kind::Null => {
-                self.wrong(
-                    item,
-                    "expected a text, found nothing",
-                    "write a value, or remove the key",
-                );
+                self.wrong(item, "expected a text, found nothing", "write a value, or remove the key");
                 None
             }
             Kind::List(_) | Kind::Map(_) => {
-                self.wrong(
-                    item,
-                    "expected one text, found a list or a section",
-                    "write one value",
-                );
+                self.wrong(item, "expected one text, found a list or a section", "write one value");
                 None
             }
         }
@@ -306,12 +264,7 @@ impl Reader {
             return None;
         };
         if nodes.is_empty() && !empty {
-            self.problem(
-                item.key,
-                &item.path,
-                "the list is empty",
-                Some("name at least one".to_owned()),
-            );
+            self.problem(item.key, &item.path, "the list is empty", Some("name at least one".to_owned()));
             return None;
         }
         let item = |(index, node): (usize, &'n Node)| Item {
@@ -326,10 +279,7 @@ impl Reader {
     pub(super) fn texts<'n>(&self, item: &Item<'n>, empty: bool) -> Option<Vec<(&'n str, Item<'n>)>> {
         let items = self.list(item, empty)?;
         let count = items.len();
-        let texts: Vec<_> = items
-            .into_iter()
-            .filter_map(|item| Some((self.text(&item)?, item)))
-            .collect();
+        let texts: Vec<_> = items.into_iter().filter_map(|item| Some((self.text(&item)?, item))).collect();
         (texts.len() == count).then_some(texts)
     }
 
@@ -346,22 +296,10 @@ impl Reader {
         let mut named: Vec<(&str, Item<'n>)> = Vec::new();
         for (key, node) in entries {
             if key.text.is_empty() {
-                self.problem(
-                    key.at,
-                    &item.path,
-                    "a name is empty",
-                    Some("give it a name".to_owned()),
-                );
+                self.problem(key.at, &item.path, "a name is empty", Some("give it a name".to_owned()));
             } else if !named.iter().any(|(name, _)| *name == key.text) {
                 let path = dotted(&item.path, &key.text);
-                named.push((
-                    &key.text,
-                    Item {
-                        node,
-                        key: key.at,
-                        path,
-                    },
-                ));
+                named.push((&key.text, Item { node, key: key.at, path }));
             }
         }
         Some(named)
@@ -379,11 +317,7 @@ impl Reader {
     }
 
     pub(super) fn whole(&self, item: &Item<'_>, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
-        let number = self
-            .text(item)?
-            .parse::<u64>()
-            .ok()
-            .filter(|number| range.contains(number));
+        let number = self.text(item)?.parse::<u64>().ok().filter(|number| range.contains(number));
         if number.is_none() {
             let expected = match *range.end() {
                 u64::MAX => format!("expected a whole number of at least {}", range.start()),
@@ -415,32 +349,19 @@ impl Reader {
     pub(super) fn share(&self, item: &Item<'_>) -> Option<u8> {
         let share = parse_share(self.text(item)?);
         if share.is_none() {
-            self.wrong(
-                item,
-                "expected a share",
-                "write whole percents from `0%` to `100%`",
-            );
+            self.wrong(item, "expected a share", "write whole percents from `0%` to `100%`");
         }
         share
     }
 
     pub(super) fn choice<T: Copy>(&self, item: &Item<'_>, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(item)?;
-        let chosen = choices
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, value)| *value);
+        let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if chosen.is_none() {
             let words = || choices.iter().map(|(word, _)| *word);
-            let help = nearest(text, words()).map_or("write one of them".to_owned(), |word| {
-                format!("did you mean `{word}`?")
-            });
-            self.problem(
-                item.at(),
-                &item.path,
-                format!("expected one of {}", quoted(words())),
-                Some(help),
-            );
+            let help = nearest(text, words())
+                .map_or("write one of them".to_owned(), |word| format!("did you mean `{word}`?"));
+            self.problem(item.at(), &item.path, format!("expected one of {}", quoted(words())), Some(help));
         }
         chosen
     }
@@ -465,14 +386,7 @@ impl Reader {
                     [name] => format!("`{name}` is missing, and required"),
                     names => format!("one of {} is required", quoted(names.iter().copied())),
                 },
-                Some(
-                    if names.len() == 1 {
-                        "add it"
-                    } else {
-                        "add exactly one of them"
-                    }
-                    .to_owned(),
-                ),
+                Some(if names.len() == 1 { "add it" } else { "add exactly one of them" }.to_owned()),
             ),
             [_, second, ..] => self.problem(
                 second.key,

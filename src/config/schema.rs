@@ -9,10 +9,7 @@ use serde_json::{Map, Value, json};
 pub fn schema() -> Value {
     let mut root = section(ROOT);
     if let Some(object) = root.as_object_mut() {
-        object.insert(
-            "$schema".to_owned(),
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        );
+        object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         object.insert("title".to_owned(), json!("rosterd configuration"));
     }
     root
@@ -27,11 +24,7 @@ fn section(keys: &[Key]) -> Value {
         }
         properties.insert(key.name.to_owned(), value);
     }
-    let required: Vec<&str> = keys
-        .iter()
-        .filter(|key| key.required)
-        .map(|key| key.name)
-        .collect();
+    let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 

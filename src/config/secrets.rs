@@ -28,20 +28,12 @@ pub(super) fn secret(reader: &Reader, item: &Item<'_>) -> Option<Secret> {
         reader.wrong(item, format!("expected exactly one of {}", names()), HOW);
         return None;
     };
-    let value = Item {
-        node: value,
-        key: key.at,
-        path: item.path.clone(),
-    };
+    let value = Item { node: value, key: key.at, path: item.path.clone() };
     let secret = match key.text.as_str() {
         "env" => Secret::Env(name(reader, &value, "an environment variable")?),
         "credential" => Secret::Credential(name(reader, &value, "a systemd credential")?),
         "file" if is_literal(&key.text, value.node) => {
-            reader.wrong(
-                &value,
-                "this looks like the secret itself; `file` wants a path",
-                HOW,
-            );
+            reader.wrong(&value, "this looks like the secret itself; `file` wants a path", HOW);
             return None;
         }
         "file" => Secret::File(reader.path(&value)?),
@@ -58,10 +50,7 @@ pub(super) fn secret(reader: &Reader, item: &Item<'_>) -> Option<Secret> {
     if reader.secrets == Secrets::Check
         && let Err(error) = secret.read()
     {
-        let cause = error
-            .source()
-            .map(|source| format!(" ({source})"))
-            .unwrap_or_default();
+        let cause = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
         reader.problem(value.at(), &item.path, format!("{error}{cause}"), None);
         return None;
     }
@@ -75,11 +64,7 @@ fn names() -> String {
 fn name(reader: &Reader, item: &Item<'_>, what: &str) -> Option<String> {
     let text = reader.text(item)?;
     if is_literal("env", item.node) {
-        reader.wrong(
-            item,
-            format!("this looks like the secret itself; expected the name of {what}"),
-            HOW,
-        );
+        reader.wrong(item, format!("this looks like the secret itself; expected the name of {what}"), HOW);
         return None;
     }
     Some(text.to_owned())

@@ -38,13 +38,7 @@ pub(super) fn source(
     let fields = reader.open(item, SOURCE)?;
     let place = reader
         .one_of(&fields, &["file", "sftp"], &["http"])
-        .and_then(|item| {
-            if fields.has("file") {
-                file(reader, &item)
-            } else {
-                sftp(reader, &item)
-            }
-        });
+        .and_then(|item| if fields.has("file") { file(reader, &item) } else { sftp(reader, &item) });
     let csv = match fields.get("csv") {
         Some(item) => csv(reader, &item),
         None => Some(Csv::default()),
@@ -57,18 +51,9 @@ pub(super) fn source(
         Some(item) => mapping_fields(reader, &item),
         None => Some(BTreeMap::new()),
     };
-    let mapping = fields
-        .get("mapping")
-        .and_then(|item| merged(reader, &item, own?, mappings));
+    let mapping = fields.get("mapping").and_then(|item| merged(reader, &item, own?, mappings));
     let ((place, pick), (mapping, fields)) = (place?, mapping?);
-    Some(Source {
-        place,
-        pick,
-        csv: csv?,
-        min_rows: min_rows?,
-        mapping,
-        fields,
-    })
+    Some(Source { place, pick, csv: csv?, min_rows: min_rows?, mapping, fields })
 }
 
 /// The mapping's fields with the source's own over them.
@@ -87,18 +72,12 @@ fn merged(
     };
     let mut fields = mapping.as_ref()?.fields.clone();
     fields.extend(own);
-    let missing: Vec<Field> = Field::ALL
-        .into_iter()
-        .filter(|field| field.required() && !fields.contains_key(field))
-        .collect();
+    let missing: Vec<Field> =
+        Field::ALL.into_iter().filter(|field| field.required() && !fields.contains_key(field)).collect();
     if !missing.is_empty() {
         let names = super::words::quoted(missing.iter().map(|field| field.name()));
         let message = format!("the mapping `{name}` lacks {names}, which Vitable requires of every member");
-        reader.wrong(
-            item,
-            message,
-            "add a column to the mapping's `fields` or to the source's own",
-        );
+        reader.wrong(item, message, "add a column to the mapping's `fields` or to the source's own");
         return None;
     }
     Some((name.to_owned(), fields))
@@ -114,39 +93,25 @@ fn file(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
         path.to_str().map(str::to_owned)
     });
     settled.then_some(())?;
-    Some((
-        Place::File,
-        Pick {
-            path: path?,
-            settle: settle?,
-        },
-    ))
+    Some((Place::File, Pick { path: path?, settle: settle? }))
 }
 
 fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
     let fields = reader.open(item, SFTP)?;
     let settled = take_and_leave(reader, &fields);
     let settle = settle(reader, &fields, Duration::from_secs(60));
-    let text = |name: &str| {
-        fields
-            .get(name)
-            .and_then(|item| Some(reader.text(&item)?.to_owned()))
-    };
+    let text = |name: &str| fields.get(name).and_then(|item| Some(reader.text(&item)?.to_owned()));
     let host = text("host");
     let username = text("username");
     let port = match fields.get("port") {
-        Some(item) => reader
-            .whole(&item, 1..=65535)
-            .and_then(|port| u16::try_from(port).ok()),
+        Some(item) => reader.whole(&item, 1..=65535).and_then(|port| u16::try_from(port).ok()),
         None => Some(22),
     };
     let private_key = optional(fields.get("private_key"), |item| secret(reader, item));
     let passphrase = optional(fields.get("passphrase"), |item| secret(reader, item));
     let password = optional(fields.get("password"), |item| secret(reader, item));
     let host_key = host_key(reader, &fields);
-    let path = fields
-        .get("path")
-        .and_then(|item| Some(glob(reader, &item)?.to_owned()));
+    let path = fields.get("path").and_then(|item| Some(glob(reader, &item)?.to_owned()));
     if !fields.has("private_key") && !fields.has("password") {
         let help = "add `private_key: { file: … }`, `password: { … }` or both".to_owned();
         reader.problem(fields.key, &fields.path, "nothing says how to log in", Some(help));
@@ -154,12 +119,7 @@ fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
     }
     if let Some(item) = fields.get("passphrase").filter(|_| !fields.has("private_key")) {
         let help = Some("add `private_key`, or write `password` for the account's".to_owned());
-        reader.problem(
-            item.key,
-            &item.path,
-            "`passphrase` is for a `private_key`, and there is none",
-            help,
-        );
+        reader.problem(item.key, &item.path, "`passphrase` is for a `private_key`, and there is none", help);
         return None;
     }
     settled.then_some(())?;
@@ -172,13 +132,7 @@ fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
         password: password?,
         host_key: host_key?,
     };
-    Some((
-        Place::Sftp(sftp),
-        Pick {
-            path: path?,
-            settle: settle?,
-        },
-    ))
+    Some((Place::Sftp(sftp), Pick { path: path?, settle: settle? }))
 }
 
 fn settle(reader: &Reader, fields: &Fields<'_>, default: Duration) -> Option<Duration> {
@@ -198,12 +152,7 @@ fn take_and_leave(reader: &Reader, fields: &Fields<'_>) -> bool {
             "all",
             "rosters of several files come in a later version; have them joined into one",
         ),
-        (
-            "after_success",
-            "leave",
-            "delete",
-            "deleting and moving come in a later version; `leave` the file",
-        ),
+        ("after_success", "leave", "delete", "deleting and moving come in a later version; `leave` the file"),
     ] {
         let Some(item) = fields.get(key) else { continue };
         let is_later = match &item.node.kind {
@@ -236,9 +185,7 @@ fn host_key(reader: &Reader, fields: &Fields<'_>) -> Option<HostKey> {
     let text = reader.text(&item)?;
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     // 32 bytes in base64 without padding, as `ssh-keygen -lf` prints them.
-    let right = text
-        .strip_prefix("SHA256:")
-        .is_some_and(|rest| rest.len() == 43 && rest.bytes().all(base64));
+    let right = text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.bytes().all(base64));
     if !right {
         let help = "write `\"SHA256:…\"` with its 43 characters, as `ssh-keyscan HOST | ssh-keygen -lf -` prints them";
         reader.wrong(&item, "expected the fingerprint of the server's key", help);
@@ -252,11 +199,7 @@ fn glob<'n>(reader: &Reader, item: &Item<'n>) -> Option<&'n str> {
     let text = reader.text(item)?;
     let (folder, name) = text.rsplit_once('/').unwrap_or(("", text));
     if folder.contains(['*', '?', '[', '{']) {
-        reader.wrong(
-            item,
-            "a wildcard stands in a folder's name",
-            "use wildcards in the file's name alone",
-        );
+        reader.wrong(item, "a wildcard stands in a folder's name", "use wildcards in the file's name alone");
         return None;
     }
     if name.is_empty() {
@@ -284,17 +227,11 @@ fn csv(reader: &Reader, item: &Item<'_>) -> Option<Csv> {
     };
     let encoding = fields.get("encoding").is_none_or(|item| encoding(reader, &item));
     let header_row = match fields.get("header_row") {
-        Some(item) => reader
-            .whole(&item, 1..=1000)
-            .and_then(|row| u32::try_from(row).ok()),
+        Some(item) => reader.whole(&item, 1..=1000).and_then(|row| u32::try_from(row).ok()),
         None => Some(default.header_row),
     };
     let trailer = optional(fields.get("trailer"), |item| trailer(reader, item));
-    let csv = Csv {
-        delimiter: delimiter?,
-        header_row: header_row?,
-        trailer: trailer?,
-    };
+    let csv = Csv { delimiter: delimiter?, header_row: header_row?, trailer: trailer? };
     encoding.then_some(csv)
 }
 
@@ -325,12 +262,7 @@ fn trailer(reader: &Reader, item: &Item<'_>) -> Option<Trailer> {
     let fields = reader.open(item, TRAILER)?;
     let starts_with = fields.get("starts_with").and_then(|item| reader.text(&item));
     let count_column = optional(fields.get("count_column"), |item| {
-        reader
-            .whole(item, 1..=10_000)
-            .and_then(|column| u32::try_from(column).ok())
+        reader.whole(item, 1..=10_000).and_then(|column| u32::try_from(column).ok())
     });
-    Some(Trailer {
-        starts_with: starts_with?.to_owned(),
-        count_column: count_column?,
-    })
+    Some(Trailer { starts_with: starts_with?.to_owned(), count_column: count_column? })
 }

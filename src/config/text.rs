@@ -4,15 +4,8 @@ use super::problem::Excerpt;
 use std::{ops::Range, path::PathBuf};
 
 /// Keys whose value is a secret, wherever they stand.
-pub(super) const SECRET_KEYS: [&str; 7] = [
-    "api_key",
-    "state_key",
-    "password",
-    "passphrase",
-    "private_key",
-    "client_secret",
-    "bearer",
-];
+pub(super) const SECRET_KEYS: [&str; 7] =
+    ["api_key", "state_key", "password", "passphrase", "private_key", "client_secret", "bearer"];
 
 /// A place in one of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,11 +61,7 @@ impl File {
         let shown = shown.trim_end().to_owned();
         let indent = indent.unwrap_or_else(|| shown.chars().count());
         let limit = shown.chars().count().saturating_sub(indent).max(1);
-        Some(Excerpt {
-            indent,
-            width: width.clamp(1, limit),
-            text: shown,
-        })
+        Some(Excerpt { indent, width: width.clamp(1, limit), text: shown })
     }
 
     fn line(&self, number: usize) -> Option<(usize, &str)> {
@@ -115,10 +104,7 @@ impl File {
         for line in self.text.split('\n') {
             let depth = line.len() - line.trim_start().len();
             let begins_key = line.trim_start().split_once(':').is_some_and(|(key, _)| {
-                !key.is_empty()
-                    && key
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"_-.\"' ".contains(&b))
+                !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.\"' ".contains(&b))
             });
             if !unclosed && secret_at.is_some_and(|secret| begins_key && depth <= secret) {
                 secret_at = None;
@@ -129,9 +115,7 @@ impl File {
                 secret_at = Some(depth);
                 // Where a quotation of several lines ends cannot be told from a file that is wrong.
                 let value = line.get(end_of_key..).unwrap_or_default();
-                unclosed = ['"', '\'']
-                    .iter()
-                    .any(|quote| value.matches(*quote).count() % 2 == 1);
+                unclosed = ['"', '\''].iter().any(|quote| value.matches(*quote).count() % 2 == 1);
                 found.push(begin + end_of_key..begin + line.len());
             }
             begin += line.len() + 1;
@@ -142,9 +126,7 @@ impl File {
 
 /// Where the first key of a secret in a line ends.
 fn secret_key_end(line: &str) -> Option<usize> {
-    let ends = SECRET_KEYS
-        .iter()
-        .filter_map(|key| Some(line.find(key)? + key.len()));
+    let ends = SECRET_KEYS.iter().filter_map(|key| Some(line.find(key)? + key.len()));
     ends.min()
 }
 
@@ -159,13 +141,7 @@ mod tests {
     #[test]
     fn a_hidden_value_moves_the_caret_and_is_not_shown() {
         let file = file("a: { password: hunter2, prot: 22 }\n");
-        let spot = Spot {
-            file: 0,
-            line: 1,
-            column: 25,
-            start: 24,
-            end: 28,
-        };
+        let spot = Spot { file: 0, line: 1, column: 25, start: 24, end: 28 };
         let hidden = std::iter::once(15..22).collect::<Vec<_>>();
         let excerpt = file.excerpt(spot, &hidden).unwrap();
         assert_eq!(excerpt.text, "a: { password: …, prot: 22 }");
@@ -177,13 +153,7 @@ mod tests {
         let file = file("vitable:\n  api_key: |\n    abc\n    def: ghi\n  timeout: 60s\n");
         let hidden = file.suspects();
         let shown = |line| {
-            let spot = Spot {
-                file: 0,
-                line,
-                column: 1,
-                start: 0,
-                end: 0,
-            };
+            let spot = Spot { file: 0, line, column: 1, start: 0, end: 0 };
             file.excerpt(spot, &hidden).unwrap().text
         };
         assert_eq!(shown(2), "  api_key…");

@@ -78,11 +78,7 @@ pub(super) fn file(reader: &Reader, item: &Item<'_>) -> Option<PathBuf> {
         && let Err(error) = std::fs::File::open(&path)
     {
         let message = format!("cannot read the file `{}` ({error})", path.display());
-        reader.wrong(
-            item,
-            message,
-            "create it, readable for rosterd's user, or correct the path",
-        );
+        reader.wrong(item, message, "create it, readable for rosterd's user, or correct the path");
         return None;
     }
     Some(path)
@@ -98,9 +94,7 @@ fn url(reader: &Reader, item: &Item<'_>, schemes: &[&str]) -> Option<Url> {
         reader.wrong(item, "a URL may not hold a user name or a password", help);
         return None;
     }
-    let url = Url::parse(text)
-        .ok()
-        .filter(|url| schemes.contains(&url.scheme()) && url.host().is_some());
+    let url = Url::parse(text).ok().filter(|url| schemes.contains(&url.scheme()) && url.host().is_some());
     if url.is_none() {
         let schemes: Vec<String> = schemes.iter().map(|scheme| format!("`{scheme}://…`")).collect();
         reader.wrong(
@@ -120,11 +114,7 @@ fn base_url(reader: &Reader, item: &Item<'_>) -> Option<Url> {
         return None;
     }
     if url.query().is_some() || url.fragment().is_some() {
-        reader.wrong(
-            item,
-            "a base URL has no `?` and no `#`",
-            "write it as `https://api.vitablehealth.com`",
-        );
+        reader.wrong(item, "a base URL has no `?` and no `#`", "write it as `https://api.vitablehealth.com`");
         return None;
     }
     Some(url)
@@ -146,11 +136,7 @@ fn proxy(reader: &Reader, item: &Item<'_>) -> Option<Url> {
 fn organization(reader: &Reader, item: &Item<'_>) -> Option<OrganizationId> {
     let id = OrganizationId::new(reader.text(item)?).ok();
     if id.is_none() {
-        reader.wrong(
-            item,
-            "expected an organization's id",
-            "copy it from Vitable; it begins with `org_`",
-        );
+        reader.wrong(item, "expected an organization's id", "copy it from Vitable; it begins with `org_`");
     }
     id
 }
@@ -162,19 +148,10 @@ fn poll(reader: &Reader, item: &Item<'_>) -> Option<Poll> {
     let max = duration(reader, &fields, "max", default.max);
     let stuck_after = duration(reader, &fields, "stuck_after", default.stuck_after);
     let give_up_after = duration(reader, &fields, "give_up_after", default.give_up_after);
-    let poll = Poll {
-        first: first?,
-        max: max?,
-        stuck_after: stuck_after?,
-        give_up_after: give_up_after?,
-    };
+    let poll = Poll { first: first?, max: max?, stuck_after: stuck_after?, give_up_after: give_up_after? };
     for (early, late, wrong) in [
         ("first", "max", poll.first > poll.max),
-        (
-            "stuck_after",
-            "give_up_after",
-            poll.stuck_after >= poll.give_up_after,
-        ),
+        ("stuck_after", "give_up_after", poll.stuck_after >= poll.give_up_after),
     ] {
         if wrong {
             let at = fields.get(early).or_else(|| fields.get(late))?;
@@ -196,36 +173,23 @@ pub(super) fn alerts(reader: &Reader, item: &Item<'_>) -> Option<notify::Setting
             reader.warn(&item.path, "`none`: nobody is told when a sync fails or is held");
             return Some(notify::Settings::None);
         }
-        let help = nearest(text, ["none"]).map_or(
-            "write `none`, or a section with `folder`, `from` and `to`",
-            |_| "did you mean `none`?",
-        );
+        let help = nearest(text, ["none"])
+            .map_or("write `none`, or a section with `folder`, `from` and `to`", |_| "did you mean `none`?");
         reader.wrong(item, "expected `none` or a section", help);
         return None;
     }
     let fields = reader.open(item, ALERTS)?;
-    let folder = reader
-        .one_of(&fields, &["folder"], &["smtp"])
-        .and_then(|item| reader.path(&item));
-    let from = fields
-        .get("from")
-        .and_then(|item| Some(address(reader, &item)?.to_owned()));
+    let folder = reader.one_of(&fields, &["folder"], &["smtp"]).and_then(|item| reader.path(&item));
+    let from = fields.get("from").and_then(|item| Some(address(reader, &item)?.to_owned()));
     let to = fields.get("to").and_then(|item| {
         let list = reader.list(&item, false)?;
         let count = list.len();
-        let to: Vec<String> = list
-            .iter()
-            .filter_map(|item| Some(address(reader, item)?.to_owned()))
-            .collect();
+        let to: Vec<String> =
+            list.iter().filter_map(|item| Some(address(reader, item)?.to_owned())).collect();
         (to.len() == count).then_some(to)
     });
     let remind_every = duration(reader, &fields, "remind_every", Duration::from_secs(24 * 60 * 60));
-    Some(notify::Settings::Folder {
-        folder: folder?,
-        from: from?,
-        to: to?,
-        remind_every: remind_every?,
-    })
+    Some(notify::Settings::Folder { folder: folder?, from: from?, to: to?, remind_every: remind_every? })
 }
 
 /// `ops@partner.example` or `rosterd <ops@partner.example>`.

@@ -49,48 +49,26 @@ pub(super) fn parse(text: &str, file: usize) -> Result<Node, SyntaxError> {
     match serde_yaml::from_str_with_options::<Spanned<Raw>>(text, options) {
         Ok(root) => Ok(node(root, text, file)),
         Err(error) => {
-            let at = error.location().map_or(
-                Spot {
-                    file,
-                    line: 1,
-                    column: 1,
-                    start: 0,
-                    end: 0,
-                },
-                |location| spot(&location, file),
-            );
-            let at = Spot {
-                start: offset_of(text, at),
-                ..at
-            };
+            let at =
+                error.location().map_or(Spot { file, line: 1, column: 1, start: 0, end: 0 }, |location| {
+                    spot(&location, file)
+                });
+            let at = Spot { start: offset_of(text, at), ..at };
             // The library may quote what it met; only what stands before the first quotation is kept.
             let full = error.without_snippet().to_string();
             let first = full.lines().next().unwrap_or_default();
             let first = first.split(" at line ").next().unwrap_or_default();
             let message = unquoted(first);
-            Err(SyntaxError {
-                at,
-                message: message.trim().trim_end_matches(':').to_lowercase(),
-            })
+            Err(SyntaxError { at, message: message.trim().trim_end_matches(':').to_lowercase() })
         }
     }
 }
 
 /// Where a line and column are in the text: a syntax error has no byte offset.
 fn offset_of(text: &str, at: Spot) -> usize {
-    let before: usize = text
-        .split('\n')
-        .take(at.line.saturating_sub(1))
-        .map(|line| line.len() + 1)
-        .sum();
-    let line = text
-        .split('\n')
-        .nth(at.line.saturating_sub(1))
-        .unwrap_or_default();
-    let within = line
-        .char_indices()
-        .nth(at.column.saturating_sub(1))
-        .map_or(line.len(), |(index, _)| index);
+    let before: usize = text.split('\n').take(at.line.saturating_sub(1)).map(|line| line.len() + 1).sum();
+    let line = text.split('\n').nth(at.line.saturating_sub(1)).unwrap_or_default();
+    let within = line.char_indices().nth(at.column.saturating_sub(1)).map_or(line.len(), |(index, _)| index);
     before + within
 }
 
@@ -183,19 +161,13 @@ fn node(raw: Spanned<Raw>, text: &str, file: usize) -> Node {
         Raw::Null => Kind::Null,
         Raw::Text(value) => Kind::Scalar(value),
         Raw::Guessed(value) => {
-            let written = text
-                .get(at.start..at.end)
-                .map(str::trim)
-                .filter(|text| !text.is_empty());
+            let written = text.get(at.start..at.end).map(str::trim).filter(|text| !text.is_empty());
             Kind::Scalar(written.map_or(value, str::to_owned))
         }
         Raw::List(items) => Kind::List(items.into_iter().map(|item| node(item, text, file)).collect()),
         Raw::Map(entries) => {
             let entry = |(key, value): (Spanned<String>, Spanned<Raw>)| {
-                let key = Key {
-                    at: spot(&key.defined, file),
-                    text: key.value,
-                };
+                let key = Key { at: spot(&key.defined, file), text: key.value };
                 (key, node(value, text, file))
             };
             Kind::Map(entries.into_iter().map(entry).collect())
@@ -260,9 +232,7 @@ mod tests {
         ];
         let flat: Vec<(&str, &str)> = flat.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(flat, expected);
-        let Kind::List(list) = &read[11].1.kind else {
-            panic!("a list")
-        };
+        let Kind::List(list) = &read[11].1.kind else { panic!("a list") };
         assert_eq!(list.iter().map(scalar).collect::<Vec<_>>(), ["1.10", "-0"]);
     }
 
@@ -270,9 +240,7 @@ mod tests {
     fn keys_and_values_know_their_place_and_repeated_keys_are_kept() {
         let text = "é: 1\nouter:\n  inner: two words\n  inner: 3\n";
         let read = entries(text);
-        let Kind::Map(inner) = &read[1].1.kind else {
-            panic!("a map")
-        };
+        let Kind::Map(inner) = &read[1].1.kind else { panic!("a map") };
         assert_eq!(inner.len(), 2);
         let (key, value) = &inner[0];
         assert_eq!((key.at.line, key.at.column), (3, 3));
@@ -284,9 +252,7 @@ mod tests {
     #[test]
     fn merge_keys_are_expanded() {
         let read = entries("base: &base { a: 1 }\nuse: { <<: *base, b: 2 }\n");
-        let Kind::Map(used) = &read[1].1.kind else {
-            panic!("a map")
-        };
+        let Kind::Map(used) = &read[1].1.kind else { panic!("a map") };
         let mut keys: Vec<&str> = used.iter().map(|(key, _)| key.text.as_str()).collect();
         keys.sort_unstable();
         assert_eq!(keys, ["a", "b"]);

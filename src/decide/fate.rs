@@ -52,9 +52,7 @@ impl Fate {
 /// for it elsewhere.
 #[must_use]
 pub(super) fn fate(people: &People, id: &str, group: Option<u32>) -> Fate {
-    people
-        .get(id)
-        .map_or(Fate::Absent, |person| of_person(person, group))
+    people.get(id).map_or(Fate::Absent, |person| of_person(person, group))
 }
 
 fn of_person(person: &Person, group: Option<u32>) -> Fate {

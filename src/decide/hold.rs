@@ -28,11 +28,7 @@ pub struct Held {
 impl Held {
     pub(in crate::decide) fn new(group: &GroupRef, reasons: Vec<Reason>, lines: BTreeSet<String>) -> Self {
         let digest = digest(group, &lines);
-        Self {
-            reasons,
-            lines,
-            digest,
-        }
+        Self { reasons, lines, digest }
     }
 
     /// Whether a person's approval can release everything that is held here.

@@ -29,20 +29,12 @@ struct Case {
 
 impl Case {
     fn add(&mut self, rule: &'static str, sentence: String, lines: impl IntoIterator<Item = String>) {
-        self.reasons.push(Reason {
-            rule,
-            sentence,
-            approvable: true,
-        });
+        self.reasons.push(Reason { rule, sentence, approvable: true });
         self.lines.extend(lines);
     }
 
     fn refuse(&mut self, rule: &'static str, sentence: String) {
-        self.reasons.push(Reason {
-            rule,
-            sentence,
-            approvable: false,
-        });
+        self.reasons.push(Reason { rule, sentence, approvable: false });
         self.lines.insert(rule.to_owned());
     }
 }
@@ -51,11 +43,7 @@ impl Case {
 pub(in crate::decide) fn judge(plan: &Plan, bench: &Bench<'_>) -> Option<Held> {
     let mut case = Case::default();
     for suspicion in bench.suspicions {
-        case.add(
-            suspicion.rule,
-            suspicion.sentence.clone(),
-            [suspicion.line.clone()],
-        );
+        case.add(suspicion.rule, suspicion.sentence.clone(), [suspicion.line.clone()]);
     }
     first_sync(plan, bench, &mut case);
     contradictions(plan, &mut case);
@@ -68,11 +56,7 @@ pub(in crate::decide) fn judge(plan: &Plan, bench: &Bench<'_>) -> Option<Held> {
         && plan.changes_something()
     {
         let removed = plan.removed().map(|id| format!("removed:{id}"));
-        case.add(
-            "second_writer",
-            why.to_owned(),
-            removed.chain(["second_writer".to_owned()]),
-        );
+        case.add("second_writer", why.to_owned(), removed.chain(["second_writer".to_owned()]));
     }
     (!case.reasons.is_empty()).then(|| Held::new(&plan.group, case.reasons, case.lines))
 }
@@ -103,12 +87,8 @@ fn first_sync(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
 
 fn payload_ids<'a>(payload: &'a Payload, people: &'a People) -> impl Iterator<Item = &'a str> + 'a {
     let read = payload.read.iter().filter_map(|&index| people.records.get(index));
-    read.map(crate::roster::RecordRef::reference_id).chain(
-        payload
-            .again
-            .iter()
-            .map(|(record, _)| record.view().reference_id()),
-    )
+    read.map(crate::roster::RecordRef::reference_id)
+        .chain(payload.again.iter().map(|(record, _)| record.view().reference_id()))
 }
 
 fn contradictions(plan: &Plan, case: &mut Case) {
@@ -117,11 +97,7 @@ fn contradictions(plan: &Plan, case: &mut Case) {
             "duplicates",
             format!(
                 "{} on several rows that contradict each other",
-                count(
-                    len(&plan.duplicates),
-                    "reference_id stands",
-                    "reference_ids stand"
-                )
+                count(len(&plan.duplicates), "reference_id stands", "reference_ids stand")
             ),
             lines("duplicate", &plan.duplicates),
         );
@@ -200,28 +176,11 @@ fn additions(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
     let guard = bench.guard;
     if plan.certainty != Certainty::FirstSync {
         let added = ids(bench.people, &plan.added);
-        let fresh: Vec<_> = added
-            .iter()
-            .filter(|id| !bench.failed_before.contains(*id))
-            .collect();
-        limit_on(
-            "added",
-            guard.added,
-            plan.covered,
-            &fresh,
-            "people would be added",
-            case,
-        );
+        let fresh: Vec<_> = added.iter().filter(|id| !bench.failed_before.contains(*id)).collect();
+        limit_on("added", guard.added, plan.covered, &fresh, "people would be added", case);
     }
     let changes: Vec<_> = plan.plan_changes.iter().collect();
-    limit_on(
-        "plan_changes",
-        guard.plan_changes,
-        plan.covered,
-        &changes,
-        "members have another plan",
-        case,
-    );
+    limit_on("plan_changes", guard.plan_changes, plan.covered, &changes, "members have another plan", case);
 }
 
 fn limit_on(
@@ -247,9 +206,7 @@ fn unusable(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
     let found = len(&carried) + len(&left_out) + u64::try_from(nameless.len()).unwrap_or(u64::MAX);
     let allowed = guard.invalid.allows(plan.covered);
     if found > allowed {
-        let rows = nameless
-            .iter()
-            .map(|(at, _)| format!("invalid:{}:{}", at.source, at.record));
+        let rows = nameless.iter().map(|(at, _)| format!("invalid:{}:{}", at.source, at.record));
         let people = lines("invalid", carried.iter().copied().chain(&left_out));
         case.add(
             "invalid",
@@ -333,9 +290,7 @@ fn sizes(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
 
 fn ids(people: &People, places: &[u32]) -> Vec<ReferenceId> {
     let persons = places.iter().filter_map(|&at| people.person(at));
-    persons
-        .filter_map(|person| ReferenceId::new(people.id_of(person)).ok())
-        .collect()
+    persons.filter_map(|person| ReferenceId::new(people.id_of(person)).ok()).collect()
 }
 
 fn lines<'a>(
@@ -343,9 +298,7 @@ fn lines<'a>(
     ids: impl IntoIterator<Item = &'a ReferenceId> + 'a,
 ) -> impl Iterator<Item = String> + 'a {
     let mut seen = HashSet::new();
-    ids.into_iter()
-        .filter(move |id| seen.insert(*id))
-        .map(move |id| format!("{what}:{id}"))
+    ids.into_iter().filter(move |id| seen.insert(*id)).map(move |id| format!("{what}:{id}"))
 }
 
 fn len<T>(list: &[T]) -> u64 {

@@ -77,12 +77,8 @@ impl Feed<'_> {
     #[must_use]
     pub fn decide(&self, groups: &[GroupFacts], records: &HashMap<ReferenceId, Record>) -> Vec<Decision> {
         let covering = covering(groups);
-        let meeting = plan::Meeting {
-            people: self.people,
-            key: self.key,
-            now: self.now,
-            covering: &covering,
-        };
+        let meeting =
+            plan::Meeting { people: self.people, key: self.key, now: self.now, covering: &covering };
         let buckets = self.buckets();
         let none = Vec::new();
         let decide = |(place, facts): (usize, &GroupFacts)| {
@@ -105,11 +101,7 @@ impl Feed<'_> {
                 && !matches!(person.standing, crate::roster::Standing::Ended)
                 && !covering.contains_key(*id)
         };
-        (0_u32..)
-            .zip(self.people.iter())
-            .filter(nowhere)
-            .map(|(at, _)| at)
-            .collect()
+        (0_u32..).zip(self.people.iter()).filter(nowhere).map(|(at, _)| at).collect()
     }
 
     /// The places of the people who route to each group. A person with contradicting rows is with every
@@ -152,30 +144,20 @@ impl Feed<'_> {
         let Some(held) = judge::judge(plan, &bench) else {
             return match self.unchanged(plan, facts) {
                 Some(why) => Verdict::Skip(why),
-                None => Verdict::Submit {
-                    submission: self.submission(plan, &BTreeSet::new()),
-                    approval: None,
-                },
+                None => {
+                    Verdict::Submit { submission: self.submission(plan, &BTreeSet::new()), approval: None }
+                }
             };
         };
         match facts.approvals.iter().find(|approved| held.released_by(approved)) {
             Some(approved) => {
-                let renewed = if held
-                    .reasons
-                    .iter()
-                    .any(|reason| reason.rule == "carry_forward_for")
-                {
-                    judge::carried_too_long(&plan.payload, self.guard, self.now)
-                        .into_iter()
-                        .collect()
+                let renewed = if held.reasons.iter().any(|reason| reason.rule == "carry_forward_for") {
+                    judge::carried_too_long(&plan.payload, self.guard, self.now).into_iter().collect()
                 } else {
                     BTreeSet::new()
                 };
                 let submission = self.submission(plan, &renewed);
-                Verdict::Submit {
-                    submission,
-                    approval: Some(approved.digest.clone()),
-                }
+                Verdict::Submit { submission, approval: Some(approved.digest.clone()) }
             }
             None => Verdict::Hold(held),
         }
@@ -198,11 +180,9 @@ impl Feed<'_> {
 }
 
 fn covering(groups: &[GroupFacts]) -> HashMap<ReferenceId, usize> {
-    let members = groups.iter().enumerate().flat_map(|(place, facts)| {
-        facts
-            .coverage
-            .iter()
-            .map(move |covered| (covered.id.clone(), place))
-    });
+    let members = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(place, facts)| facts.coverage.iter().map(move |covered| (covered.id.clone(), place)));
     members.collect()
 }

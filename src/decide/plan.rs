@@ -101,10 +101,7 @@ impl Plan {
 
     /// The covered members of this fate, by the fate's name.
     pub fn with_fate<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a ReferenceId> + 'a {
-        self.fates
-            .iter()
-            .filter(move |(_, fate)| fate.name() == name)
-            .map(|(id, _)| id)
+        self.fates.iter().filter(move |(_, fate)| fate.name() == name).map(|(id, _)| id)
     }
 
     /// How many members the payload has.
@@ -116,10 +113,7 @@ impl Plan {
     /// The covered members who are not in the payload.
     pub fn removed(&self) -> impl Iterator<Item = &ReferenceId> + '_ {
         // A move waits until both groups are clear, so that a moved member stays for now.
-        self.fates
-            .iter()
-            .filter(|(_, fate)| fate.leaves() && *fate != Fate::Moved)
-            .map(|(id, _)| id)
+        self.fates.iter().filter(|(_, fate)| fate.leaves() && *fate != Fate::Moved).map(|(id, _)| id)
     }
 
     /// Whether the roster differs from what Vitable has.
@@ -185,11 +179,7 @@ impl Meeting<'_> {
                 Fate::Moved => Some(Again::MoveWaits),
                 Fate::Ended | Fate::Ineligible(_) | Fate::Absent => None,
             };
-            if self
-                .people
-                .get(id.as_str())
-                .is_some_and(|person| person.standing == Standing::Duplicate)
-            {
+            if self.people.get(id.as_str()).is_some_and(|person| person.standing == Standing::Duplicate) {
                 plan.duplicates.push(id.clone());
             }
             if let Some(again) = again {
@@ -291,11 +281,7 @@ pub fn wanted(people: &People, facts: &GroupFacts) -> Vec<ReferenceId> {
 fn patch(read: RecordRef<'_>, problems: &[Problem], last: Option<&Record>) -> Option<Record> {
     let last = last?;
     let mut patched: Option<Record> = None;
-    for field in problems
-        .iter()
-        .filter_map(|problem| problem.field)
-        .filter(|field| !field.required())
-    {
+    for field in problems.iter().filter_map(|problem| problem.field).filter(|field| !field.required()) {
         let value = last.view().get(field);
         let record = patched.as_ref().map_or(read, Record::view);
         if record.get(field) != value {

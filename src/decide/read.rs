@@ -136,11 +136,7 @@ mod tests {
             (1_000, 2_000, false),
         ] {
             let found = suspicions("s", &shape(now, now), Some(&shape(before, before)), &guard);
-            assert_eq!(
-                found.iter().any(|each| each.rule == "fewer_rows"),
-                expected,
-                "{before} to {now}"
-            );
+            assert_eq!(found.iter().any(|each| each.rule == "fewer_rows"), expected, "{before} to {now}");
         }
         let blank = |was, is| {
             suspicions("s", &shape(100, is), Some(&shape(100, was)), &guard)
@@ -155,19 +151,10 @@ mod tests {
     #[test]
     fn a_missing_line_end_and_ragged_rows_are_suspicious() {
         let guard = Guard::default();
-        let cut = SourceShape {
-            ends_with_newline: false,
-            ..shape(5, 5)
-        };
-        assert_eq!(
-            suspicions("s", &cut, Some(&shape(5, 5)), &guard)[0].rule,
-            "no_line_end"
-        );
+        let cut = SourceShape { ends_with_newline: false, ..shape(5, 5) };
+        assert_eq!(suspicions("s", &cut, Some(&shape(5, 5)), &guard)[0].rule, "no_line_end");
         assert!(suspicions("s", &cut, Some(&cut), &guard).is_empty());
-        let ragged = SourceShape {
-            ragged_rows: 1,
-            ..shape(5, 5)
-        };
+        let ragged = SourceShape { ragged_rows: 1, ..shape(5, 5) };
         assert_eq!(suspicions("s", &ragged, None, &guard)[0].rule, "ragged_rows");
     }
 

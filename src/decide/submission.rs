@@ -95,12 +95,7 @@ impl Submission {
             notes.entry(id.clone()).or_default().added_with = Some(added_with.clone());
         }
         let mut again = Records::default();
-        let mut members: Vec<Place> = plan
-            .payload
-            .read
-            .iter()
-            .map(|&index| Place::Read(index))
-            .collect();
+        let mut members: Vec<Place> = plan.payload.read.iter().map(|&index| Place::Read(index)).collect();
         for (record, why) in &plan.payload.again {
             members.push(Place::Again(again.push_record(record.view())));
             if let (Again::Carried(since), Ok(id)) = (why, ReferenceId::new(record.view().reference_id())) {
@@ -108,13 +103,7 @@ impl Submission {
                 notes.entry(id).or_default().carried_since = Some(since);
             }
         }
-        Self {
-            group: plan.group.clone(),
-            members,
-            people: Arc::clone(people),
-            again,
-            notes,
-        }
+        Self { group: plan.group.clone(), members, people: Arc::clone(people), again, notes }
     }
 
     /// A roster of these records, for tests of what carries and stores submissions.

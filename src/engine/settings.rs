@@ -1,7 +1,20 @@
 //! What the configuration says of a feed, checked.
 
-use crate::{decide::Guard, mapping::Grouping, roster::FeedName, source};
-use std::{sync::Arc, time::Duration};
+use crate::{decide::Guard, mapping::Grouping, notify, roster::FeedName, source, vitable};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// What an engine works by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How Vitable is reached, and how requests are looked after.
+    pub vitable: vitable::Settings,
+    /// Who is told of problems.
+    pub alerts: notify::Settings,
+    /// Where the spool files live for a moment.
+    pub state_dir: PathBuf,
+    /// Every feed.
+    pub feeds: Vec<Feed>,
+}
 
 /// The unit of all-or-nothing reading.
 #[derive(Clone, Debug)]
@@ -28,4 +41,15 @@ pub enum Submit {
         /// Since the last completed sync.
         resync_after: Duration,
     },
+}
+
+impl Submit {
+    /// After how long an unchanged roster is sent again; none when every run submits.
+    #[must_use]
+    pub fn resync_after(self) -> Option<Duration> {
+        match self {
+            Self::Always => None,
+            Self::WhenChanged { resync_after } => Some(resync_after),
+        }
+    }
 }

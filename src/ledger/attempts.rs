@@ -40,9 +40,7 @@ impl Ledger {
             let stored = attempt_in(tx, id)?;
             let state = next(&stored.attempt.state, event)?;
             if matches!(state, State::Completed { .. }) && state != stored.attempt.state {
-                return Err(LedgerError::defect(
-                    "a completion without its outcome was to be recorded",
-                ));
+                return Err(LedgerError::defect("a completion without its outcome was to be recorded"));
             }
             let doomed = move_to(tx, stored, state.clone(), now)?;
             notices::put_facts(tx, &facts)?;
@@ -134,16 +132,13 @@ impl Ledger {
     }
 
     fn all_of(&self, ids: Vec<u64>) -> Result<Vec<Attempt>> {
-        ids.into_iter()
-            .filter_map(|id| self.attempt(AttemptId(id)).transpose())
-            .collect()
+        ids.into_iter().filter_map(|id| self.attempt(AttemptId(id)).transpose()).collect()
     }
 }
 
 /// The attempt, which must be there.
 pub(super) fn attempt_in(tx: &Tx<'_>, id: AttemptId) -> Result<StoredAttempt> {
-    tx.get(&key::attempt(id))?
-        .ok_or_else(|| LedgerError::defect(format!("there is no attempt {}", id.0)))
+    tx.get(&key::attempt(id))?.ok_or_else(|| LedgerError::defect(format!("there is no attempt {}", id.0)))
 }
 
 /// Gives the attempt a state other than a completion, and the group what follows from it. Returns the roster

@@ -35,10 +35,7 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     // The position alone: serde's words repeat values.
     serde_json::from_slice(json).map_err(|error| {
-        LedgerError::damaged(format!(
-            "a record cannot be understood at byte {}",
-            error.column()
-        ))
+        LedgerError::damaged(format!("a record cannot be understood at byte {}", error.column()))
     })
 }
 
@@ -69,12 +66,12 @@ pub(super) fn decode(key: &[u8], bytes: &[u8]) -> Result<Stored> {
     match body {
         [version, ..] if *version > VERSION => Err(LedgerError::NewerVersion { found: *version }),
         [VERSION, PLAIN, json @ ..] => Ok(Stored::Here(json.to_vec())),
-        [VERSION, PACKED, packed @ ..] => lz4_flex::decompress_size_prepended(packed)
-            .map(Stored::Here)
-            .map_err(|_| damaged()),
-        [VERSION, ELSEWHERE, name @ ..] => String::from_utf8(name.to_vec())
-            .map(Stored::Elsewhere)
-            .map_err(|_| damaged()),
+        [VERSION, PACKED, packed @ ..] => {
+            lz4_flex::decompress_size_prepended(packed).map(Stored::Here).map_err(|_| damaged())
+        }
+        [VERSION, ELSEWHERE, name @ ..] => {
+            String::from_utf8(name.to_vec()).map(Stored::Elsewhere).map_err(|_| damaged())
+        }
         _ => Err(damaged()),
     }
 }
@@ -114,10 +111,7 @@ mod tests {
         for json in [b"null".to_vec(), vec![b'7'; 5000]] {
             let bytes = encode(b"k", &json);
             assert_eq!(decode(b"k", &bytes).unwrap(), Stored::Here(json));
-            assert!(matches!(
-                decode(b"other", &bytes),
-                Err(LedgerError::Damaged { .. })
-            ));
+            assert!(matches!(decode(b"other", &bytes), Err(LedgerError::Damaged { .. })));
             for at in 0..bytes.len() {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1;
@@ -132,9 +126,6 @@ mod tests {
         let mut body = vec![VERSION + 1, PLAIN, b'1'];
         let check = checksum(b"k", &body);
         body.extend_from_slice(&check);
-        assert!(matches!(
-            decode(b"k", &body),
-            Err(LedgerError::NewerVersion { found: 2 })
-        ));
+        assert!(matches!(decode(b"k", &body), Err(LedgerError::NewerVersion { found: 2 })));
     }
 }

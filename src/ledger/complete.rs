@@ -96,9 +96,7 @@ impl Ledger {
                 }
             }
         }
-        Err(LedgerError::defect(
-            "a group changes faster than its completion can be recorded",
-        ))
+        Err(LedgerError::defect("a group changes faster than its completion can be recorded"))
     }
 
     /// What [`Ledger::complete`] would find: why the numbers do not agree, if they do not. They are compared
@@ -158,15 +156,8 @@ impl Ledger {
         let dropped = payload.keys().filter(goes).cloned().collect();
         // A failed remove of somebody whom the payload has stays as the payload has him.
         let stays = |id: &ReferenceId| failed.unknown.contains(id) || !payload.contains_key(id);
-        let kept = earlier
-            .into_iter()
-            .filter(|(id, _)| stays(id))
-            .map(|(_, entry)| entry);
-        Ok(Judged {
-            mismatch,
-            dropped,
-            kept: kept.collect(),
-        })
+        let kept = earlier.into_iter().filter(|(id, _)| stays(id)).map(|(_, entry)| entry);
+        Ok(Judged { mismatch, dropped, kept: kept.collect() })
     }
 
     /// Writes what distinguishes the new baseline from the payload, when something does.
@@ -217,11 +208,7 @@ struct Failed {
 
 impl Failed {
     fn of(outcome: &Outcome) -> Self {
-        let mut failed = Self {
-            adds: BTreeSet::new(),
-            removes: BTreeSet::new(),
-            unknown: BTreeSet::new(),
-        };
+        let mut failed = Self { adds: BTreeSet::new(), removes: BTreeSet::new(), unknown: BTreeSet::new() };
         for failure in &outcome.failures {
             let set = match failure.operation {
                 Operation::Add => &mut failed.adds,
@@ -252,17 +239,10 @@ fn finish(
         // The reference belongs to another group by now, of which this says nothing.
         return;
     }
-    let newest = group
-        .baseline
-        .as_ref()
-        .is_none_or(|baseline| attempt.id > baseline.attempt);
+    let newest = group.baseline.as_ref().is_none_or(|baseline| attempt.id > baseline.attempt);
     match node {
         Some(node) if newest => {
-            group.baseline = Some(Baseline {
-                node,
-                attempt: attempt.id,
-                at: now,
-            });
+            group.baseline = Some(Baseline { node, attempt: attempt.id, at: now });
             group.sent.retain(|sent| sent.attempt > attempt.id);
             group.doubt = mismatch;
         }
@@ -272,11 +252,7 @@ fn finish(
                 attempt.id.0
             );
             group.sent.retain(|sent| sent.attempt != attempt.id);
-            group.sent.extend(node.map(|node| Sent {
-                node,
-                attempt: attempt.id,
-                why: why.clone(),
-            }));
+            group.sent.extend(node.map(|node| Sent { node, attempt: attempt.id, why: why.clone() }));
             group.doubt = Some(why);
         }
     }

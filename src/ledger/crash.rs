@@ -31,10 +31,7 @@ pub const DISK_FULL_POINT: &str = "ledger-disk-full";
 
 /// Passes a crash point.
 pub(super) fn reached(point: &str) {
-    debug_assert!(
-        CRASH_POINTS.contains(&point),
-        "a crash point without a place in the list"
-    );
+    debug_assert!(CRASH_POINTS.contains(&point), "a crash point without a place in the list");
     fail::fail_point!(point);
 }
 

@@ -159,9 +159,7 @@ impl LedgerError {
         if is(io::ErrorKind::StorageFull) || is(io::ErrorKind::QuotaExceeded) {
             Self::DiskFull
         } else if is(io::ErrorKind::UnexpectedEof) || is(io::ErrorKind::InvalidData) {
-            Self::Damaged {
-                what: format!("cannot {doing}: the data ends early or is not what was written"),
-            }
+            Self::Damaged { what: format!("cannot {doing}: the data ends early or is not what was written") }
         } else {
             Self::Io { doing, source }
         }
@@ -211,9 +209,6 @@ impl LedgerError {
 
 impl OpenError {
     pub(super) fn damaged(what: impl Into<String>) -> Self {
-        Self::Damaged {
-            what: what.into(),
-            remedy: REMEDY,
-        }
+        Self::Damaged { what: what.into(), remedy: REMEDY }
     }
 }

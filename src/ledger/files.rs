@@ -32,12 +32,7 @@ pub(super) fn sync_dir(dir: &Path) -> Result<()> {
 
 /// A new file, readable for us alone, that replaces what a crash left under its name.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Writes a whole file durably, under its name only when it is complete.
@@ -47,12 +42,10 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|error| {
-            remove(&beside);
-            LedgerError::io(format!("write `{}`", path.display()), error)
-        })?;
+    written.and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
+        remove(&beside);
+        LedgerError::io(format!("write `{}`", path.display()), error)
+    })?;
     path.parent().map_or(Ok(()), sync_dir)
 }
 
@@ -102,8 +95,7 @@ impl Sequence {
     /// Notes that this many changes are durable.
     pub(super) fn note(&self, sequence: u64) -> io::Result<()> {
         let at = if sequence.is_multiple_of(2) { 0 } else { SLOT };
-        self.0
-            .write_all_at(&slot(sequence), u64::try_from(at).unwrap_or(0))?;
+        self.0.write_all_at(&slot(sequence), u64::try_from(at).unwrap_or(0))?;
         self.0.sync_data()
     }
 }

@@ -100,26 +100,16 @@ impl GroupState {
 
     /// What an attempt's new state, other than a completion, means for the group.
     pub(super) fn settle(&mut self, attempt: &Attempt, node: u64) {
-        let kept = Kept {
-            node,
-            attempt: attempt.id,
-            since: attempt.changed_at,
-        };
-        let sent = |why: String| Sent {
-            node,
-            attempt: attempt.id,
-            why,
-        };
+        let kept = Kept { node, attempt: attempt.id, since: attempt.changed_at };
+        let sent = |why: String| Sent { node, attempt: attempt.id, why };
         self.leave_flight(attempt.id);
         match &attempt.state {
             State::Prepared | State::Sent | State::Accepted { .. } => self.in_flight = Some(kept),
-            State::OutcomeUnknown { why } => self.sent.push(sent(format!(
-                "nobody knows what became of attempt {}: {why}",
-                attempt.id.0
-            ))),
+            State::OutcomeUnknown { why } => {
+                self.sent.push(sent(format!("nobody knows what became of attempt {}: {why}", attempt.id.0)))
+            }
             State::TimedOut { request_id } => {
-                self.sent
-                    .push(sent(format!("Vitable did not finish `{request_id}` in time")));
+                self.sent.push(sent(format!("Vitable did not finish `{request_id}` in time")));
                 self.timed_out.push(kept);
             }
             State::NotSent { .. } | State::Rejected { .. } | State::Completed { .. } => {}
@@ -215,10 +205,7 @@ impl Ledger {
         let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
         let state = self.state_of(group)?;
         let entries = self.entries(&state.roots(None), ids.iter().cloned().collect())?;
-        Ok(entries
-            .into_iter()
-            .map(|(id, (_, record))| (id, record))
-            .collect())
+        Ok(entries.into_iter().map(|(id, (_, record))| (id, record)).collect())
     }
 
     /// These members as the newest of `roots` that has them knows them. The caller holds `files`.
@@ -234,17 +221,14 @@ impl Ledger {
             }
             let chain = self.chain(root)?;
             let mut incomplete = false;
-            node::walk(
-                &self.rosters,
-                &chain,
-                Some((&self.sealer, &wanted)),
-                &mut |member, record| match record {
+            node::walk(&self.rosters, &chain, Some((&self.sealer, &wanted)), &mut |member, record| {
+                match record {
                     Some(record) => {
                         found.insert(member.id.clone(), (member, record));
                     }
                     None => incomplete = true,
-                },
-            )?;
+                }
+            })?;
             if incomplete {
                 return Err(LedgerError::damaged("a covered member has no sealed record"));
             }
@@ -299,10 +283,7 @@ pub(super) fn put_group(tx: &mut Tx<'_>, state: &GroupState) -> Result<()> {
 }
 
 pub(super) fn busy(group: &GroupRef, kept: &Kept) -> LedgerError {
-    LedgerError::Busy {
-        group: group.clone(),
-        attempt: kept.attempt.0,
-    }
+    LedgerError::Busy { group: group.clone(), attempt: kept.attempt.0 }
 }
 
 /// Forgets the group's roster files that nothing builds on. Returns them, to be removed once this is durable.
@@ -323,11 +304,7 @@ pub(super) fn retire(
     for attempt in over {
         tx.remove(key::timed_out(attempt))?;
     }
-    let kept = state
-        .in_flight
-        .iter()
-        .chain(&state.timed_out)
-        .map(|kept| kept.node);
+    let kept = state.in_flight.iter().chain(&state.timed_out).map(|kept| kept.node);
     let mut open: Vec<u64> = state.roots(None).into_iter().chain(kept).collect();
     let mut live = HashSet::new();
     while let Some(id) = open.pop() {

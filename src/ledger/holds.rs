@@ -32,37 +32,27 @@ impl StoredHold {
 }
 
 impl Ledger {
-    /// Records a hold with its mail, in one batch, and returns it as it is now: what is held under the same
-    /// digest already keeps its first run, its age and the word that was said. Another change of the same
-    /// group that waited or was rejected is over with it; a good approval stays until it expires.
+    /// Records the holds of a run with their mail, in one batch, and returns them as they are now: what is held
+    /// under the same digest already keeps its first run, its age and the word that was said. Another change of
+    /// the same group that waited or was rejected is over with it; a good approval stays until it expires.
+    ///
+    /// # Errors
+    /// When they cannot be recorded.
+    pub fn put_holds(&self, holds: &[Hold], facts: Facts) -> Result<Vec<Hold>> {
+        self.store.write("ledger-after-put-hold", |tx| {
+            let stored: Result<Vec<Hold>> = holds.iter().map(|hold| put_in(tx, hold)).collect();
+            notices::put_facts(tx, &facts)?;
+            stored
+        })
+    }
+
+    /// Records one hold, like [`Ledger::put_holds`].
     ///
     /// # Errors
     /// When it cannot be recorded.
     pub fn put_hold(&self, hold: &Hold, facts: Facts) -> Result<Hold> {
-        self.store.write("ledger-after-put-hold", |tx| {
-            for other in tx.scan::<StoredHold>(&key::holds_at(&hold.feed, &hold.group))? {
-                if other.hold.digest != hold.digest && !other.approved(hold.since) {
-                    tx.remove(key::hold(&hold.feed, &hold.group, &other.hold.digest))?;
-                }
-            }
-            let at = key::hold(&hold.feed, &hold.group, &hold.digest);
-            let mut stored = StoredHold {
-                hold: hold.clone(),
-                bound: None,
-            };
-            if let Some(known) = tx.get::<StoredHold>(&at)? {
-                stored.hold.run = known.hold.run;
-                stored.hold.since = known.hold.since;
-                // Asked again after its time: the old approval is no answer to that.
-                if !known.expired(hold.since) {
-                    stored.hold.word = known.hold.word;
-                    stored.bound = known.bound;
-                }
-            }
-            tx.put(at, &stored)?;
-            notices::put_facts(tx, &facts)?;
-            Ok(stored.hold)
-        })
+        let stored = self.put_holds(std::slice::from_ref(hold), facts)?;
+        Ok(stored.into_iter().next().unwrap_or_else(|| hold.clone()))
     }
 
     /// The holds of a feed, or of all, with what was said to them, by feed and group.
@@ -105,10 +95,9 @@ impl Ledger {
     ) -> Result<Result<Hold, Word>> {
         self.store.write("ledger-after-say", |tx| {
             let at = key::hold(feed, group, digest);
-            let mut stored: StoredHold = tx.get(&at)?.ok_or_else(|| LedgerError::NoHold {
-                feed: feed.clone(),
-                group: group.clone(),
-            })?;
+            let mut stored: StoredHold = tx
+                .get(&at)?
+                .ok_or_else(|| LedgerError::NoHold { feed: feed.clone(), group: group.clone() })?;
             let expired = stored.expired(word.at);
             match stored.hold.word.take() {
                 Some(first) if !expired => return Ok(Err(first)),
@@ -137,10 +126,7 @@ impl Ledger {
 
 /// Binds the approval that an attempt names to it.
 pub(super) fn bind(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
-    let refused = || LedgerError::NoHold {
-        feed: attempt.feed.clone(),
-        group: attempt.group.clone(),
-    };
+    let refused = || LedgerError::NoHold { feed: attempt.feed.clone(), group: attempt.group.clone() };
     let digest = attempt.approval.as_ref().ok_or_else(refused)?;
     let at = key::hold(&attempt.feed, &attempt.group, digest);
     let mut stored: StoredHold = tx.get(&at)?.ok_or_else(refused)?;
@@ -161,10 +147,28 @@ pub(super) fn spend(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
     let Some(stored) = tx.get::<StoredHold>(&at)? else {
         return Ok(());
     };
-    let meant = stored
-        .hold
-        .word
-        .as_ref()
-        .is_some_and(|word| word.at <= attempt.prepared_at);
+    let meant = stored.hold.word.as_ref().is_some_and(|word| word.at <= attempt.prepared_at);
     if meant { tx.remove(at) } else { Ok(()) }
+}
+
+/// Records one hold.
+fn put_in(tx: &mut Tx<'_>, hold: &Hold) -> Result<Hold> {
+    for other in tx.scan::<StoredHold>(&key::holds_at(&hold.feed, &hold.group))? {
+        if other.hold.digest != hold.digest && !other.approved(hold.since) {
+            tx.remove(key::hold(&hold.feed, &hold.group, &other.hold.digest))?;
+        }
+    }
+    let at = key::hold(&hold.feed, &hold.group, &hold.digest);
+    let mut stored = StoredHold { hold: hold.clone(), bound: None };
+    if let Some(known) = tx.get::<StoredHold>(&at)? {
+        stored.hold.run = known.hold.run;
+        stored.hold.since = known.hold.since;
+        // Asked again after its time: the old approval is no answer to that.
+        if !known.expired(hold.since) {
+            stored.hold.word = known.hold.word;
+            stored.bound = known.bound;
+        }
+    }
+    tx.put(at, &stored)?;
+    Ok(stored.hold)
 }

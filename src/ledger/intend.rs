@@ -54,17 +54,13 @@ impl Ledger {
             return Err(busy(intent.group, kept));
         }
         if state.group_id.as_ref().is_some_and(|id| id != intent.group_id) {
-            return Err(LedgerError::defect(
-                "an intent names another group id than the one pinned",
-            ));
+            return Err(LedgerError::defect("an intent names another group id than the one pinned"));
         }
         let node = self.take_node();
         let prepared = self.write_payload(node, &state, intent.members, intent.removed);
         let attempt = prepared.and_then(|written| {
             let Some(written) = written else {
-                return Err(LedgerError::Stale {
-                    group: intent.group.clone(),
-                });
+                return Err(LedgerError::Stale { group: intent.group.clone() });
             };
             crash::reached("ledger-after-intent-file");
             let attempt = Attempt {
@@ -105,18 +101,13 @@ impl Ledger {
                 return Err(busy(&attempt.group, kept));
             }
             if state != *before {
-                return Err(LedgerError::Stale {
-                    group: attempt.group.clone(),
-                });
+                return Err(LedgerError::Stale { group: attempt.group.clone() });
             }
             attempt.id = AttemptId(tx.count_up(key::NEXT_ATTEMPT)?);
             if attempt.approval.is_some() {
                 holds::bind(tx, &attempt)?;
             }
-            let next = tx
-                .get::<u64>(key::NEXT_NODE)?
-                .unwrap_or(1)
-                .max(written.meta.id + 1);
+            let next = tx.get::<u64>(key::NEXT_NODE)?.unwrap_or(1).max(written.meta.id + 1);
             tx.put(key::NEXT_NODE.to_vec(), &next)?;
             tx.put(key::node(written.meta.id), &written.meta)?;
             state.nodes.push(written.meta.id);
@@ -177,25 +168,16 @@ impl Ledger {
                 }
                 None => adds += 1,
             }
-            let prints = Fingerprints {
-                whole,
-                ..self.fingerprint_key.of(member.record)
-            };
+            let prints = Fingerprints { whole, ..self.fingerprint_key.of(member.record) };
             writer.push((id, &member.plan), &prints, member.carried_since, member.record)?;
         }
-        let gone: HashSet<&ReferenceId> = known
-            .iter()
-            .filter(|(_, known)| !known.in_payload)
-            .map(|(id, _)| id)
-            .collect();
+        let gone: HashSet<&ReferenceId> =
+            known.iter().filter(|(_, known)| !known.in_payload).map(|(id, _)| id).collect();
         if gone.len() != removed.len() || !removed.iter().all(|id| gone.contains(id)) {
             return Ok(None);
         }
         if base.is_some() {
-            for id in removed
-                .iter()
-                .filter(|id| known.get(*id).is_some_and(|known| known.in_base))
-            {
+            for id in removed.iter().filter(|id| known.get(*id).is_some_and(|known| known.in_base)) {
                 writer.remove(id.as_str());
             }
         }

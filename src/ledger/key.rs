@@ -94,8 +94,7 @@ pub(super) fn number(prefix: &[u8], number: u64) -> Vec<u8> {
 
 /// The number at the end of a key.
 pub(super) fn number_of(key: &[u8]) -> Option<u64> {
-    key.split_last_chunk::<8>()
-        .map(|(_, last)| u64::from_be_bytes(*last))
+    key.split_last_chunk::<8>().map(|(_, last)| u64::from_be_bytes(*last))
 }
 
 fn texts(prefix: &[u8], texts: &[&str]) -> Vec<u8> {

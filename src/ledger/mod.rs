@@ -76,9 +76,7 @@ pub struct Ledger {
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger")
-            .field("rosters", &self.rosters)
-            .finish_non_exhaustive()
+        f.debug_struct("Ledger").field("rosters", &self.rosters).finish_non_exhaustive()
     }
 }
 
@@ -107,9 +105,7 @@ impl Ledger {
         let next_node = store.get::<u64>(key::NEXT_NODE).map_err(opening)?.unwrap_or(1);
         let pin = store.get(key::PIN).map_err(opening)?;
         let states: Vec<groups::GroupState> = store.scan(key::GROUPS).map_err(opening)?;
-        let group_pins = states
-            .into_iter()
-            .filter_map(|state| Some((state.group, state.group_id?)));
+        let group_pins = states.into_iter().filter_map(|state| Some((state.group, state.group_id?)));
         let (reserve, notes) = reserve::Reserve::open(&dir.join("reserve")).map_err(opening)?;
         let ledger = Self {
             store,
@@ -149,12 +145,9 @@ impl Ledger {
         let mut known = self.pin.write().unwrap_or_else(PoisonError::into_inner);
         match &*known {
             Some(known) if known == pin => Ok(()),
-            Some(_) => Err(LedgerError::defect(
-                "a ledger cannot be pinned to another organization",
-            )),
+            Some(_) => Err(LedgerError::defect("a ledger cannot be pinned to another organization")),
             None => {
-                self.store
-                    .write("ledger-after-pin", |tx| tx.put(key::PIN.to_vec(), pin))?;
+                self.store.write("ledger-after-pin", |tx| tx.put(key::PIN.to_vec(), pin))?;
                 *known = Some(pin.clone());
                 Ok(())
             }
@@ -173,9 +166,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     let file = files::create(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-            dir: dir.display().to_string(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.display().to_string() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }

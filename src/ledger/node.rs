@@ -142,10 +142,7 @@ impl<'s> NodeWriter<'s> {
         for print in &prints.fields {
             self.prints.extend_from_slice(&print.0.to_le_bytes());
         }
-        let sealed = Sealed {
-            text: record.text(),
-            ends: record.ends(),
-        };
+        let sealed = Sealed { text: record.text(), ends: record.ends() };
         postcard::to_io(&sealed, &mut *self.records)
             .map_err(|_| LedgerError::defect("a record cannot be written"))?;
         self.written += 1;
@@ -221,9 +218,7 @@ impl<'s> NodeWriter<'s> {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
-        self.file
-            .write_all(bytes)
-            .map_err(|error| LedgerError::io("write a roster", error))
+        self.file.write_all(bytes).map_err(|error| LedgerError::io("write a roster", error))
     }
 }
 
@@ -252,8 +247,7 @@ impl NodeReader {
             Err(error) => return Err(LedgerError::io(format!("read the roster file `{id}`"), error)),
         };
         let mut magic = [0; 8];
-        file.read_exact(&mut magic)
-            .map_err(|error| LedgerError::io("read a roster", error))?;
+        file.read_exact(&mut magic).map_err(|error| LedgerError::io("read a roster", error))?;
         match magic {
             magic if magic == *MAGIC => Ok(Self { id, file, frame: 0 }),
             [b'r', b'o', b's', b't', b'e', b'r', b'd', found] => Err(LedgerError::NewerVersion { found }),
@@ -269,9 +263,7 @@ impl NodeReader {
             REMOVED => {
                 let ids: Vec<String> = unpacked(&payload)
                     .and_then(|bytes| postcard::from_bytes(&bytes).map_err(|_| damaged(self.id)))?;
-                let ids = ids
-                    .iter()
-                    .map(|id| ReferenceId::new(id).map_err(|_| damaged(self.id)));
+                let ids = ids.iter().map(|id| ReferenceId::new(id).map_err(|_| damaged(self.id)));
                 ids.collect::<Result<_>>().map(|ids| Some(Part::Removed(ids)))
             }
             END => Ok(None),
@@ -287,11 +279,7 @@ impl NodeReader {
             .seek_relative(i64::from(length) + check)
             .map_err(|error| LedgerError::io("read a roster", error))?;
         self.frame += 1;
-        if kind == SEALED {
-            Ok(())
-        } else {
-            Err(damaged(self.id))
-        }
+        if kind == SEALED { Ok(()) } else { Err(damaged(self.id)) }
     }
 
     /// Opens the records of the members that were just read, in their order.
@@ -316,9 +304,7 @@ impl NodeReader {
 
     fn head(&mut self) -> Result<(u8, u32)> {
         let mut head = [0; 5];
-        self.file
-            .read_exact(&mut head)
-            .map_err(|error| LedgerError::io("read a roster", error))?;
+        self.file.read_exact(&mut head).map_err(|error| LedgerError::io("read a roster", error))?;
         let [kind, length @ ..] = head;
         Ok((kind, u32::from_le_bytes(length)))
     }
@@ -328,10 +314,7 @@ impl NodeReader {
         let (kind, length) = self.head()?;
         let mut payload = Vec::new();
         // A damaged length must not reserve four gigabytes: the bytes come first.
-        let read = (&mut self.file)
-            .take(u64::from(length))
-            .read_to_end(&mut payload)
-            .map_err(failed)?;
+        let read = (&mut self.file).take(u64::from(length)).read_to_end(&mut payload).map_err(failed)?;
         let mut check = [0; CHECK];
         self.file.read_exact(&mut check).map_err(failed)?;
         if u32::try_from(read) != Ok(length) || check != frame_check(self.id, self.frame, kind, &payload) {
@@ -345,10 +328,7 @@ impl NodeReader {
         let damaged = || damaged(self.id);
         let bytes = unpacked(payload)?;
         let index: Index<'_> = postcard::from_bytes(&bytes).map_err(|_| damaged())?;
-        let plans = index
-            .plans
-            .iter()
-            .map(|plan| PlanId::new(plan).map_err(|_| damaged()));
+        let plans = index.plans.iter().map(|plan| PlanId::new(plan).map_err(|_| damaged()));
         let plans = plans.collect::<Result<Vec<_>>>()?;
         let (prints, rest) = index.prints.as_chunks::<PRINTS>();
         if prints.len() != index.entries.len() || !rest.is_empty() {
@@ -377,14 +357,10 @@ pub(super) fn verify(dir: &Path, meta: &NodeMeta) -> Result<()> {
     match hashed {
         Ok(()) if hasher.finalize().to_hex().as_str() == meta.digest => Ok(()),
         Ok(()) => Err(damaged(meta.id)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(LedgerError::damaged(format!(
-            "the roster file `{}` is gone",
-            meta.id
-        ))),
-        Err(error) => Err(LedgerError::io(
-            format!("read the roster file `{}`", meta.id),
-            error,
-        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(LedgerError::damaged(format!("the roster file `{}` is gone", meta.id)))
+        }
+        Err(error) => Err(LedgerError::io(format!("read the roster file `{}`", meta.id), error)),
     }
 }
 
@@ -435,17 +411,10 @@ pub(super) fn walk(
 }
 
 fn fingerprints(bytes: &[u8; PRINTS]) -> Fingerprints {
-    let mut prints = bytes
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|print| Fingerprint(u64::from_le_bytes(*print)));
+    let mut prints = bytes.as_chunks::<8>().0.iter().map(|print| Fingerprint(u64::from_le_bytes(*print)));
     let mut next = || prints.next().unwrap_or(Fingerprint(0));
     let whole = next();
-    Fingerprints {
-        whole,
-        fields: std::array::from_fn(|_| next()),
-    }
+    Fingerprints { whole, fields: std::array::from_fn(|_| next()) }
 }
 
 fn packed<T: Serialize>(value: &T) -> Result<Vec<u8>> {

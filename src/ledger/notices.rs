@@ -10,9 +10,7 @@ impl Ledger {
     pub fn incidents(&self, open_only: bool) -> Result<Vec<StoredIncident>> {
         if open_only {
             let keys: Vec<String> = self.store.scan(key::OPEN_INCIDENTS)?;
-            keys.iter()
-                .filter_map(|key| self.incident(key).transpose())
-                .collect()
+            keys.iter().filter_map(|key| self.incident(key).transpose()).collect()
         } else {
             self.store.scan(key::INCIDENTS)
         }
@@ -31,8 +29,7 @@ impl Ledger {
     /// # Errors
     /// When they cannot be recorded.
     pub fn record(&self, facts: Facts) -> Result<()> {
-        self.store
-            .write("ledger-after-record", |tx| put_facts(tx, &facts))
+        self.store.write("ledger-after-record", |tx| put_facts(tx, &facts))
     }
 
     /// The mails that wait for their transport, the oldest first.
@@ -50,9 +47,7 @@ impl Ledger {
     /// # Errors
     /// When it cannot be recorded.
     pub fn mail_delivered(&self, message_id: &str) -> Result<()> {
-        self.store.write("ledger-after-mail-delivered", |tx| {
-            tx.remove(key::mail(message_id))
-        })
+        self.store.write("ledger-after-mail-delivered", |tx| tx.remove(key::mail(message_id)))
     }
 
     /// The transport did not take the mail: it stays, and the try is counted.

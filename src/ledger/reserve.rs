@@ -37,19 +37,12 @@ impl Reserve {
         if !whole {
             files::write_whole(path, &vec![0; SIZE])?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
         let mut bytes = vec![0; SIZE];
         file.read_exact_at(&mut bytes, 0).map_err(failed)?;
         let notes = notes(&bytes);
         let end = notes.iter().map(|note| HEAD + note.len()).sum();
-        let reserve = Self {
-            file,
-            end: Mutex::new(end),
-        };
+        let reserve = Self { file, end: Mutex::new(end) };
         Ok((reserve, notes))
     }
 
@@ -62,8 +55,7 @@ impl Reserve {
         let mut bytes = length.to_le_bytes().to_vec();
         bytes.extend_from_slice(&codec::checksum(b"reserve", text.as_bytes()));
         bytes.extend_from_slice(text.as_bytes());
-        self.file
-            .write_all_at(&bytes, u64::try_from(*end).unwrap_or(u64::MAX))?;
+        self.file.write_all_at(&bytes, u64::try_from(*end).unwrap_or(u64::MAX))?;
         self.file.sync_data()?;
         *end += bytes.len();
         crash::reached("ledger-after-reserve");
@@ -147,9 +139,7 @@ impl Ledger {
         if self.notes.is_empty() {
             return Ok(());
         }
-        self.reserve
-            .clear()
-            .map_err(|error| LedgerError::io("empty the reserve", error))
+        self.reserve.clear().map_err(|error| LedgerError::io("empty the reserve", error))
     }
 }
 

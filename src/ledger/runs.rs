@@ -46,10 +46,7 @@ impl Ledger {
     /// When `ended` is not set, when the run was never begun or has ended, and when it cannot be recorded.
     pub fn end_run(&self, run: &Run, facts: Facts) -> Result<()> {
         if run.ended.is_none() {
-            return Err(LedgerError::defect(format!(
-                "run {} was to end without a time",
-                run.id
-            )));
+            return Err(LedgerError::defect(format!("run {} was to end without a time", run.id)));
         }
         self.put_run("ledger-after-end-run", run, &facts)
     }
@@ -57,10 +54,7 @@ impl Ledger {
     fn put_run(&self, point: &str, run: &Run, facts: &Facts) -> Result<()> {
         self.store.write(point, |tx| {
             if tx.get::<()>(&key::open_run(run.id))?.is_none() {
-                return Err(LedgerError::defect(format!(
-                    "run {} is not one that goes on",
-                    run.id
-                )));
+                return Err(LedgerError::defect(format!("run {} is not one that goes on", run.id)));
             }
             if run.ended.is_some() {
                 tx.remove(key::open_run(run.id))?;
@@ -99,9 +93,7 @@ impl Ledger {
     }
 
     fn all_runs(&self, ids: Vec<u64>) -> Result<Vec<Run>> {
-        ids.into_iter()
-            .filter_map(|id| self.run(RunId(id)).transpose())
-            .collect()
+        ids.into_iter().filter_map(|id| self.run(RunId(id)).transpose()).collect()
     }
 
     /// What the next read of a feed is compared with.
@@ -117,8 +109,6 @@ impl Ledger {
     /// # Errors
     /// When it cannot be recorded.
     pub fn set_accepted_read(&self, feed: &FeedName, read: &AcceptedRead) -> Result<()> {
-        self.store.write("ledger-after-accepted-read", |tx| {
-            tx.put(key::accepted_read(feed), read)
-        })
+        self.store.write("ledger-after-accepted-read", |tx| tx.put(key::accepted_read(feed), read))
     }
 }

@@ -27,10 +27,7 @@ impl Sealer {
     pub(super) fn seal(&self, place: &[u8], text: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE];
         random(&mut nonce)?;
-        let payload = Payload {
-            msg: text,
-            aad: place,
-        };
+        let payload = Payload { msg: text, aad: place };
         let sealed = self
             .0
             .encrypt(&XNonce::from(nonce), payload)
@@ -42,10 +39,7 @@ impl Sealer {
     pub(super) fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let damaged = || LedgerError::damaged("sealed records cannot be opened");
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: place,
-        };
+        let payload = Payload { msg: sealed, aad: place };
         let text = self.0.decrypt(&XNonce::from(*nonce), payload);
         text.map(Zeroizing::new).map_err(|_| damaged())
     }
@@ -96,10 +90,7 @@ pub(super) fn take(
 
 fn read(dir: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, OpenError> {
     let path = dir.join(KEY_FILE);
-    let bad = |what| OpenError::KeyFile {
-        file: path.display().to_string(),
-        what,
-    };
+    let bad = |what| OpenError::KeyFile { file: path.display().to_string(), what };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -124,9 +115,6 @@ fn make(dir: &Path) -> Result<Zeroizing<[u8; 32]>> {
 
 fn random(bytes: &mut [u8]) -> Result<()> {
     getrandom::fill(bytes).map_err(|error| {
-        LedgerError::io(
-            "get random bytes from the system",
-            io::Error::other(error.to_string()),
-        )
+        LedgerError::io("get random bytes from the system", io::Error::other(error.to_string()))
     })
 }

@@ -96,11 +96,7 @@ impl Store {
             db,
             long,
             acknowledged,
-            writer: Mutex::new(Writer {
-                sequence,
-                digest,
-                broken: None,
-            }),
+            writer: Mutex::new(Writer { sequence, digest, broken: None }),
         })
     }
 
@@ -110,18 +106,13 @@ impl Store {
     }
 
     fn raw(&self, key: &[u8]) -> Result<Option<sled::IVec>> {
-        self.tree
-            .get(key)
-            .map_err(|error| LedgerError::store("read", error))
+        self.tree.get(key).map_err(|error| LedgerError::store("read", error))
     }
 
     fn json(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut bytes = self.raw(key)?;
         loop {
-            let json = bytes
-                .as_ref()
-                .map(|bytes| unpack(&self.long, key, bytes))
-                .transpose();
+            let json = bytes.as_ref().map(|bytes| unpack(&self.long, key, bytes)).transpose();
             if json.is_ok() {
                 return json;
             }
@@ -138,9 +129,7 @@ impl Store {
     pub(super) fn scan<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>> {
         let keys = self.tree.scan_prefix(prefix).keys();
         keys.filter_map(|key| {
-            key.map_err(|error| LedgerError::store("read", error))
-                .and_then(|key| self.get(&key))
-                .transpose()
+            key.map_err(|error| LedgerError::store("read", error)).and_then(|key| self.get(&key)).transpose()
         })
         .collect()
     }
@@ -164,10 +153,7 @@ impl Store {
         if let Some(why) = &writer.broken {
             return Err(LedgerError::Stopped { why: why.clone() });
         }
-        let mut tx = Tx {
-            store: self,
-            changes: BTreeMap::new(),
-        };
+        let mut tx = Tx { store: self, changes: BTreeMap::new() };
         let answer = change(&mut tx)?;
         let changes = tx.changes;
         if changes.is_empty() {
@@ -228,9 +214,7 @@ impl Store {
             sequence: prepared.sequence,
             digest: format!("{:032x}", prepared.digest),
         })?;
-        prepared
-            .batch
-            .insert(key::SEQUENCE, codec::encode(key::SEQUENCE, &mark));
+        prepared.batch.insert(key::SEQUENCE, codec::encode(key::SEQUENCE, &mark));
         Ok(prepared)
     }
 
@@ -309,10 +293,7 @@ fn open_tree(path: &Path) -> Result<sled::Db> {
             std::fs::remove_file(entry.path()).map_err(failed)?;
         }
     }
-    let config = sled::Config::new()
-        .path(path)
-        .cache_capacity(64 << 20)
-        .flush_every_ms(None);
+    let config = sled::Config::new().path(path).cache_capacity(64 << 20).flush_every_ms(None);
     let mut tries = 0;
     loop {
         match config.open() {

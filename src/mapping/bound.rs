@@ -90,11 +90,7 @@ impl Bound {
             let line = Line {
                 row,
                 cells: &cells,
-                scope: RowScope {
-                    row,
-                    header: &index,
-                    blanks: &compiled.blanks,
-                },
+                scope: RowScope { row, header: &index, blanks: &compiled.blanks },
             };
             self.row(&compiled, line, today, people);
         }
@@ -116,11 +112,8 @@ impl Bound {
             GroupPlan::Map { slot, .. } | GroupPlan::AsIs { slot } => place(slot),
         };
         self.report.unlisted_groups = self.groups.unlisted(group);
-        let plan = compiled
-            .fields
-            .iter()
-            .find(|plan| plan.field == Field::PlanId)
-            .and_then(|plan| plan.slot());
+        let plan =
+            compiled.fields.iter().find(|plan| plan.field == Field::PlanId).and_then(|plan| plan.slot());
         self.report.unlisted_plans = self.filler.plans.unlisted(plan.and_then(place));
         if compiled.sensitive.is_none() {
             self.report.sensitive_ids = self.sensitivity.verdict().map(|looks| {
@@ -140,11 +133,7 @@ impl Bound {
     /// Takes the mapped cells out of the row and counts the filled ones.
     fn cut<'a>(&mut self, compiled: &Compiled, row: Row<'a>, cells: &mut Vec<&'a str>) {
         cells.clear();
-        let columns = self
-            .places
-            .iter()
-            .zip(&compiled.holds_names)
-            .zip(&mut self.filled);
+        let columns = self.places.iter().zip(&compiled.holds_names).zip(&mut self.filled);
         for ((&place, &holds_names), filled) in columns {
             let mut cell = text::trim(row.cell(place));
             if !compiled.blanks.is_empty()
@@ -214,13 +203,7 @@ impl Bound {
     /// Writes the `reference_id`; without one the row could be anybody's.
     fn identify(&mut self, compiled: &Compiled, line: &Line<'_>) -> Result<(), Problem> {
         let plan = &compiled.reference_id;
-        match self.filler.identify(
-            plan,
-            line,
-            &self.context,
-            compiled.sensitive,
-            compiled.key.as_ref(),
-        ) {
+        match self.filler.identify(plan, line, &self.context, compiled.sensitive, compiled.key.as_ref()) {
             Ok(()) => {}
             Err(fault) => {
                 if fault == Fault::Scientific {
@@ -238,13 +221,13 @@ impl Bound {
     fn route(&mut self, compiled: &Compiled, line: &Line<'_>, people: &mut PeopleBuilder) -> Route {
         match &compiled.group {
             GroupPlan::All(group) => *self.only_group.get_or_insert_with(|| people.route_to(group)),
-            GroupPlan::Map { slot, map } => self.groups.look(line.cell(*slot), |value| {
-                match (map.get(value), value.is_empty()) {
+            GroupPlan::Map { slot, map } => {
+                self.groups.look(line.cell(*slot), |value| match (map.get(value), value.is_empty()) {
                     (Some(group), _) => people.route_to(group),
                     (None, true) => Route::Blank,
                     (None, false) => Route::Unlisted,
-                }
-            }),
+                })
+            }
             GroupPlan::AsIs { slot } => self.groups.look(line.cell(*slot), |value| {
                 if value.is_empty() {
                     return Route::Blank;
@@ -263,11 +246,7 @@ impl Bound {
     ) -> Result<Option<Standing>, Vec<Problem>> {
         let status = compiled.status.as_ref().map(|plan| {
             self.statuses.look(line.cell(plan.slot), |value| {
-                let blank = if value.is_empty() {
-                    Status::Blank
-                } else {
-                    Status::Unknown
-                };
+                let blank = if value.is_empty() { Status::Blank } else { Status::Unknown };
                 plan.list.get(value).copied().unwrap_or(blank)
             })
         });
@@ -279,9 +258,7 @@ impl Bound {
             Verdict::StartsLater => return Ok(Some(Standing::Ineligible(Ineligible::StartsLater))),
             Verdict::Unusable(faults) => {
                 let problems = faults.into_iter();
-                return Err(problems
-                    .map(|(part, fault)| part_problem(compiled, part, fault))
-                    .collect());
+                return Err(problems.map(|(part, fault)| part_problem(compiled, part, fault)).collect());
             }
         }
         let Some(when) = &compiled.when else {
@@ -320,9 +297,7 @@ impl Filler {
 }
 
 fn unusable(line: &Line<'_>) -> Standing {
-    Standing::Unusable {
-        digest: line.digest(),
-    }
+    Standing::Unusable { digest: line.digest() }
 }
 
 fn part_problem(compiled: &Compiled, part: Part, fault: Fault) -> Problem {
@@ -331,8 +306,5 @@ fn part_problem(compiled: &Compiled, part: Part, fault: Fault) -> Problem {
         Part::StartsOn => compiled.starts_on.as_ref().map(|plan| &plan.column),
         Part::EndsOn => compiled.ends_on.as_ref().map(|plan| &plan.column),
     };
-    column.map_or_else(
-        || problem(None, &Arc::from(""), fault),
-        |column| problem(None, column, fault),
-    )
+    column.map_or_else(|| problem(None, &Arc::from(""), fault), |column| problem(None, column, fault))
 }

@@ -101,11 +101,7 @@ impl LostColumns {
 }
 
 fn columns(names: &[String]) -> String {
-    let word = if names.len() == 1 {
-        "the column"
-    } else {
-        "the columns"
-    };
+    let word = if names.len() == 1 { "the column" } else { "the columns" };
     format!("{word} {}", text::listed(names.iter().map(String::as_str)))
 }
 
@@ -119,11 +115,8 @@ pub(super) fn find(mapping: &str, mapped: &[String], header: &Header) -> Result<
     let (mut missing, mut doubled) = (Vec::new(), Vec::new());
     for name in mapped {
         let wanted = key(name);
-        let mut found = compared
-            .iter()
-            .enumerate()
-            .filter(|(_, known)| **known == wanted)
-            .map(|(place, _)| place);
+        let mut found =
+            compared.iter().enumerate().filter(|(_, known)| **known == wanted).map(|(place, _)| place);
         match (found.next(), found.next()) {
             (Some(place), None) => places.push(place),
             (Some(_), Some(_)) => doubled.push(name.clone()),
@@ -156,13 +149,7 @@ fn seen(header: &Header, compared: &[String], wanted: &[String]) -> Seen {
         return Seen::Names(names.filter(|name| !name.is_empty()).collect());
     }
     let shape = |(place, name): (usize, &String)| format!("column {}: {}", place + 1, Shape::of(name));
-    let mut shapes: Vec<_> = header
-        .names
-        .iter()
-        .enumerate()
-        .take(DESCRIBED)
-        .map(shape)
-        .collect();
+    let mut shapes: Vec<_> = header.names.iter().enumerate().take(DESCRIBED).map(shape).collect();
     if let Some(more) = header.names.len().checked_sub(DESCRIBED).filter(|more| *more > 0) {
         shapes.push(format!("and {more} more"));
     }
@@ -174,10 +161,7 @@ mod tests {
     use super::*;
 
     fn header(names: &[&str]) -> Header {
-        Header {
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            line: 3,
-        }
+        Header { names: names.iter().map(|name| (*name).to_owned()).collect(), line: 3 }
     }
 
     fn mapped() -> Vec<String> {
@@ -199,21 +183,13 @@ mod tests {
             "the header in line 3 lacks the column `Zip` of mapping `hr` (also in it: `Zip Code`); \
              correct the export, `header_row` or the names in the mapping"
         );
-        let twice = find(
-            "hr",
-            &mapped(),
-            &header(&["Employee ID", "City", "Zip", "ZIP", "city"]),
-        );
+        let twice = find("hr", &mapped(), &header(&["Employee ID", "City", "Zip", "ZIP", "city"]));
         assert_eq!(twice.unwrap_err().doubled(), ["City", "Zip"]);
     }
 
     #[test]
     fn a_person_in_place_of_the_header_is_not_shown() {
-        let lost = find(
-            "hr",
-            &mapped(),
-            &header(&["e-17", "Ada", "Quill", "05/15/1990", "Troy", "12180"]),
-        );
+        let lost = find("hr", &mapped(), &header(&["e-17", "Ada", "Quill", "05/15/1990", "Troy", "12180"]));
         let text = lost.unwrap_err().to_string();
         assert!(text.contains("column 4: 10 characters, digits and `/`"), "{text}");
         for value in ["e-17", "Ada", "Quill", "1990", "Troy", "12180"] {

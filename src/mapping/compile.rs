@@ -148,13 +148,8 @@ pub(super) struct DatePlan {
 #[derive(Debug)]
 pub(super) enum GroupPlan {
     All(GroupRef),
-    Map {
-        slot: Slot,
-        map: HashMap<String, GroupRef>,
-    },
-    AsIs {
-        slot: Slot,
-    },
+    Map { slot: Slot, map: HashMap<String, GroupRef> },
+    AsIs { slot: Slot },
 }
 
 /// Makes the settings ready. The configuration has been checked before, so an error here is one that `check`
@@ -168,19 +163,13 @@ pub fn compile(
     grouping: &Grouping,
     key: Option<&FingerprintKey>,
 ) -> Result<Mapping, CompileError> {
-    let mut compiler = Compiler {
-        mapping: &settings.name,
-        columns: Vec::new(),
-    };
+    let mut compiler = Compiler { mapping: &settings.name, columns: Vec::new() };
     let mut reference_id = None;
     let mut fields = Vec::new();
     for field in Field::ALL {
         let Some(source) = settings.fields.get(&field) else {
             if field.required() {
-                return Err(CompileError::Unmapped {
-                    mapping: settings.name.clone(),
-                    field,
-                });
+                return Err(CompileError::Unmapped { mapping: settings.name.clone(), field });
             }
             continue;
         };
@@ -192,15 +181,10 @@ pub fn compile(
         }
     }
     let Some((reference_id, sensitive)) = reference_id else {
-        return Err(CompileError::Unmapped {
-            mapping: settings.name.clone(),
-            field: Field::ReferenceId,
-        });
+        return Err(CompileError::Unmapped { mapping: settings.name.clone(), field: Field::ReferenceId });
     };
     if sensitive == Some(Sensitive::Hash) && key.is_none() {
-        return Err(CompileError::NoKey {
-            mapping: settings.name.clone(),
-        });
+        return Err(CompileError::NoKey { mapping: settings.name.clone() });
     }
     let eligibility = &settings.eligibility;
     let status = eligibility.status.as_ref();
@@ -208,9 +192,7 @@ pub fn compile(
     let starts_on = compiler.date("eligibility.starts_on", eligibility.starts_on.as_ref())?;
     let ends_on = compiler.date("eligibility.ends_on", eligibility.ends_on.as_ref())?;
     let when = eligibility.when.as_deref();
-    let when = when
-        .map(|source| compiler.expression("eligibility.when", source))
-        .transpose()?;
+    let when = when.map(|source| compiler.expression("eligibility.when", source)).transpose()?;
     let group = compiler.group(&grouping.rule)?;
     let columns = compiler.columns;
     Ok(Mapping {
@@ -265,10 +247,7 @@ fn names_of_people(settings: &Settings, columns: &[String]) -> Vec<bool> {
             Some(Take::Value(_) | Take::Cel(_)) | None => {}
         }
     }
-    columns
-        .iter()
-        .map(|column| keys.contains(&columns::key(column)))
-        .collect()
+    columns.iter().map(|column| keys.contains(&columns::key(column))).collect()
 }
 
 struct Compiler<'a> {
@@ -291,9 +270,7 @@ impl Compiler<'_> {
         let (from, column) = match &source.take {
             Take::Column(column) => (From::Column(self.slot(column)), column.clone()),
             Take::FirstOf(several) => {
-                let slots = several
-                    .iter()
-                    .map(|column| (self.slot(column), column.as_str().into()));
+                let slots = several.iter().map(|column| (self.slot(column), column.as_str().into()));
                 (From::FirstOf(slots.collect()), several.join(", "))
             }
             Take::Value(value) => (From::Value(value.clone()), String::new()),
@@ -311,9 +288,7 @@ impl Compiler<'_> {
             Field::Phone => Form::Phone,
             Field::PlanId => Form::Plan,
             Field::State => Form::State,
-            Field::Zipcode => Form::Zipcode {
-                restore_zeros: source.restore_zeros,
-            },
+            Field::Zipcode => Form::Zipcode { restore_zeros: source.restore_zeros },
         };
         let values = source.values.as_ref();
         Ok(FieldPlan {
@@ -380,10 +355,7 @@ impl Compiler<'_> {
             GroupRule::All(group) => GroupPlan::All(group.clone()),
             GroupRule::Map { by, map } => GroupPlan::Map {
                 slot: self.slot(by),
-                map: self.list(
-                    "groups.map",
-                    map.iter().map(|(value, group)| (value, group.clone())),
-                )?,
+                map: self.list("groups.map", map.iter().map(|(value, group)| (value, group.clone())))?,
             },
             GroupRule::AsIs { by } => GroupPlan::AsIs { slot: self.slot(by) },
         })

@@ -144,11 +144,7 @@ fn number(rest: &mut &str, least: usize, most: usize) -> Option<u32> {
     }
     let (digits, after) = rest.split_at_checked(count)?;
     *rest = after;
-    Some(
-        digits
-            .bytes()
-            .fold(0, |value, digit| value * 10 + u32::from(digit - b'0')),
-    )
+    Some(digits.bytes().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
 }
 
 impl Pattern {
@@ -183,10 +179,7 @@ fn month_name(rest: &mut &str) -> Option<u32> {
     let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (word, after) = rest.split_at_checked(length)?;
     let matches = |name: &&str| {
-        word.eq_ignore_ascii_case(name)
-            || name
-                .get(..3)
-                .is_some_and(|short| word.eq_ignore_ascii_case(short))
+        word.eq_ignore_ascii_case(name) || name.get(..3).is_some_and(|short| word.eq_ignore_ascii_case(short))
     };
     let at = MONTHS.iter().position(matches)?;
     *rest = after;
@@ -306,11 +299,7 @@ mod tests {
             (&["%m/%d/%Y", "%d/%m/%Y"], "05/05/1990", "1990-05-05"),
         ];
         for (patterns, text, expected) in cases {
-            assert_eq!(
-                read(patterns, text).as_deref(),
-                Ok(expected),
-                "{patterns:?} {text}"
-            );
+            assert_eq!(read(patterns, text).as_deref(), Ok(expected), "{patterns:?} {text}");
         }
     }
 
@@ -340,21 +329,14 @@ mod tests {
             (&["%m/%d/%Y", "%d/%m/%Y"], "05/06/1990", Err(Fault::TwoDays)),
         ];
         for (patterns, text, expected) in cases {
-            assert_eq!(
-                read(patterns, text),
-                expected.map(str::to_owned),
-                "{patterns:?} {text}"
-            );
+            assert_eq!(read(patterns, text), expected.map(str::to_owned), "{patterns:?} {text}");
         }
     }
 
     #[test]
     fn a_pattern_that_cannot_be_right_does_not_compile() {
         for pattern in ["%m/%d", "%m/%d/%Y %H", "%Y-%m-%m", "%m/%d/%y", "%", "", "%F"] {
-            let format = DateFormat {
-                pattern: pattern.to_owned(),
-                pivot: None,
-            };
+            let format = DateFormat { pattern: pattern.to_owned(), pivot: None };
             assert!(Dates::compile(&[format]).is_err(), "{pattern}");
         }
     }

@@ -130,24 +130,9 @@ mod tests {
             (None, day(3), day(-9), Later),
             (Some(Ended), day(-1), day(-9), Out),
             // What cannot be read removes nobody.
-            (
-                Some(Unknown),
-                none,
-                none,
-                bad(&[(Part::Status, Fault::UnknownStatus)]),
-            ),
-            (
-                Some(Unknown),
-                none,
-                day(-1),
-                bad(&[(Part::Status, Fault::UnknownStatus)]),
-            ),
-            (
-                Some(Blank),
-                none,
-                none,
-                bad(&[(Part::Status, Fault::BlankStatus)]),
-            ),
+            (Some(Unknown), none, none, bad(&[(Part::Status, Fault::UnknownStatus)])),
+            (Some(Unknown), none, day(-1), bad(&[(Part::Status, Fault::UnknownStatus)])),
+            (Some(Blank), none, none, bad(&[(Part::Status, Fault::BlankStatus)])),
             (Some(Covered), none, Err(BAD), bad(&[(Part::EndsOn, BAD)])),
             (Some(Ended), none, Err(BAD), bad(&[(Part::EndsOn, BAD)])),
             (None, none, Err(BAD), bad(&[(Part::EndsOn, BAD)])),
@@ -160,11 +145,7 @@ mod tests {
                 Some(Unknown),
                 Err(BAD),
                 Err(BAD),
-                bad(&[
-                    (Part::Status, Fault::UnknownStatus),
-                    (Part::EndsOn, BAD),
-                    (Part::StartsOn, BAD),
-                ]),
+                bad(&[(Part::Status, Fault::UnknownStatus), (Part::EndsOn, BAD), (Part::StartsOn, BAD)]),
             ),
         ];
         let today = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
@@ -188,13 +169,8 @@ mod tests {
     fn every_combination_that_is_not_plainly_ended_keeps_the_person() {
         let today = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
         let days = [Ok(None), Err(BAD), day(-2), day(-1), day(0), day(1)];
-        let statuses = [
-            None,
-            Some(Status::Covered),
-            Some(Status::Ended),
-            Some(Status::Unknown),
-            Some(Status::Blank),
-        ];
+        let statuses =
+            [None, Some(Status::Covered), Some(Status::Ended), Some(Status::Unknown), Some(Status::Blank)];
         for status in statuses {
             for starts in days {
                 for ends in days {
@@ -202,10 +178,7 @@ mod tests {
                     let passed = matches!(ends, Ok(Some(end)) if end < today);
                     let says_so = status == Some(Status::Ended) && (passed || ends == Ok(None))
                         || status.is_none() && passed;
-                    assert!(
-                        found != Verdict::Ended || says_so,
-                        "{status:?} {starts:?} {ends:?}"
-                    );
+                    assert!(found != Verdict::Ended || says_so, "{status:?} {starts:?} {ends:?}");
                 }
             }
         }

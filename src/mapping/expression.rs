@@ -43,10 +43,7 @@ impl Expression {
             first.map_or_else(
                 || "cannot be read".to_owned(),
                 |error| {
-                    format!(
-                        "cannot be read at line {}, column {}: {}",
-                        error.pos.0, error.pos.1, error.msg
-                    )
+                    format!("cannot be read at line {}, column {}: {}", error.pos.0, error.pos.1, error.msg)
                 },
             )
         })?;
@@ -115,23 +112,15 @@ impl Uses {
             }
             Expr::Select(select) => {
                 if is_row(&select.operand) {
-                    let uses = if select.test {
-                        &mut self.tested
-                    } else {
-                        &mut self.read
-                    };
+                    let uses = if select.test { &mut self.tested } else { &mut self.read };
                     uses.insert(select.field.clone());
                 }
                 self.walk(&select.operand);
             }
             Expr::Comprehension(each) => {
-                for part in [
-                    &each.iter_range,
-                    &each.accu_init,
-                    &each.loop_cond,
-                    &each.loop_step,
-                    &each.result,
-                ] {
+                for part in
+                    [&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
+                {
                     self.walk(part);
                 }
             }
@@ -266,24 +255,14 @@ mod tests {
     use crate::table::{Header, Table};
 
     fn run(source: &str) -> Computed {
-        let header = Header {
-            names: ["ID", "FTE", "Last Name", "Plan"].map(str::to_owned).to_vec(),
-            line: 1,
-        };
+        let header =
+            Header { names: ["ID", "FTE", "Last Name", "Plan"].map(str::to_owned).to_vec(), line: 1 };
         let index = HeaderIndex::new(&header, &["last name".to_owned()]);
-        let at = RowAt {
-            source: 0,
-            record: 1,
-            line: 2,
-        };
+        let at = RowAt { source: 0, record: 1, line: 2 };
         let mut table = Table::default();
         table.push(at, ["7", " 0.5 ", "N/A", "N/A"].into_iter());
         let blanks = ["N/A".to_owned()];
-        let scope = RowScope {
-            row: table.rows().next().unwrap(),
-            header: &index,
-            blanks: &blanks,
-        };
+        let scope = RowScope { row: table.rows().next().unwrap(), header: &index, blanks: &blanks };
         let root = Context::default();
         assert!(!format!("{scope:?}").contains("0.5"));
         Expression::compile(source).unwrap().run(&root, &scope)
@@ -327,11 +306,7 @@ mod tests {
             ("['x'].map(i, i + row.Z)", &["Z"]),
         ];
         for (source, expected) in cases {
-            assert_eq!(
-                Expression::compile(source).unwrap().columns(),
-                expected,
-                "{source}"
-            );
+            assert_eq!(Expression::compile(source).unwrap().columns(), expected, "{source}");
         }
         let error = Expression::compile("row[\"A\" == 1").unwrap_err();
         assert!(error.starts_with("cannot be read at line 1, column"), "{error}");

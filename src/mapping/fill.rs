@@ -109,10 +109,7 @@ impl ValuesPlan {
 impl Filler {
     /// The repairs that were done, by name.
     pub(super) fn repairs(&self) -> BTreeMap<String, u64> {
-        let zeros = (
-            "zipcodes whose leading zeros were restored".to_owned(),
-            self.restored_zeros,
-        );
+        let zeros = ("zipcodes whose leading zeros were restored".to_owned(), self.restored_zeros);
         [zeros].into_iter().filter(|(_, rows)| *rows > 0).collect()
     }
 
@@ -203,11 +200,7 @@ impl Filler {
     fn plan(&mut self, plan: &FieldPlan, cell: &str) -> Result<(), Fault> {
         let Self { plans, plan_ids, .. } = self;
         let word = plans.look(cell, |text| {
-            let id = match plan
-                .values
-                .as_ref()
-                .map_or(Ok(text), |values| values.translate(text))
-            {
+            let id = match plan.values.as_ref().map_or(Ok(text), |values| values.translate(text)) {
                 Ok("") => return PlanWord::Blank,
                 Ok(id) => id,
                 Err(_) => return PlanWord::Unlisted,
@@ -244,19 +237,10 @@ fn stand_in(key: &FingerprintKey, id: &str) -> String {
 }
 
 fn absent(field: Field) -> Result<(), Fault> {
-    if field.required() {
-        Err(Fault::Rule(Rule::Missing))
-    } else {
-        Ok(())
-    }
+    if field.required() { Err(Fault::Rule(Rule::Missing)) } else { Ok(()) }
 }
 
 /// A problem in words that do not carry the value.
 pub(super) fn problem(field: Option<Field>, column: &Arc<str>, fault: Fault) -> Problem {
-    Problem {
-        field,
-        column: Arc::clone(column),
-        what: fault.what().into(),
-        rule: fault.rule(),
-    }
+    Problem { field, column: Arc::clone(column), what: fault.what().into(), rule: fault.rule() }
 }

@@ -135,9 +135,7 @@ pub(super) fn kind(id: &str) -> Option<Kind> {
         if !head.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        *part = head
-            .iter()
-            .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
+        *part = head.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
         rest = match tail.split_first() {
             Some((b'-', after)) if digits < 4 => after,
             _ => tail,
@@ -201,19 +199,9 @@ mod tests {
         assert_eq!(seen.verdict(), None);
         seen.add("219-09-9998");
         assert_eq!(seen.verdict(), Some("social security numbers"));
-        let cases = [
-            (0, 0, false),
-            (2, 1, false),
-            (3, 2, true),
-            (3, 1, false),
-            (1, 1, true),
-        ];
+        let cases = [(0, 0, false), (2, 1, false), (3, 2, true), (3, 1, false), (1, 1, true)];
         for (rows, unusable, expected) in cases {
-            assert_eq!(
-                MapReport::mostly_unusable(rows, unusable).is_some(),
-                expected,
-                "{rows} {unusable}"
-            );
+            assert_eq!(MapReport::mostly_unusable(rows, unusable).is_some(), expected, "{rows} {unusable}");
         }
     }
 
@@ -222,9 +210,7 @@ mod tests {
         for id in ["1.23E+47", "1E+5", "9.0e+10"] {
             assert!(is_scientific(id), "{id}");
         }
-        for id in [
-            "123E45", "1.23E-4", "12.3E+4", "E+5", "1.E+5", "1E+", "A1E+5", "1.23",
-        ] {
+        for id in ["123E45", "1.23E-4", "12.3E+4", "E+5", "1.E+5", "1E+", "A1E+5", "1.23"] {
             assert!(!is_scientific(id), "{id}");
         }
     }

@@ -126,15 +126,12 @@ impl std::fmt::Display for Shape {
             let s = if self.longest == 1 { "" } else { "s" };
             write!(f, "{} character{s}", self.longest)?;
         }
-        let mut parts: Vec<String> = [
-            (self.letters, "letters"),
-            (self.digits, "digits"),
-            (self.spaces, "spaces"),
-        ]
-        .into_iter()
-        .filter(|&(there, _)| there)
-        .map(|(_, name)| name.to_owned())
-        .collect();
+        let mut parts: Vec<String> =
+            [(self.letters, "letters"), (self.digits, "digits"), (self.spaces, "spaces")]
+                .into_iter()
+                .filter(|&(there, _)| there)
+                .map(|(_, name)| name.to_owned())
+                .collect();
         parts.extend(self.marks.iter().map(|mark| format!("`{mark}`")));
         if self.others {
             parts.push("other characters".to_owned());

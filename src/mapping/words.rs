@@ -54,11 +54,7 @@ impl<T: Meaning> Words<T> {
         let text = text::clean(cell, &mut self.room);
         let meaning = mean(text);
         if self.words.len() < KEPT {
-            self.words.push(Word {
-                text: text.into(),
-                meaning,
-                rows: 1,
-            });
+            self.words.push(Word { text: text.into(), meaning, rows: 1 });
             self.index.insert(cell.into(), self.words.len() - 1);
         } else {
             self.overflowed = true;
@@ -85,10 +81,8 @@ impl<T: Meaning> Words<T> {
             }
         }
         if different.len() <= SHOWN && !self.overflowed {
-            let mut shown: Vec<_> = unlisted
-                .into_iter()
-                .map(|(text, rows)| (text.to_owned(), rows))
-                .collect();
+            let mut shown: Vec<_> =
+                unlisted.into_iter().map(|(text, rows)| (text.to_owned(), rows)).collect();
             shown.sort_by_key(|&(_, rows)| std::cmp::Reverse(rows));
             return shown;
         }
@@ -118,15 +112,7 @@ mod tests {
     #[test]
     fn few_values_are_named_many_are_only_described() {
         let mut words = Words::new();
-        for cell in [
-            "Active",
-            "Actve",
-            "Actve",
-            "On  Leave",
-            "On Leave",
-            "On Leave",
-            "Active",
-        ] {
+        for cell in ["Active", "Actve", "Actve", "On  Leave", "On Leave", "On Leave", "Active"] {
             words.look(cell, |text| text == "Active");
         }
         let named = [("On Leave".to_owned(), 3), ("Actve".to_owned(), 2)];
@@ -135,13 +121,7 @@ mod tests {
             words.look(&format!("n{number:02}"), |text| text == "Active");
         }
         let described = words.unlisted(Some(3));
-        assert_eq!(
-            described,
-            [(
-                "column 3: 3 to 8 characters, letters, digits and spaces".to_owned(),
-                25
-            )]
-        );
+        assert_eq!(described, [("column 3: 3 to 8 characters, letters, digits and spaces".to_owned(), 25)]);
     }
 
     #[test]

@@ -17,9 +17,7 @@ impl FolderTransport {
     /// A transport into this folder, which is made (mode 0750) at the first delivery if it is missing.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-        }
+        Self { folder: folder.into() }
     }
 
     /// Writes the message into a file named for its Message-ID and returns the file's path: durable when this
@@ -33,12 +31,8 @@ impl FolderTransport {
         let path = self.folder.join(format!("{name}.eml"));
         if !path.try_exists()? {
             let beside = self.folder.join(format!(".{name}.part"));
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o640)
-                .open(&beside)?;
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
             file.write_all(message)?;
             file.sync_all()?;
             std::fs::rename(&beside, &path)?;
@@ -52,10 +46,7 @@ impl FolderTransport {
         if self.folder.is_dir() {
             return Ok(());
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(&self.folder)?;
+        DirBuilder::new().recursive(true).mode(0o750).create(&self.folder)?;
         match self.folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
             Some(_) | None => Ok(()),
@@ -74,13 +65,7 @@ fn file_name(message_id: &str) -> String {
     let safe: String = inner
         .chars()
         .take(120)
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_@.".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() || "-_@.".contains(c) { c } else { '_' })
         .collect();
     if safe == inner && !safe.is_empty() && !safe.starts_with('.') {
         return safe;
@@ -96,21 +81,10 @@ mod tests {
     #[test]
     fn a_message_id_becomes_a_name_that_cannot_leave_the_folder() {
         assert_eq!(file_name("<rosterd.1@ops.example>"), "rosterd.1@ops.example");
-        for odd in [
-            "<../../etc/passwd>",
-            "",
-            "<.hidden>",
-            "<a b>",
-            "<a/b>",
-            "<a\0b>",
-            &"x".repeat(300),
-        ] {
+        for odd in ["<../../etc/passwd>", "", "<.hidden>", "<a b>", "<a/b>", "<a\0b>", &"x".repeat(300)] {
             let name = file_name(odd);
             assert!(name.len() > 60 && name.len() < 200, "{odd:?}: {name}");
-            assert!(
-                !name.contains(['/', '\0', ' ']) && !name.starts_with('.'),
-                "{odd:?}: {name}"
-            );
+            assert!(!name.contains(['/', '\0', ' ']) && !name.starts_with('.'), "{odd:?}: {name}");
         }
         assert_ne!(file_name("<a/b>"), file_name("<a_b>"));
         assert_ne!(file_name("<a/b>"), file_name("<a b>"));

@@ -60,13 +60,7 @@ fn render_section(out: &mut String, section: &Section) {
     }
     if !section.counts.is_empty() {
         element(out, "h3", TITLE, "Numbers");
-        list(
-            out,
-            section
-                .counts
-                .iter()
-                .map(|(label, number)| format!("{}: <b>{number}</b>", escape(label))),
-        );
+        list(out, section.counts.iter().map(|(label, number)| format!("{}: <b>{number}</b>", escape(label))));
     }
     if !section.people.is_empty() {
         let title = format!("Who is affected ({})", section.affected);
@@ -77,20 +71,14 @@ fn render_section(out: &mut String, section: &Section) {
         }
     }
     if !section.facts.is_empty() {
-        let facts: Vec<String> = section
-            .facts
-            .iter()
-            .map(|(name, value)| format!("{name}: {}", escape(value)))
-            .collect();
+        let facts: Vec<String> =
+            section.facts.iter().map(|(name, value)| format!("{name}: {}", escape(value))).collect();
         element(out, "p", FACTS, &facts.join("<br>\n"));
     }
 }
 
 fn person(person: &Person) -> String {
-    let row = person
-        .row
-        .as_ref()
-        .map_or_else(String::new, |row| format!(", {}", escape(row)));
+    let row = person.row.as_ref().map_or_else(String::new, |row| format!(", {}", escape(row)));
     format!("<b>{}</b>{row}: {}", escape(&person.who), prose(&person.what))
 }
 

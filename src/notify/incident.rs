@@ -217,10 +217,7 @@ mod tests {
             request_id: Some(RequestId::new(id).unwrap()),
             ..Incident::new(kind, "")
         };
-        assert_ne!(
-            request(Kind::Stuck, "grpmsr_1").key(),
-            request(Kind::Stuck, "grpmsr_2").key()
-        );
+        assert_ne!(request(Kind::Stuck, "grpmsr_1").key(), request(Kind::Stuck, "grpmsr_2").key());
         assert_eq!(
             request(Kind::MembersFailed, "grpmsr_1").key(),
             request(Kind::MembersFailed, "grpmsr_2").key()
@@ -232,11 +229,7 @@ mod tests {
         let mut incident = held("acme", "east");
         incident.people.push(Affected {
             reference_id: "E-1".into(),
-            row: Some(RowAt {
-                source: 0,
-                record: 3,
-                line: 4,
-            }),
+            row: Some(RowAt { source: 0, record: 3, line: 4 }),
             what: "no row".into(),
         });
         incident.counts.push(("removed".into(), 2));
@@ -244,10 +237,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<Incident>(stored).unwrap(), incident);
         let short = r#"{"kind":"disk","feed":null,"group":null,"run":null,"request_id":null,
             "trace_id":null,"reason":"full"}"#;
-        assert_eq!(
-            serde_json::from_str::<Incident>(short).unwrap(),
-            Incident::new(Kind::Disk, "full")
-        );
+        assert_eq!(serde_json::from_str::<Incident>(short).unwrap(), Incident::new(Kind::Disk, "full"));
     }
 
     #[test]

@@ -94,11 +94,8 @@ impl Letter {
     /// The mail for these entries, the first of which gives the subject.
     pub(super) fn new(entries: &[Entry], now: DateTime<Utc>, settings: &Settings) -> Self {
         let alone = entries.len() == 1;
-        let mut sections: Vec<Section> = entries
-            .iter()
-            .take(SECTIONS)
-            .map(|entry| Section::new(entry, now))
-            .collect();
+        let mut sections: Vec<Section> =
+            entries.iter().take(SECTIONS).map(|entry| Section::new(entry, now)).collect();
         let first = sections
             .first()
             .and_then(|section| match section.steps.first() {
@@ -140,9 +137,7 @@ impl Section {
             format!("{} {reason}", fill(words.happened, incident).unwrap_or_default())
         };
         let affected = if over { &[][..] } else { incident.people.as_slice() };
-        let files = affected
-            .iter()
-            .any(|one| one.row.is_some_and(|row| row.source > 0));
+        let files = affected.iter().any(|one| one.row.is_some_and(|row| row.source > 0));
         Self {
             headline: headline(entry),
             steps: steps(entry, words),
@@ -151,11 +146,7 @@ impl Section {
             means: (!over).then_some(words.means),
             counts: if over { Vec::new() } else { counts(incident) },
             affected: affected.len(),
-            people: affected
-                .iter()
-                .take(PEOPLE)
-                .map(|one| Person::new(one, files))
-                .collect(),
+            people: affected.iter().take(PEOPLE).map(|one| Person::new(one, files)).collect(),
             others: others(affected.len(), incident),
             facts: facts(incident),
         }
@@ -166,17 +157,10 @@ impl Person {
     fn new(affected: &Affected, files: bool) -> Self {
         let who = clean(&affected.reference_id);
         Self {
-            who: if who.trim().is_empty() {
-                "(no reference_id)".to_owned()
-            } else {
-                who
-            },
+            who: if who.trim().is_empty() { "(no reference_id)".to_owned() } else { who },
             row: affected.row.map(|row| {
-                let file = if files {
-                    format!("file {}, ", u32::from(row.source) + 1)
-                } else {
-                    String::new()
-                };
+                let file =
+                    if files { format!("file {}, ", u32::from(row.source) + 1) } else { String::new() };
                 format!("{file}row {} (line {})", row.record, row.line)
             }),
             what: clean(&affected.what),
@@ -196,10 +180,7 @@ fn place(incident: &Incident) -> String {
 /// The kind's subject with the number that says how bad it is: `held, 12 removals wait`.
 fn phrase(incident: &Incident, words: &Words) -> String {
     let tally = words.tally.iter().find_map(|(name, one, many)| {
-        let (_, number) = incident
-            .counts
-            .iter()
-            .find(|(known, number)| known == name && *number > 0)?;
+        let (_, number) = incident.counts.iter().find(|(known, number)| known == name && *number > 0)?;
         Some(format!(", {number} {}", if *number == 1 { one } else { many }))
     });
     format!("{}{}", words.subject, tally.unwrap_or_default())
@@ -233,21 +214,14 @@ fn headline(entry: &Entry) -> String {
     };
     match &incident.group {
         Some(group) if incident.feed.is_some() => {
-            format!(
-                "{}, group {}: {phrase}",
-                place(incident),
-                cut(&clean(group.as_str()), 60)
-            )
+            format!("{}, group {}: {phrase}", place(incident), cut(&clean(group.as_str()), 60))
         }
         Some(_) | None => format!("{}: {phrase}", place(incident)),
     }
 }
 
 fn several(entries: &[Entry]) -> String {
-    let over = entries
-        .iter()
-        .filter(|entry| entry.reason == Reason::Recovered)
-        .count();
+    let over = entries.iter().filter(|entry| entry.reason == Reason::Recovered).count();
     let open = entries.len() - over;
     match (open, over) {
         (_, 0) => format!("This mail tells {open} things, the most urgent first."),
@@ -264,20 +238,12 @@ fn steps(entry: &Entry, words: &Words) -> Vec<Step> {
         return vec![Step::Say(format!("Nothing to do: {over}"))];
     }
     let texts: Vec<String> = if incident.what_to_do.is_empty() {
-        words
-            .remedy
-            .iter()
-            .filter_map(|step| fill(step, incident))
-            .collect()
+        words.remedy.iter().filter_map(|step| fill(step, incident)).collect()
     } else {
         incident.what_to_do.iter().map(|step| clean(step)).collect()
     };
     let step = |text: String| {
-        if is_command(&text) {
-            Step::Type(text)
-        } else {
-            Step::Say(text)
-        }
+        if is_command(&text) { Step::Type(text) } else { Step::Say(text) }
     };
     texts.into_iter().map(step).collect()
 }
@@ -286,9 +252,7 @@ fn standing(entry: &Entry, now: DateTime<Utc>) -> Option<String> {
     let since = time(entry.opened);
     match entry.reason {
         Reason::Opened => None,
-        Reason::Changed => Some(format!(
-            "This has changed since the last mail. Open since {since}."
-        )),
+        Reason::Changed => Some(format!("This has changed since the last mail. Open since {since}.")),
         Reason::Reminder => Some(format!("A reminder: this is still open, since {since}.")),
         Reason::Recovered => Some(format!("It was open from {since} to {}.", time(now))),
     }
@@ -303,10 +267,7 @@ fn counts(incident: &Incident) -> Vec<(String, u64)> {
         .counts
         .iter()
         .map(|(name, number)| {
-            (
-                label(name).map_or_else(|| clean(name).replace('_', " "), str::to_owned),
-                *number,
-            )
+            (label(name).map_or_else(|| clean(name).replace('_', " "), str::to_owned), *number)
         })
         .collect()
 }
@@ -329,10 +290,7 @@ fn facts(incident: &Incident) -> Vec<(&'static str, String)> {
     fact("feed", incident.feed.as_ref().map(ToString::to_string));
     fact("group", incident.group.as_ref().map(ToString::to_string));
     fact("run", incident.run.map(|run| run.to_string()));
-    fact(
-        "request_id",
-        incident.request_id.as_ref().map(ToString::to_string),
-    );
+    fact("request_id", incident.request_id.as_ref().map(ToString::to_string));
     fact("trace_id", incident.trace_id.clone());
     facts
 }

@@ -61,12 +61,7 @@ pub(super) fn compose(letter: &Letter, settings: &Settings, now: DateTime<Utc>, 
         builder = builder.to(one);
     }
     if let Some(first) = letter.threads.first() {
-        let threads: Vec<&str> = letter
-            .threads
-            .iter()
-            .take(REFERENCES)
-            .map(String::as_str)
-            .collect();
+        let threads: Vec<&str> = letter.threads.iter().take(REFERENCES).map(String::as_str).collect();
         builder = builder.in_reply_to(first.clone()).references(threads.join(" "));
     }
     let parts = MultiPart::alternative()
@@ -89,11 +84,7 @@ fn raw(name: &'static str, value: &str) -> HeaderValue {
 /// The token in the letters that a Message-ID and a MIME boundary take, at most 40 of them. An empty one is
 /// replaced by a digest, so that two mails never share an id.
 fn safe(token: &str, subject: &str, now: DateTime<Utc>) -> String {
-    let token: String = token
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(40)
-        .collect();
+    let token: String = token.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
     if token.is_empty() {
         let seed = format!("{subject}\n{}", now.to_rfc3339());
         blake3::hash(seed.as_bytes()).to_hex().chars().take(32).collect()

@@ -18,9 +18,7 @@ pub(super) fn clean(text: &str) -> String {
 
 /// Whether a step is something to type.
 pub(super) fn is_command(step: &str) -> bool {
-    ["rosterd ", "journalctl ", "df "]
-        .iter()
-        .any(|start| step.starts_with(start))
+    ["rosterd ", "journalctl ", "df "].iter().any(|start| step.starts_with(start))
 }
 
 /// Replaces `{group}`, `{feed}`, `{run}`, `{request}` and `{trace}`. In a sentence a name stands in backticks,
@@ -42,19 +40,10 @@ pub(super) fn fill(template: &str, incident: &Incident) -> Option<String> {
 
 fn value(name: &str, incident: &Incident, command: bool) -> Option<String> {
     let (known, otherwise) = match name {
-        "group" => (
-            incident.group.as_ref().map(|group| group.as_str().to_owned()),
-            Some("the group"),
-        ),
-        "feed" => (
-            incident.feed.as_ref().map(|feed| feed.as_str().to_owned()),
-            Some("the feed"),
-        ),
+        "group" => (incident.group.as_ref().map(|group| group.as_str().to_owned()), Some("the group")),
+        "feed" => (incident.feed.as_ref().map(|feed| feed.as_str().to_owned()), Some("the feed")),
         "run" => return incident.run.map(|run| run.to_string()),
-        "request" => (
-            incident.request_id.as_ref().map(|id| id.as_str().to_owned()),
-            None,
-        ),
+        "request" => (incident.request_id.as_ref().map(|id| id.as_str().to_owned()), None),
         "trace" => (incident.trace_id.clone(), None),
         _ => return None,
     };
@@ -75,11 +64,7 @@ fn shell_word(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     };
-    if text.starts_with('-') {
-        format!("-- {word}")
-    } else {
-        word
-    }
+    if text.starts_with('-') { format!("-- {word}") } else { word }
 }
 
 /// At most `limit` characters, with dots where something was cut.
@@ -119,10 +104,7 @@ mod tests {
             ("{run}", "rosterd approve 41 '{run}'"),
         ];
         for (group, expected) in cases {
-            assert_eq!(
-                fill("rosterd approve {run} {group}", &incident(group)).unwrap(),
-                expected
-            );
+            assert_eq!(fill("rosterd approve {run} {group}", &incident(group)).unwrap(), expected);
         }
     }
 
@@ -132,22 +114,13 @@ mod tests {
         assert_eq!(fill("rosterd show {run}", &bare), None);
         assert_eq!(fill("rosterd sync {feed}", &bare), None);
         assert_eq!(fill("ask about {request}", &bare), None);
-        assert_eq!(
-            fill("look at {group} of {feed}", &bare).unwrap(),
-            "look at the group of the feed"
-        );
-        assert_eq!(
-            fill("look at {group} of {feed}", &incident("a b")).unwrap(),
-            "look at `a b` of `acme`"
-        );
+        assert_eq!(fill("look at {group} of {feed}", &bare).unwrap(), "look at the group of the feed");
+        assert_eq!(fill("look at {group} of {feed}", &incident("a b")).unwrap(), "look at `a b` of `acme`");
     }
 
     #[test]
     fn nothing_invisible_is_left_in_a_text() {
-        assert_eq!(
-            clean("a\r\nb\u{202e}c\u{200b}d\u{2028}e"),
-            "a  b\u{fffd}c\u{fffd}d e"
-        );
+        assert_eq!(clean("a\r\nb\u{202e}c\u{200b}d\u{2028}e"), "a  b\u{fffd}c\u{fffd}d e");
         assert_eq!(cut("abcdefgh", 6), "abc...");
         assert_eq!(cut("äbcdef", 6), "äbcdef");
     }

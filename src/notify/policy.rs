@@ -71,11 +71,7 @@ pub fn recovered(history: &History) -> Option<Reason> {
 /// For how long after it opened an incident is not mailed again while it stays the same: a carried record
 /// is reminded of from day 7 (`config.md`, `carry_forward_for`).
 fn quiet_for(kind: Kind) -> TimeDelta {
-    if kind == Kind::RowsCarried {
-        TimeDelta::days(7)
-    } else {
-        TimeDelta::zero()
-    }
+    if kind == Kind::RowsCarried { TimeDelta::days(7) } else { TimeDelta::zero() }
 }
 
 #[cfg(test)]
@@ -138,10 +134,7 @@ mod tests {
     fn a_carried_record_is_reminded_of_from_day_7() {
         let known = Some((Some(0), 0, None));
         assert_eq!(verdict(Kind::RowsCarried, "a", known, 6 * 24, DAY), None);
-        assert_eq!(
-            verdict(Kind::RowsCarried, "b", known, 1, DAY),
-            Some(Reason::Changed)
-        );
+        assert_eq!(verdict(Kind::RowsCarried, "b", known, 1, DAY), Some(Reason::Changed));
         let found = verdict(Kind::RowsCarried, "a", known, 7 * 24, DAY);
         assert_eq!(found, Some(Reason::Reminder));
     }
@@ -157,9 +150,6 @@ mod tests {
     fn what_only_counts_differently_waits_for_the_reminder() {
         let mut incident = Incident::new(Kind::Held, "a");
         incident.counts.push(("removed".into(), 13));
-        assert_eq!(
-            needs_mail(&incident, Some(&history(Some(0), 0, None)), at(1), DAY),
-            None
-        );
+        assert_eq!(needs_mail(&incident, Some(&history(Some(0), 0, None)), at(1), DAY), None);
     }
 }

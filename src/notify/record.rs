@@ -68,11 +68,7 @@ impl Record {
     /// The record of an open incident that is seen again.
     pub(crate) fn seen_again(&self, incident: &Incident, now: DateTime<Utc>) -> Self {
         let same = self.history().reason_digest == Some(incident.reason_digest());
-        Self {
-            body: body_of(incident),
-            changed: if same { self.changed } else { now },
-            ..self.clone()
-        }
+        Self { body: body_of(incident), changed: if same { self.changed } else { now }, ..self.clone() }
     }
 
     /// Notes that a mail with this Message-ID tells of it.

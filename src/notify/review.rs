@@ -57,10 +57,7 @@ pub fn review(
             continue;
         }
         let due = settings.remind_every().and_then(|_| recovered(&record.history()));
-        let over = Record {
-            resolved: Some(now),
-            ..record.clone()
-        };
+        let over = Record { resolved: Some(now), ..record.clone() };
         found.push((over, due, record.incident()));
     }
     mail(found, now, settings, ids)
@@ -98,10 +95,7 @@ fn mail(
         }
         mails.push(mail);
     }
-    Review {
-        records: found.into_iter().map(|(record, ..)| record).collect(),
-        mails,
-    }
+    Review { records: found.into_iter().map(|(record, ..)| record).collect(), mails }
 }
 
 /// Incidents of one key become one, in the order in which they first appear.

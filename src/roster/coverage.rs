@@ -49,11 +49,7 @@ impl Coverage {
     /// A picture of these members. A reference that comes twice is kept once, the later one.
     #[must_use]
     pub fn new(certainty: Certainty, members: impl IntoIterator<Item = Covered>) -> Self {
-        let mut coverage = Self {
-            certainty,
-            members: Vec::new(),
-            index: HashMap::new(),
-        };
+        let mut coverage = Self { certainty, members: Vec::new(), index: HashMap::new() };
         for member in members {
             coverage.put(member);
         }

@@ -20,11 +20,7 @@ impl Fingerprints {
     /// The fields in which two members differ.
     pub fn changed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Field> + 'a {
         let pairs = self.fields.iter().zip(&other.fields);
-        Field::ALL
-            .into_iter()
-            .zip(pairs)
-            .filter(|(_, (a, b))| a != b)
-            .map(|(field, _)| field)
+        Field::ALL.into_iter().zip(pairs).filter(|(_, (a, b))| a != b).map(|(field, _)| field)
     }
 }
 

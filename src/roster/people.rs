@@ -1,8 +1,8 @@
 //! What a complete read says: of each person at most one thing.
 
-use super::{Draft, Field, GroupRef, RecordRef, Records, Rule};
+use super::{Draft, Field, GroupRef, PlanId, RecordRef, Records, Rule};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
-use std::{hash::BuildHasher, sync::Arc};
+use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
 /// Where a row stands: the source, the data record in it (from 1, the header not counted) and the physical
 /// line (from 1).
@@ -110,8 +110,7 @@ impl People {
     /// The person with this reference.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Person> {
-        self.position(id)
-            .and_then(|index| self.people.get(index as usize))
+        self.position(id).and_then(|index| self.people.get(index as usize))
     }
 
     /// The person at this place of [`People::iter`].
@@ -135,9 +134,7 @@ impl People {
     /// The reference of a person of this read.
     #[must_use]
     pub fn id_of(&self, person: &Person) -> &str {
-        self.ids
-            .get(person.id_start..person.id_start + usize::from(person.id_len))
-            .unwrap_or("")
+        self.ids.get(person.id_start..person.id_start + usize::from(person.id_len)).unwrap_or("")
     }
 
     /// The member, when the person is eligible.
@@ -155,26 +152,19 @@ impl People {
     /// left out.
     #[must_use]
     pub fn problems_of(&self, id: &str) -> &[Problem] {
-        self.position(id)
-            .and_then(|index| self.problems.get(&index))
-            .map_or(&[], Vec::as_slice)
+        self.position(id).and_then(|index| self.problems.get(&index)).map_or(&[], Vec::as_slice)
     }
 
     /// The contradicting rows of a [`Standing::Duplicate`], with where each routes to.
     #[must_use]
     pub fn duplicate_rows(&self, id: &str) -> &[(RowAt, Route)] {
-        self.position(id)
-            .and_then(|index| self.duplicates.get(&index))
-            .map_or(&[], Vec::as_slice)
+        self.position(id).and_then(|index| self.duplicates.get(&index)).map_or(&[], Vec::as_slice)
     }
 
     /// Index of the group with this reference.
     #[must_use]
     pub fn group_index(&self, group: &GroupRef) -> Option<u32> {
-        self.groups
-            .iter()
-            .position(|each| each == group)
-            .and_then(|index| u32::try_from(index).ok())
+        self.groups.iter().position(|each| each == group).and_then(|index| u32::try_from(index).ok())
     }
 
     fn position(&self, id: &str) -> Option<u32> {
@@ -183,9 +173,7 @@ impl People {
     }
 
     fn id_at(&self, index: u32) -> &str {
-        self.people
-            .get(index as usize)
-            .map_or("", |person| self.id_of(person))
+        self.people.get(index as usize).map_or("", |person| self.id_of(person))
     }
 }
 
@@ -193,18 +181,25 @@ impl People {
 #[derive(Debug, Default)]
 pub struct PeopleBuilder {
     people: People,
+    plans: Option<BTreeSet<PlanId>>,
+    /// A plan that was looked up and is one of the organization's: most rows have the same.
+    last_plan: String,
 }
 
 impl PeopleBuilder {
     /// A builder that knows these groups from the start.
     #[must_use]
     pub fn new(groups: Vec<GroupRef>) -> Self {
-        Self {
-            people: People {
-                groups,
-                ..People::default()
-            },
-        }
+        let people = People { groups, ..People::default() };
+        Self { people, ..Self::default() }
+    }
+
+    /// Takes only these plans: the contract wants "a plan available to the organization". A row with another
+    /// one cannot be used.
+    #[must_use]
+    pub fn with_plans(mut self, plans: BTreeSet<PlanId>) -> Self {
+        self.plans = Some(plans);
+        self
     }
 
     /// The route to a group, which becomes known if it was not.
@@ -227,15 +222,36 @@ impl PeopleBuilder {
     }
 
     /// A valid, eligible member: the draft has no faults. `problems` are optional fields that were left out.
-    pub fn add_eligible(&mut self, at: RowAt, draft: &Draft, route: Route, problems: Vec<Problem>) {
+    pub fn add_eligible(&mut self, at: RowAt, draft: &Draft, route: Route, mut problems: Vec<Problem>) {
+        if !self.has_plan(draft.value(Field::PlanId)) {
+            problems.push(Problem {
+                field: Some(Field::PlanId),
+                column: Arc::from(Field::PlanId.name()),
+                what: Arc::from(
+                    "is not one of the organization's plans at Vitable; `GET /v1/plans` lists them",
+                ),
+                rule: None,
+            });
+            let digest = self.people.hasher.hash_one(draft);
+            let standing = Standing::Unusable { digest };
+            self.add(at, draft.value(Field::ReferenceId), standing, route, problems);
+            return;
+        }
         let record = self.people.records.push_checked(draft);
-        self.add(
-            at,
-            draft.value(Field::ReferenceId),
-            Standing::Eligible(record),
-            route,
-            problems,
-        );
+        self.add(at, draft.value(Field::ReferenceId), Standing::Eligible(record), route, problems);
+    }
+
+    fn has_plan(&mut self, plan: &str) -> bool {
+        let Some(plans) = &self.plans else { return true };
+        if self.last_plan == plan {
+            return true;
+        }
+        let known = plans.contains(plan);
+        if known {
+            self.last_plan.clear();
+            self.last_plan.push_str(plan);
+        }
+        known
     }
 
     /// A person whose row does not make a member.
@@ -266,13 +282,7 @@ impl PeopleBuilder {
         let id_start = people.ids.len();
         people.ids.push_str(id);
         let id_len = u16::try_from(id.len()).unwrap_or(u16::MAX);
-        people.people.push(Person {
-            id_start,
-            id_len,
-            standing,
-            route,
-            at,
-        });
+        people.people.push(Person { id_start, id_len, standing, route, at });
         if !problems.is_empty() {
             people.problems.insert(index, problems);
         }
@@ -325,11 +335,7 @@ impl PeopleBuilder {
             (Ended, Eligible(_) | Unusable { .. }) => Merged::Second,
             (Eligible(a), Eligible(b)) => {
                 let same = first.route == route && self.people.records.get(a) == self.people.records.get(b);
-                if same {
-                    Merged::First
-                } else {
-                    Merged::Contradiction
-                }
+                if same { Merged::First } else { Merged::Contradiction }
             }
             (Unusable { digest: a }, Unusable { digest: b }) if a == b && first.route == route => {
                 Merged::First

@@ -6,9 +6,16 @@ use super::{FIELD_COUNT, Field, Rule, rules};
 type Ends = [u16; FIELD_COUNT];
 
 /// The values of one row on their way to become a [`Record`]; reused from row to row.
-#[derive(Debug, Default)]
+#[derive(Default, Hash)]
 pub struct Draft {
     values: [String; FIELD_COUNT],
+}
+
+impl std::fmt::Debug for Draft {
+    /// The values are personal data: only the reference is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft").field("reference_id", &self.value(Field::ReferenceId)).finish_non_exhaustive()
+    }
 }
 
 impl Draft {
@@ -20,20 +27,14 @@ impl Draft {
     /// The room of one field, to write its normalised value into. Empty means absent.
     #[must_use]
     pub fn value_mut(&mut self, field: Field) -> &mut String {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "an enum of twelve indexes an array of twelve"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "an enum of twelve indexes an array of twelve")]
         &mut self.values[field.index()]
     }
 
     /// The value of one field; empty when absent.
     #[must_use]
     pub fn value(&self, field: Field) -> &str {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "an enum of twelve indexes an array of twelve"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "an enum of twelve indexes an array of twelve")]
         &self.values[field.index()]
     }
 
@@ -64,11 +65,7 @@ impl<'a> RecordRef<'a> {
     pub fn get(self, field: Field) -> &'a str {
         let index = field.index();
         let end = self.ends.get(index).copied().unwrap_or(0);
-        let start = index
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.text.get(usize::from(start)..usize::from(end)).unwrap_or("")
     }
 
@@ -93,10 +90,7 @@ impl<'a> RecordRef<'a> {
     /// A copy that stands alone.
     #[must_use]
     pub fn to_record(self) -> Record {
-        Record {
-            text: self.text.into(),
-            ends: *self.ends,
-        }
+        Record { text: self.text.into(), ends: *self.ends }
     }
 
     /// A copy in which one field has another value, which passed its rule before.
@@ -104,15 +98,11 @@ impl<'a> RecordRef<'a> {
     pub fn with(self, field: Field, value: &str) -> Record {
         let mut draft = Draft::default();
         for each in Field::ALL {
-            draft
-                .value_mut(each)
-                .push_str(if each == field { value } else { self.get(each) });
+            draft.value_mut(each).push_str(if each == field { value } else { self.get(each) });
         }
         let mut records = Records::default();
         records.push_checked(&draft);
-        records
-            .get(0)
-            .map_or_else(|| self.to_record(), RecordRef::to_record)
+        records.get(0).map_or_else(|| self.to_record(), RecordRef::to_record)
     }
 }
 
@@ -124,9 +114,7 @@ impl PartialEq for RecordRef<'_> {
 
 impl std::fmt::Debug for RecordRef<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record")
-            .field("reference_id", &self.reference_id())
-            .finish_non_exhaustive()
+        f.debug_struct("Record").field("reference_id", &self.reference_id()).finish_non_exhaustive()
     }
 }
 
@@ -141,10 +129,7 @@ impl Record {
     /// The view that every reader uses.
     #[must_use]
     pub fn view(&self) -> RecordRef<'_> {
-        RecordRef {
-            text: &self.text,
-            ends: &self.ends,
-        }
+        RecordRef { text: &self.text, ends: &self.ends }
     }
 }
 
@@ -178,11 +163,7 @@ impl Records {
     /// The fields that break a rule of the contract, with the rules.
     pub fn push(&mut self, draft: &Draft) -> Result<u32, Vec<(Field, Rule)>> {
         let faults: Vec<_> = draft.faults().collect();
-        if faults.is_empty() {
-            Ok(self.push_checked(draft))
-        } else {
-            Err(faults)
-        }
+        if faults.is_empty() { Ok(self.push_checked(draft)) } else { Err(faults) }
     }
 
     /// Adds a member that passed its rules before.
@@ -214,10 +195,7 @@ impl Records {
     pub fn get(&self, index: u32) -> Option<RecordRef<'_>> {
         let (start, ends) = self.entries.get(usize::try_from(index).ok()?)?;
         let end = start + usize::from(*ends.last()?);
-        Some(RecordRef {
-            text: self.text.0.get(*start..end)?,
-            ends,
-        })
+        Some(RecordRef { text: self.text.0.get(*start..end)?, ends })
     }
 
     /// Every member, in the order of pushing.
@@ -282,9 +260,6 @@ mod tests {
         bad.value_mut(Field::Phone).clear();
         bad.value_mut(Field::State).push('x');
         let faults = Records::default().push(&bad).unwrap_err();
-        assert_eq!(
-            faults,
-            [(Field::Phone, Rule::Missing), (Field::State, Rule::NotAState)]
-        );
+        assert_eq!(faults, [(Field::Phone, Rule::Missing), (Field::State, Rule::NotAState)]);
     }
 }

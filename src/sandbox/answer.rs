@@ -17,10 +17,7 @@ pub(super) struct Answered {
 impl Answered {
     /// A payload in `data`.
     pub(super) fn data(status: StatusCode, data: &Value) -> Self {
-        Self {
-            status,
-            body: json!({ "data": data }),
-        }
+        Self { status, body: json!({ "data": data }) }
     }
 }
 
@@ -36,11 +33,7 @@ pub(super) type Reply = Result<Answered, Refused>;
 
 impl Refused {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: Some(code),
-            message: message.into(),
-        }
+        Self { status, code: Some(code), message: message.into() }
     }
 
     /// 400: fields that break a rule.
@@ -117,19 +110,14 @@ pub(super) fn html(status: StatusCode) -> Response<Body> {
 pub(super) fn raw(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 /// The `Date` header says what our clock does, not the host's: tests and the demo play other days.
 pub(super) fn date(response: &mut Response<Body>, now: DateTime<Utc>, skew_seconds: i64) {
     let shown = TimeDelta::try_seconds(skew_seconds).and_then(|skew| now.checked_add_signed(skew));
-    let text = shown
-        .unwrap_or(now)
-        .format("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string();
+    let text = shown.unwrap_or(now).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     if let Ok(value) = HeaderValue::from_str(&text) {
         response.headers_mut().insert(header::DATE, value);
     }
@@ -139,10 +127,7 @@ fn add_extra_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.values_mut().for_each(add_extra_fields);
-            fields.insert(
-                "x_new_field".to_owned(),
-                json!({ "since": "later", "of": [1, null, "two"] }),
-            );
+            fields.insert("x_new_field".to_owned(), json!({ "since": "later", "of": [1, null, "two"] }));
         }
         Value::Array(items) => items.iter_mut().for_each(add_extra_fields),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

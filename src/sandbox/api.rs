@@ -146,11 +146,9 @@ impl Sandbox {
                 let group = state.group_at(&organization, id)?;
                 state.poll(group, request_id)
             }
-            (Call::WrongMethod, _) => Err(Refused::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "Method not allowed",
-            )),
+            (Call::WrongMethod, _) => {
+                Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"))
+            }
             (Call::Unknown | Call::CreateGroup | Call::PatchGroup(_) | Call::Submit(_), _) => {
                 Err(Refused::not_found("Resource"))
             }
@@ -180,11 +178,7 @@ fn status_of(status: u16) -> StatusCode {
 fn scripted_refusal(status: u16) -> Refused {
     let status = status_of(status);
     let reason = status.canonical_reason().unwrap_or("Error");
-    Refused {
-        status,
-        code: None,
-        message: format!("{reason} (asked for by a test)"),
-    }
+    Refused { status, code: None, message: format!("{reason} (asked for by a test)") }
 }
 
 fn add_headers(response: &mut Response<Body>, parts: &Parts, retry_after: Option<&str>) {

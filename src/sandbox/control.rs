@@ -83,12 +83,7 @@ async fn show_state(State(sandbox): State<Arc<Sandbox>>) -> Json<Shown> {
         groups.collect()
     };
     let (requests, calls, faults) = (sandbox.requests(), sandbox.calls(), sandbox.faults());
-    Json(Shown {
-        groups,
-        requests,
-        calls,
-        faults,
-    })
+    Json(Shown { groups, requests, calls, faults })
 }
 
 #[derive(Deserialize)]
@@ -110,17 +105,9 @@ async fn show_body(
     Path(request_id): Path<String>,
 ) -> Result<Response<Body>, StatusCode> {
     let submits = sandbox.submits();
-    let submit = submits
-        .into_iter()
-        .find(|submit| submit.request_id.as_ref() == Some(&request_id));
-    let body = submit
-        .and_then(|submit| submit.body)
-        .ok_or(StatusCode::NOT_FOUND)?;
-    Ok(super::answer::raw(
-        StatusCode::OK,
-        "application/json",
-        Body::from(body),
-    ))
+    let submit = submits.into_iter().find(|submit| submit.request_id.as_ref() == Some(&request_id));
+    let body = submit.and_then(|submit| submit.body).ok_or(StatusCode::NOT_FOUND)?;
+    Ok(super::answer::raw(StatusCode::OK, "application/json", Body::from(body)))
 }
 
 #[derive(Deserialize)]
@@ -134,10 +121,8 @@ struct BehindOurBack {
 }
 
 async fn second_writer(State(sandbox): State<Arc<Sandbox>>, Json(change): Json<BehindOurBack>) -> StatusCode {
-    let (add, remove): (Vec<&str>, Vec<&str>) = (
-        change.add.iter().map(String::as_str).collect(),
-        change.remove.iter().map(String::as_str).collect(),
-    );
+    let (add, remove): (Vec<&str>, Vec<&str>) =
+        (change.add.iter().map(String::as_str).collect(), change.remove.iter().map(String::as_str).collect());
     if sandbox.second_writer(&change.group, &add, &remove) {
         StatusCode::NO_CONTENT
     } else {

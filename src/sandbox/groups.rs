@@ -44,11 +44,7 @@ pub(super) struct Subscribed {
 
 impl Group {
     fn to_value(&self, faults: &Faults) -> Value {
-        let organization = if faults.wrong_organization {
-            "org_somebody_else"
-        } else {
-            &self.organization
-        };
+        let organization = if faults.wrong_organization { "org_somebody_else" } else { &self.organization };
         json!({
             "id": shown_group_id(&self.id, faults),
             "organization_id": organization,
@@ -62,11 +58,7 @@ impl Group {
 
 /// The id that answers about one group show.
 pub(super) fn shown_group_id<'a>(id: &'a str, faults: &Faults) -> &'a str {
-    if faults.wrong_group_id {
-        "grp_somebody_elses"
-    } else {
-        id
-    }
+    if faults.wrong_group_id { "grp_somebody_elses" } else { id }
 }
 
 /// The id of a group, the same each time a sandbox starts with the same seed.
@@ -77,10 +69,7 @@ pub(super) fn group_id(number: usize, reference: &str) -> String {
 /// One page of a list: `page` from 1, `limit` 20 and at most 100.
 fn page(items: &[Value], uri: &Uri, faults: &Faults) -> Reply {
     if faults.no_pagination {
-        return Ok(Answered {
-            status: StatusCode::OK,
-            body: json!({ "data": items }),
-        });
+        return Ok(Answered { status: StatusCode::OK, body: json!({ "data": items }) });
     }
     let number = |name: &str, default: u64| match parameter(uri, name) {
         None => Ok(default),
@@ -97,10 +86,7 @@ fn page(items: &[Value], uri: &Uri, faults: &Faults) -> Reply {
     let total = faults.lying_total.unwrap_or(items.len() as u64);
     let pagination =
         json!({ "page": page, "limit": limit, "total": total, "total_pages": total.div_ceil(limit) });
-    Ok(Answered {
-        status: StatusCode::OK,
-        body: json!({ "data": data, "pagination": pagination }),
-    })
+    Ok(Answered { status: StatusCode::OK, body: json!({ "data": data, "pagination": pagination }) })
 }
 
 /// A text of 1 to 255 characters in the body of a group call; `None` when it is left out or null.
@@ -110,29 +96,19 @@ fn text(body: &Value, field: &str) -> Result<Option<String>, Refused> {
         Some(Value::String(text)) if !text.trim().is_empty() && text.chars().count() <= 255 => {
             Ok(Some(text.clone()))
         }
-        Some(_) => Err(Refused::invalid(format!(
-            "{field}: must be a text of 1 to 255 characters"
-        ))),
+        Some(_) => Err(Refused::invalid(format!("{field}: must be a text of 1 to 255 characters"))),
     }
 }
 
 fn parsed(body: &[u8]) -> Result<Value, Refused> {
     let value: Value = serde_json::from_slice(body).map_err(|error| Refused::malformed(&error))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(Refused::invalid("the body must be an object".to_owned()))
-    }
+    if value.is_object() { Ok(value) } else { Err(Refused::invalid("the body must be an object".to_owned())) }
 }
 
 impl State {
     pub(super) fn list_plans(&self, uri: &Uri) -> Reply {
-        let plans: Vec<Value> = self
-            .seed
-            .plans
-            .iter()
-            .map(|(id, name)| json!({ "id": id, "name": name }))
-            .collect();
+        let plans: Vec<Value> =
+            self.seed.plans.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
         page(&plans, uri, &self.faults)
     }
 
@@ -143,12 +119,7 @@ impl State {
             .iter()
             .filter(|group| group.organization == organization)
             .filter(|group| wanted.as_ref().is_none_or(|wanted| group.reference == *wanted))
-            .map(|group| {
-                group.to_value(&Faults {
-                    wrong_group_id: false,
-                    ..self.faults.clone()
-                })
-            })
+            .map(|group| group.to_value(&Faults { wrong_group_id: false, ..self.faults.clone() }))
             .collect();
         page(&groups, uri, &self.faults)
     }
@@ -158,11 +129,7 @@ impl State {
         self.group_index
             .get(id)
             .copied()
-            .filter(|&at| {
-                self.groups
-                    .get(at)
-                    .is_some_and(|group| group.organization == organization)
-            })
+            .filter(|&at| self.groups.get(at).is_some_and(|group| group.organization == organization))
             .ok_or_else(|| Refused::not_found("Group"))
     }
 
@@ -185,9 +152,7 @@ impl State {
         let body = parsed(body)?;
         let (name, reference) = (text(&body, "name")?, text(&body, "external_reference_id")?);
         let (Some(name), Some(reference)) = (name, reference) else {
-            return Err(Refused::invalid(
-                "name, external_reference_id: both are required".to_owned(),
-            ));
+            return Err(Refused::invalid("name, external_reference_id: both are required".to_owned()));
         };
         self.refuse_taken(organization, &reference, None)?;
         let at = self.add_group(organization, &reference, &name, now);

@@ -52,9 +52,7 @@ impl Roster {
         let index = self.people.len();
         let mut found = Vec::new();
         let person = member.check(|path, reference, rule| {
-            found.push(format!(
-                "members[{index}].{path} (reference_id {reference:?}): {rule}"
-            ));
+            found.push(format!("members[{index}].{path} (reference_id {reference:?}): {rule}"));
         });
         for problem in found {
             self.complain(|| problem);
@@ -77,10 +75,7 @@ impl Roster {
             }
         }
         for (first, second) in duplicates {
-            let name = self
-                .people
-                .get(second)
-                .map(|person| person.get(REFERENCE).to_owned());
+            let name = self.people.get(second).map(|person| person.get(REFERENCE).to_owned());
             let name = name.unwrap_or_default();
             self.complain(|| {
                 format!("members[{second}].reference_id (reference_id {name:?}): is the same as that of members[{first}]")
@@ -110,12 +105,7 @@ impl Roster {
 /// The members are refused with 400 when the JSON is malformed, breaks off, or breaks a rule.
 pub(super) async fn receive(body: Body, keep_up_to: usize) -> (Received, Result<Vec<Person>, Refused>) {
     let (chunks, incoming) = mpsc::channel(16);
-    let parsing = tokio::task::spawn_blocking(move || {
-        parse(ChunkReader {
-            incoming,
-            current: Bytes::new(),
-        })
-    });
+    let parsing = tokio::task::spawn_blocking(move || parse(ChunkReader { incoming, current: Bytes::new() }));
     let mut digest = Sha256::new();
     let mut received = Received::default();
     let mut kept = Some(Vec::new());
@@ -139,11 +129,7 @@ pub(super) async fn receive(body: Body, keep_up_to: usize) -> (Received, Result<
     }
     drop(chunks);
     received.body = kept.map(Bytes::from);
-    received.sha256 = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    received.sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let people = match parsing.await {
         _ if broken => Err(Refused::invalid("the body broke off".to_owned())),
         Ok(people) => people,
@@ -177,9 +163,7 @@ impl Read for ChunkReader {
 fn parse(reader: ChunkReader) -> Result<Vec<Person>, Refused> {
     let mut roster = Roster::default();
     let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(256 << 10, reader));
-    let read = (&mut json)
-        .deserialize_map(Payload(&mut roster))
-        .and_then(|()| json.end());
+    let read = (&mut json).deserialize_map(Payload(&mut roster)).and_then(|()| json.end());
     match read {
         Ok(()) => roster.checked(),
         Err(error) => Err(Refused::malformed(&error)),

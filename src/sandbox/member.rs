@@ -48,10 +48,7 @@ impl Person {
             text.push_str(value);
             *end = u16::try_from(text.len()).unwrap_or(u16::MAX);
         }
-        Self {
-            text: text.into_boxed_str(),
-            ends,
-        }
+        Self { text: text.into_boxed_str(), ends }
     }
 
     /// Somebody whom the second writer adds.
@@ -80,9 +77,7 @@ impl Person {
             None => 0,
         };
         let end = self.ends.get(field).copied().unwrap_or_default();
-        self.text
-            .get(usize::from(start)..usize::from(end))
-            .unwrap_or_default()
+        self.text.get(usize::from(start)..usize::from(end)).unwrap_or_default()
     }
 
     /// The member as the API takes it, with `plan` for its plan.
@@ -90,11 +85,7 @@ impl Person {
         let (mut member, mut address) = (Map::new(), Map::new());
         for (field, name) in NAMES.into_iter().enumerate() {
             let value = if field == PLAN { plan } else { self.get(field) };
-            let part = if field < ADDRESS {
-                &mut member
-            } else {
-                &mut address
-            };
+            let part = if field < ADDRESS { &mut member } else { &mut address };
             if !value.is_empty() {
                 part.insert(name.to_owned(), value.into());
             }
@@ -274,19 +265,11 @@ impl WireMember {
         let person = Person::pack(&values);
         for (field, rule) in wrong {
             let name = NAMES.get(field).copied().unwrap_or_default();
-            let path = if field < ADDRESS {
-                name.to_owned()
-            } else {
-                format!("address.{name}")
-            };
+            let path = if field < ADDRESS { name.to_owned() } else { format!("address.{name}") };
             complain(&path, person.get(REFERENCE), rule);
         }
         if !has_address {
-            complain(
-                "address",
-                person.get(REFERENCE),
-                "must be an object with the postal address",
-            );
+            complain("address", person.get(REFERENCE), "must be an object with the postal address");
         }
         person
     }
@@ -311,16 +294,10 @@ fn read(field: usize, text: Text) -> Result<String, (String, &'static str)> {
 fn broken_rule(field: usize, text: &str) -> Option<&'static str> {
     let (holds, rule) = match NAMES.get(field).copied().unwrap_or_default() {
         "date_of_birth" => (date(text), "must be an ISO 8601 date such as 1990-05-15"),
-        "phone" => (
-            digits(text) && text.len() == 10,
-            "must be a 10-digit US phone number, digits only",
-        ),
+        "phone" => (digits(text) && text.len() == 10, "must be a 10-digit US phone number, digits only"),
         "email" => (email(text), "must be a valid email address"),
         "plan_id" => (plan(text), "must be a plan id such as pln_abc"),
-        "state" => (
-            US_STATES.contains(&text),
-            "must be a two-letter US state or territory code",
-        ),
+        "state" => (US_STATES.contains(&text), "must be a two-letter US state or territory code"),
         "zipcode" => (zipcode(text), "must be a ZIP code such as 15222 or 15222-1234"),
         _ => (text.chars().count() <= 255, "may have at most 255 characters"),
     };
@@ -333,22 +310,17 @@ fn digits(text: &str) -> bool {
 
 fn date(text: &str) -> bool {
     text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| {
-            if at == 4 || at == 7 {
-                byte == b'-'
-            } else {
-                byte.is_ascii_digit()
-            }
-        })
+        && text.bytes().enumerate().all(
+            |(at, byte)| {
+                if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() }
+            },
+        )
         && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
 }
 
 fn email(text: &str) -> bool {
     let mut halves = text.splitn(2, '@');
-    let (local, domain) = (
-        halves.next().unwrap_or_default(),
-        halves.next().unwrap_or_default(),
-    );
+    let (local, domain) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
     !local.is_empty()
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
         && !domain.contains('@')

@@ -59,9 +59,7 @@ impl Call {
 /// # Errors
 /// 401 without the key; 400 and 403 for the header, as the guide "Authentication" has it.
 pub(super) fn organization<'a>(headers: &HeaderMap, reached: &'a [String]) -> Result<&'a str, Refused> {
-    let key = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = key.and_then(|text| text.strip_prefix("Bearer "));
     if key != Some(API_KEY) {
         return Err(Refused::new(
@@ -83,9 +81,7 @@ pub(super) fn organization<'a>(headers: &HeaderMap, reached: &'a [String]) -> Re
     let wanted = header.to_str().unwrap_or_default();
     let well_formed = wanted.strip_prefix("org_").is_some_and(|rest| {
         !rest.is_empty()
-            && rest
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'=')
+            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'=')
     });
     if !well_formed {
         return Err(Refused::new(
@@ -94,17 +90,13 @@ pub(super) fn organization<'a>(headers: &HeaderMap, reached: &'a [String]) -> Re
             "X-Vitable-Organization is not an organization id",
         ));
     }
-    reached
-        .iter()
-        .find(|id| *id == wanted)
-        .map(String::as_str)
-        .ok_or_else(|| {
-            Refused::new(
-                StatusCode::FORBIDDEN,
-                "organization_access_denied",
-                "The key has no access to this organization",
-            )
-        })
+    reached.iter().find(|id| *id == wanted).map(String::as_str).ok_or_else(|| {
+        Refused::new(
+            StatusCode::FORBIDDEN,
+            "organization_access_denied",
+            "The key has no access to this organization",
+        )
+    })
 }
 
 /// 415 when a body is not said to be JSON.
@@ -112,10 +104,7 @@ pub(super) fn organization<'a>(headers: &HeaderMap, reached: &'a [String]) -> Re
 /// # Errors
 /// Then.
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Refused> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
         return Ok(());

@@ -51,19 +51,12 @@ impl Seed {
     #[must_use]
     pub fn demo() -> Self {
         let named = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-            pairs
-                .iter()
-                .map(|&(id, name)| (id.to_owned(), name.to_owned()))
-                .collect()
+            pairs.iter().map(|&(id, name)| (id.to_owned(), name.to_owned())).collect()
         };
         Self {
             organization: "org_sandbox".to_owned(),
             further_organizations: Vec::new(),
-            groups: named(&[
-                ("acme-east", "Acme East"),
-                ("acme-west", "Acme West"),
-                ("demo", "Demo"),
-            ]),
+            groups: named(&[("acme-east", "Acme East"), ("acme-west", "Acme West"), ("demo", "Demo")]),
             plans: named(&[("pln_gold", "Gold"), ("pln_silver", "Silver")]),
             covered_elsewhere: vec![CoveredElsewhere::Reference("covered-elsewhere".to_owned())],
             processing: Duration::from_millis(300),

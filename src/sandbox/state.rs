@@ -87,10 +87,7 @@ pub(super) fn id(prefix: &str, of: &[&[u8]]) -> String {
         hash.update(part);
     }
     let hash = hash.finalize();
-    format!(
-        "{prefix}{}",
-        URL_SAFE_NO_PAD.encode(hash.as_bytes().get(..16).unwrap_or_default())
-    )
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(hash.as_bytes().get(..16).unwrap_or_default()))
 }
 
 impl Sandbox {
@@ -120,10 +117,7 @@ impl Sandbox {
             let organization = state.seed.organization.clone();
             state.add_group(&organization, &reference, &name, now);
         }
-        Self {
-            state: Mutex::new(state),
-            clock,
-        }
+        Self { state: Mutex::new(state), clock }
     }
 
     /// The clock's time.
@@ -165,9 +159,7 @@ impl Sandbox {
         let state = self.lock();
         let members = state.group_named(group_ref).map(|group| &group.members);
         let shown = members.into_iter().flatten();
-        shown
-            .map(|(id, member)| (id.as_ref().to_owned(), member.person.to_value(&member.plan)))
-            .collect()
+        shown.map(|(id, member)| (id.as_ref().to_owned(), member.person.to_value(&member.plan))).collect()
     }
 
     /// The `grp_…` id of a group.
@@ -179,29 +171,20 @@ impl Sandbox {
     /// Every removal in a group, oldest first; somebody who was removed twice is there twice.
     #[must_use]
     pub fn removed(&self, group_ref: &str) -> Vec<RemovedInfo> {
-        self.lock()
-            .group_named(group_ref)
-            .map(|group| group.removed.clone())
-            .unwrap_or_default()
+        self.lock().group_named(group_ref).map(|group| group.removed.clone()).unwrap_or_default()
     }
 
     /// Every accepted request, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestInfo> {
         let state = self.lock();
-        state
-            .requests
-            .iter()
-            .map(|request| request.info(&state.groups))
-            .collect()
+        state.requests.iter().map(|request| request.info(&state.groups)).collect()
     }
 
     /// The most requests that were ever in flight in a group at a time.
     #[must_use]
     pub fn max_in_flight(&self, group_ref: &str) -> usize {
-        self.lock()
-            .group_named(group_ref)
-            .map_or(0, |group| group.max_in_flight)
+        self.lock().group_named(group_ref).map_or(0, |group| group.max_in_flight)
     }
 
     /// The calls that arrived, oldest first, at most the last 100,000.
@@ -213,12 +196,7 @@ impl Sandbox {
     /// The submits among the calls: with the length and SHA-256 of each body, and small bodies themselves.
     #[must_use]
     pub fn submits(&self) -> Vec<CallInfo> {
-        self.lock()
-            .calls
-            .iter()
-            .filter(|call| call.call == CallKind::Submit)
-            .cloned()
-            .collect()
+        self.lock().calls.iter().filter(|call| call.call == CallKind::Submit).cloned().collect()
     }
 
     /// Somebody else changes a group behind rosterd's back, at once and without a request: adds members that
@@ -242,10 +220,7 @@ impl State {
             self.calls.pop_front();
             self.first_call += 1;
         }
-        let length = parts
-            .headers
-            .get("content-length")
-            .and_then(|value| value.to_str().ok());
+        let length = parts.headers.get("content-length").and_then(|value| value.to_str().ok());
         self.calls.push_back(CallInfo {
             call,
             method: parts.method.to_string(),

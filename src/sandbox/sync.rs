@@ -76,27 +76,16 @@ impl Request {
         let outcome = self.outcome.as_ref();
         RequestInfo {
             request_id: self.id.clone(),
-            group: groups
-                .get(self.group)
-                .map(|group| group.reference.clone())
-                .unwrap_or_default(),
+            group: groups.get(self.group).map(|group| group.reference.clone()).unwrap_or_default(),
             accepted_at: self.accepted_at,
             completed_at: outcome.map(|outcome| outcome.completed_at),
             members: self.members,
             added: outcome.map_or(0, |outcome| outcome.added.len()),
             removed: outcome.map_or_else(Vec::new, |outcome| {
-                outcome
-                    .removed
-                    .iter()
-                    .map(|(reference, _)| reference.as_ref().to_owned())
-                    .collect()
+                outcome.removed.iter().map(|(reference, _)| reference.as_ref().to_owned()).collect()
             }),
             failed: outcome.map_or_else(Vec::new, |outcome| {
-                outcome
-                    .failures
-                    .iter()
-                    .map(|failure| failure.reference_id.clone())
-                    .collect()
+                outcome.failures.iter().map(|failure| failure.reference_id.clone()).collect()
             }),
         }
     }
@@ -105,23 +94,14 @@ impl Request {
     fn completed_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let processing = TimeDelta::from_std(self.processing).unwrap_or_default();
         let planned = self.accepted_at.checked_add_signed(processing).unwrap_or(now);
-        if self.late {
-            now.max(self.accepted_at)
-        } else {
-            planned.min(now).max(self.accepted_at)
-        }
+        if self.late { now.max(self.accepted_at) } else { planned.min(now).max(self.accepted_at) }
     }
 }
 
 /// Who a person is, for "one group at a time": the reference alone is matched within a group only.
 fn who(organization: &str, person: &Person) -> [u8; 16] {
     let mut hash = blake3::Hasher::new();
-    for part in [
-        organization,
-        person.get(REFERENCE),
-        person.get(LAST),
-        person.get(BIRTH),
-    ] {
+    for part in [organization, person.get(REFERENCE), person.get(LAST), person.get(BIRTH)] {
         hash.update(part.as_bytes()).update(&[0]);
     }
     let mut out = [0; 16];
@@ -157,10 +137,7 @@ impl State {
         let at = self.requests.len();
         let stamp = now.timestamp_nanos_opt().unwrap_or_default();
         let request_id = id("grpmsr_", &[&at.to_le_bytes(), &stamp.to_le_bytes()]);
-        let processing = self
-            .faults
-            .processing_ms
-            .map_or(self.seed.processing, Duration::from_millis);
+        let processing = self.faults.processing_ms.map_or(self.seed.processing, Duration::from_millis);
         if let Some(group) = self.groups.get_mut(group) {
             group.in_flight += 1;
             group.max_in_flight = group.max_in_flight.max(group.in_flight);
@@ -188,20 +165,13 @@ impl State {
 
     /// The answer to a poll.
     pub(super) fn poll(&self, group: usize, request_id: &str) -> Reply {
-        let request = self
-            .request_index
-            .get(request_id)
-            .and_then(|&at| self.requests.get(at));
+        let request = self.request_index.get(request_id).and_then(|&at| self.requests.get(at));
         let request = request.filter(|request| request.group == group);
         let request = request.ok_or_else(|| Refused::not_found("Group member sync request"))?;
         let faults = &self.faults;
         let completed_at = request.outcome.as_ref().map(|outcome| zulu(outcome.completed_at));
         let results = request.outcome.as_ref().map(|outcome| results(outcome, faults));
-        let shown_id = if faults.wrong_request_id {
-            "grpmsr_somebody_elses"
-        } else {
-            &request.id
-        };
+        let shown_id = if faults.wrong_request_id { "grpmsr_somebody_elses" } else { &request.id };
         let data = json!({
             "request_id": shown_id,
             "group_id": self.groups.get(group).map(|group| shown_group_id(&group.id, faults)),
@@ -243,10 +213,7 @@ impl State {
         };
         let payload = std::mem::take(&mut request.payload);
         let (request_id, group) = (request.id.clone(), request.group);
-        let mut outcome = Outcome {
-            completed_at: request.completed_at(now),
-            ..Outcome::default()
-        };
+        let mut outcome = Outcome { completed_at: request.completed_at(now), ..Outcome::default() };
         for person in payload {
             self.put(group, at, person, &mut outcome);
         }
@@ -274,10 +241,8 @@ impl State {
 
     /// One member of a payload: updated when subscribed, added when not.
     fn put(&mut self, group_at: usize, request: usize, person: Person, outcome: &mut Outcome) {
-        let subscribed = self
-            .groups
-            .get(group_at)
-            .is_some_and(|group| group.members.contains_key(person.get(REFERENCE)));
+        let subscribed =
+            self.groups.get(group_at).is_some_and(|group| group.members.contains_key(person.get(REFERENCE)));
         if subscribed {
             let failure = self.asked_failure(person.get(REFERENCE), "update");
             self.update(group_at, request, person, failure.is_none());
@@ -288,9 +253,7 @@ impl State {
             Ok(plan) => plan,
             Err(failure) => return outcome.failures.push(failure),
         };
-        outcome
-            .added
-            .extend(self.subscribe(group_at, request, person, plan));
+        outcome.added.extend(self.subscribe(group_at, request, person, plan));
     }
 
     /// The field values follow the payload; the subscription, and so its plan, is left alone.
@@ -317,17 +280,8 @@ impl State {
             self.accounts += 1;
             self.accounts
         });
-        self.subscribed
-            .insert(who(&group.organization, &person), group_at);
-        group.members.insert(
-            reference,
-            Subscribed {
-                person,
-                plan,
-                account,
-                seen: request,
-            },
-        );
+        self.subscribed.insert(who(&group.organization, &person), group_at);
+        group.members.insert(reference, Subscribed { person, plan, account, seen: request });
         Some(account)
     }
 
@@ -347,26 +301,16 @@ impl State {
         let plan = plan.ok_or_else(|| fail(format!("Plan {wanted} not found")))?;
         let elsewhere = self.seed.covered_elsewhere.iter().any(|covered| match covered {
             CoveredElsewhere::Reference(covered) => covered == reference,
-            CoveredElsewhere::Person {
-                first_name,
-                last_name,
-                date_of_birth,
-            } => {
+            CoveredElsewhere::Person { first_name, last_name, date_of_birth } => {
                 first_name.eq_ignore_ascii_case(person.get(FIRST))
                     && last_name.eq_ignore_ascii_case(person.get(LAST))
                     && date_of_birth == person.get(BIRTH)
             }
         });
-        let organization = self
-            .groups
-            .get(group_at)
-            .map(|group| group.organization.as_str())
-            .unwrap_or_default();
+        let organization =
+            self.groups.get(group_at).map(|group| group.organization.as_str()).unwrap_or_default();
         let in_another = self.seed.one_group_at_a_time
-            && self
-                .subscribed
-                .get(&who(organization, person))
-                .is_some_and(|&at| at != group_at);
+            && self.subscribed.get(&who(organization, person)).is_some_and(|&at| at != group_at);
         if elsewhere || in_another {
             return Err(fail("Member already has an active subscription!".to_owned()));
         }
@@ -385,9 +329,7 @@ impl State {
                 Some(failure) => outcome.failures.push(failure),
                 None => {
                     let account = self.end(group_at, &reference, Some(request_id), outcome.completed_at);
-                    outcome
-                        .removed
-                        .extend(account.map(|account| (reference, account)));
+                    outcome.removed.extend(account.map(|account| (reference, account)));
                 }
             }
         }
@@ -424,10 +366,7 @@ impl State {
             return add.is_empty();
         };
         for reference in add {
-            let known = self
-                .groups
-                .get(at)
-                .is_some_and(|group| group.members.contains_key(*reference));
+            let known = self.groups.get(at).is_some_and(|group| group.members.contains_key(*reference));
             if !known {
                 let person = Person::invented(reference, &plan);
                 self.subscribe(at, usize::MAX, person, Arc::clone(&plan));
@@ -440,11 +379,7 @@ impl State {
 /// `results`, as whole as the faults leave them.
 fn results(outcome: &Outcome, faults: &Faults) -> Value {
     let added = outcome.added.iter().copied().map(account_id).collect();
-    let removed = outcome
-        .removed
-        .iter()
-        .map(|(_, account)| account_id(*account))
-        .collect();
+    let removed = outcome.removed.iter().map(|(_, account)| account_id(*account)).collect();
     let mut failures = outcome.failures.clone();
     if faults.unknown_operation {
         for failure in &mut failures {

@@ -31,14 +31,9 @@ pub(super) async fn fetch(pick: &Pick, spool_dir: &Path, clock: &dyn Clock) -> R
     }
     let from = PathBuf::from(&path);
     let folder = spool_dir.to_owned();
-    let spool = tokio::task::spawn_blocking(move || copy(&from, &folder))
-        .await
-        .map_err(|_stopped| {
-            Failure::at(
-                Hop::Read,
-                format!("reading `{path}` was broken off; run the feed again"),
-            )
-        })??;
+    let spool = tokio::task::spawn_blocking(move || copy(&from, &folder)).await.map_err(|_stopped| {
+        Failure::at(Hop::Read, format!("reading `{path}` was broken off; run the feed again"))
+    })??;
     let after = look(&path)?;
     pick::arrived(spool, &path, path.clone(), &before, after.as_ref(), passed_over)
 }
@@ -71,13 +66,7 @@ fn choose(pattern: &Pattern) -> Result<(String, Look, Vec<String>), Failure> {
         entries.push(Entry {
             name,
             is_file: found.as_ref().is_some_and(Metadata::is_file),
-            look: found.as_ref().map_or(
-                Look {
-                    size: 0,
-                    modified: None,
-                },
-                seen,
-            ),
+            look: found.as_ref().map_or(Look { size: 0, modified: None }, seen),
         });
     }
     match pattern.newest(entries) {
@@ -103,10 +92,7 @@ fn look(path: &str) -> Result<Option<Look>, Failure> {
 }
 
 fn seen(found: &Metadata) -> Look {
-    Look {
-        size: found.len(),
-        modified: found.modified().ok().map(DateTime::<Utc>::from),
-    }
+    Look { size: found.len(), modified: found.modified().ok().map(DateTime::<Utc>::from) }
 }
 
 fn unlisted(folder: &str, error: &std::io::Error) -> Failure {
@@ -115,20 +101,14 @@ fn unlisted(folder: &str, error: &std::io::Error) -> Failure {
     } else {
         "let rosterd's user read it"
     };
-    Failure::at(
-        Hop::List,
-        format!("cannot list the folder `{folder}` ({error}); {remedy}"),
-    )
+    Failure::at(Hop::List, format!("cannot list the folder `{folder}` ({error}); {remedy}"))
 }
 
 fn copy(path: &Path, spool_dir: &Path) -> Result<Spool, Failure> {
     let failed = |error: std::io::Error| {
         Failure::at(
             Hop::Read,
-            format!(
-                "cannot read `{}` ({error}); let rosterd's user read it",
-                path.display()
-            ),
+            format!("cannot read `{}` ({error}); let rosterd's user read it", path.display()),
         )
     };
     let mut file = File::open(path).map_err(failed)?;
@@ -158,10 +138,7 @@ mod tests {
     }
 
     fn pick(path: &Path, settle: Duration) -> Pick {
-        Pick {
-            path: path.to_str().unwrap().to_owned(),
-            settle,
-        }
+        Pick { path: path.to_str().unwrap().to_owned(), settle }
     }
 
     #[tokio::test]
@@ -177,10 +154,7 @@ mod tests {
         assert!(arrived.path.ends_with("/roster-2.csv"));
         assert_eq!(arrived.size, 3);
         // The first test vector of FIPS 180-2.
-        assert_eq!(
-            arrived.sha256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(arrived.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(arrived.modified.unwrap().timestamp(), 1_700_000_006);
         assert_eq!(arrived.passed_over, ["roster-3.csv.part", "roster-4.csv"]);
         let header = super::super::decode::csv::read(
@@ -197,28 +171,16 @@ mod tests {
     async fn a_missing_file_waits_and_a_missing_folder_fails() {
         let home = tempfile::tempdir().unwrap();
         for name in ["a.csv", "*.csv"] {
-            let there = fetch(
-                &pick(&home.path().join(name), Duration::ZERO),
-                home.path(),
-                &SystemClock,
-            )
-            .await;
+            let there =
+                fetch(&pick(&home.path().join(name), Duration::ZERO), home.path(), &SystemClock).await;
             assert!(matches!(there, Err(Failure::NothingYet(_))), "{there:?}");
             let path = home.path().join("none").join(name);
             let gone = fetch(&pick(&path, Duration::ZERO), home.path(), &SystemClock).await;
-            assert!(
-                matches!(gone, Err(Failure::Failed { hop: Hop::List, .. })),
-                "{gone:?}"
-            );
+            assert!(matches!(gone, Err(Failure::Failed { hop: Hop::List, .. })), "{gone:?}");
         }
         put(&home.path().join("b.csv"), "x", 0);
         let path = home.path().join("b.csv");
-        let no_spool = fetch(
-            &pick(&path, Duration::ZERO),
-            &home.path().join("none"),
-            &SystemClock,
-        )
-        .await;
+        let no_spool = fetch(&pick(&path, Duration::ZERO), &home.path().join("none"), &SystemClock).await;
         assert!(matches!(no_spool, Err(Failure::Failed { hop: Hop::Spool, .. })));
     }
 
@@ -234,10 +196,7 @@ mod tests {
         let grow = async { put(&path, "id\n1\n", 59) };
         let (arrived, ()) = tokio::join!(fetch(&pick, home.path(), &clock), grow);
         let message = arrived.unwrap_err().to_string();
-        assert!(
-            message.contains("still being written: 3 bytes, then 5"),
-            "{message}"
-        );
+        assert!(message.contains("still being written: 3 bytes, then 5"), "{message}");
         // It stands still now: by two looks, since its time lies ahead of the clock, and by its age.
         assert_eq!(fetch(&pick, home.path(), &clock).await.unwrap().size, 5);
         clock.set(written + chrono::Duration::seconds(70));

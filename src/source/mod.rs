@@ -110,10 +110,7 @@ impl From<decode::Incomplete> for Failure {
 
 impl Failure {
     fn at(hop: Hop, message: impl Into<String>) -> Self {
-        Self::Failed {
-            hop,
-            message: message.into(),
-        }
+        Self::Failed { hop, message: message.into() }
     }
 }
 

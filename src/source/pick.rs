@@ -53,27 +53,20 @@ impl Pattern {
             ));
         }
         let glob = if name.contains(['*', '?', '[', '{']) {
-            let glob = GlobBuilder::new(name)
-                .literal_separator(true)
-                .build()
-                .map_err(|error| {
-                    Failure::at(
-                        Hop::List,
-                        format!(
-                            "the last part of the path `{path}` is no pattern ({}); correct it",
-                            error.kind()
-                        ),
-                    )
-                })?;
+            let glob = GlobBuilder::new(name).literal_separator(true).build().map_err(|error| {
+                Failure::at(
+                    Hop::List,
+                    format!(
+                        "the last part of the path `{path}` is no pattern ({}); correct it",
+                        error.kind()
+                    ),
+                )
+            })?;
             Some(glob.compile_matcher())
         } else {
             None
         };
-        Ok(Self {
-            folder: folder.to_owned(),
-            name: name.to_owned(),
-            glob,
-        })
+        Ok(Self { folder: folder.to_owned(), name: name.to_owned(), glob })
     }
 
     /// Whether the path names one file; then that one is read whatever it is called.
@@ -98,15 +91,12 @@ impl Pattern {
 
     /// The newest file that fits, by time and then by name, and the names that were passed over.
     pub(super) fn newest(&self, entries: Vec<Entry>) -> (Option<Entry>, Vec<String>) {
-        let (fit, unfit): (Vec<_>, Vec<_>) = entries
-            .into_iter()
-            .filter(|entry| self.concerns(&entry.name))
-            .partition(|entry| {
+        let (fit, unfit): (Vec<_>, Vec<_>) =
+            entries.into_iter().filter(|entry| self.concerns(&entry.name)).partition(|entry| {
                 entry.is_file && !entry.name.starts_with('.') && partial(&entry.name).is_none()
             });
-        let newest = fit
-            .into_iter()
-            .max_by(|a, b| (a.look.modified, &a.name).cmp(&(b.look.modified, &b.name)));
+        let newest =
+            fit.into_iter().max_by(|a, b| (a.look.modified, &a.name).cmp(&(b.look.modified, &b.name)));
         let mut passed_over: Vec<_> = unfit.into_iter().map(|entry| entry.name).collect();
         passed_over.sort_unstable();
         (newest, passed_over)
@@ -116,10 +106,7 @@ impl Pattern {
 /// The name without a partial upload's ending, if it has one; upper case counts too.
 fn partial(name: &str) -> Option<&str> {
     let lower = name.to_ascii_lowercase();
-    PARTIAL
-        .iter()
-        .find_map(|ending| lower.strip_suffix(ending))
-        .and_then(|stem| name.get(..stem.len()))
+    PARTIAL.iter().find_map(|ending| lower.strip_suffix(ending)).and_then(|stem| name.get(..stem.len()))
 }
 
 /// How long to wait before a second look; nothing when the file has stood still for `settle` already. A time
@@ -206,14 +193,7 @@ pub(super) fn arrived(
             before.size
         )));
     }
-    Ok(Arrived {
-        spool,
-        path,
-        size,
-        sha256,
-        modified: before.modified,
-        passed_over,
-    })
+    Ok(Arrived { spool, path, size, sha256, modified: before.modified, passed_over })
 }
 
 #[cfg(test)]
@@ -225,14 +205,7 @@ mod tests {
     }
 
     fn entry(name: &str, seconds: i64) -> Entry {
-        Entry {
-            name: name.into(),
-            is_file: true,
-            look: Look {
-                size: 1,
-                modified: Some(time(seconds)),
-            },
-        }
+        Entry { name: name.into(), is_file: true, look: Look { size: 1, modified: Some(time(seconds)) } }
     }
 
     #[test]
@@ -280,10 +253,7 @@ mod tests {
         let minute = Duration::from_secs(60);
         assert_eq!(wait(Duration::ZERO, Some(time(0)), time(0)), None);
         assert_eq!(wait(minute, Some(time(0)), time(60)), None);
-        assert_eq!(
-            wait(minute, Some(time(0)), time(20)),
-            Some(Duration::from_secs(40))
-        );
+        assert_eq!(wait(minute, Some(time(0)), time(20)), Some(Duration::from_secs(40)));
         // A clock that goes after the server's, and a server that tells no time.
         assert_eq!(wait(minute, Some(time(30)), time(0)), Some(minute));
         assert_eq!(wait(minute, None, time(0)), Some(minute));

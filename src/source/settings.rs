@@ -79,11 +79,7 @@ pub struct Csv {
 
 impl Default for Csv {
     fn default() -> Self {
-        Self {
-            delimiter: b',',
-            header_row: 1,
-            trailer: None,
-        }
+        Self { delimiter: b',', header_row: 1, trailer: None }
     }
 }
 

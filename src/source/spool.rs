@@ -28,11 +28,7 @@ impl Spool {
                 ),
             )
         })?;
-        Ok(Self {
-            file,
-            size: 0,
-            hash: Sha256::new(),
-        })
+        Ok(Self { file, size: 0, hash: Sha256::new() })
     }
 
     /// Writes the next bytes.

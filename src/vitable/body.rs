@@ -121,9 +121,7 @@ fn write_member(out: &mut impl Out, record: RecordRef<'_>) {
 
 /// Whether a JSON string must escape one of these bytes. A fold without a branch, so that it is vectorised.
 fn needs_escape(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, &byte| {
-        found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-    })
+    bytes.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
 /// Writes the inside of a JSON string, with the escapes that `serde_json` writes.
@@ -193,12 +191,7 @@ pub(super) struct RosterBody {
 impl RosterBody {
     /// A body of `length` bytes, as [`body_length`] counted them.
     pub(super) fn new(submission: Arc<Submission>, sending: Arc<Sending>, length: u64) -> Self {
-        Self {
-            submission,
-            sending,
-            cursor: Cursor::default(),
-            left: length,
-        }
+        Self { submission, sending, cursor: Cursor::default(), left: length }
     }
 
     fn chunk(&mut self) -> io::Result<Bytes> {
@@ -227,11 +220,7 @@ impl http_body::Body for RosterBody {
         }
         // The HTTP library polls the body once a connection stands, and writes the request's head no earlier
         // than it has the first chunk: what this call refuses never leaves, not by one byte.
-        let frame = this
-            .sending
-            .proceed()
-            .and_then(|()| this.chunk())
-            .map(Frame::data);
+        let frame = this.sending.proceed().and_then(|()| this.chunk()).map(Frame::data);
         Poll::Ready(Some(frame))
     }
 
@@ -286,10 +275,8 @@ mod tests {
 
     #[test]
     fn optional_fields_are_left_out_when_empty_and_the_order_is_the_guides() {
-        let bytes = written(&submission(&[
-            ["e-1", "Ada", "", ""],
-            ["e-2", r#"Bo "B" \ é"#, "b@x.example", "Apt 2"],
-        ]));
+        let bytes =
+            written(&submission(&[["e-1", "Ada", "", ""], ["e-2", r#"Bo "B" \ é"#, "b@x.example", "Apt 2"]]));
         let expected = concat!(
             r#"{"members":[{"reference_id":"e-1","first_name":"Ada","last_name":"Quill","#,
             r#""date_of_birth":"1990-05-15","phone":"5551234567","plan_id":"pln_a","#,
@@ -312,12 +299,7 @@ mod tests {
         let ids: Vec<String> = (0..2000).map(|n| format!("e-{n}")).collect();
         let people: Vec<_> = ids.iter().map(|id| [id.as_str(), "Ada", "", ""]).collect();
         let read: serde_json::Value = serde_json::from_slice(&written(&submission(&people))).unwrap();
-        let found: Vec<_> = read["members"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|m| &m["reference_id"])
-            .collect();
+        let found: Vec<_> = read["members"].as_array().unwrap().iter().map(|m| &m["reference_id"]).collect();
         assert_eq!(json!(ids), json!(found));
     }
 

@@ -73,9 +73,7 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("host", &self.settings.base_url.host_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("host", &self.settings.base_url.host_str()).finish_non_exhaustive()
     }
 }
 
@@ -183,11 +181,7 @@ impl Client {
         if answer.status == 401 && self.refresh_key(&headers) {
             answer = self.try_get(url, pace, self.headers()).await?;
         }
-        if answer.success() {
-            Ok(answer)
-        } else {
-            Err(ApiError::of(&answer, None))
-        }
+        if answer.success() { Ok(answer) } else { Err(ApiError::of(&answer, None)) }
     }
 
     async fn try_get(&self, url: &Url, pace: Pace, headers: HeaderMap) -> Result<Answer, ApiError> {
@@ -199,9 +193,7 @@ impl Client {
             let request = self.reads.get(url.clone()).headers(headers);
             self.read(request.send().await?, LARGEST_ANSWER, || {}).await
         };
-        exchange
-            .await
-            .map_err(|error| ApiError::connect(describe(error, self.settings.timeout)))
+        exchange.await.map_err(|error| ApiError::connect(describe(error, self.settings.timeout)))
     }
 
     /// The instant at which the next poll may leave.
@@ -226,9 +218,7 @@ impl Client {
         if let Some(theirs) = headers.get(DATE).and_then(http_date) {
             *lock(&self.skew) = Some(theirs - now);
         }
-        let html = headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let html = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let mut answer = Answer {
             status: response.status().as_u16(),
             retry_after: retry_after(headers, now),
@@ -258,10 +248,7 @@ impl Client {
 
 /// Vitable's own wish for the wait, capped, in place of ours.
 fn asked_wait(error: &ApiError, ours: Duration) -> Duration {
-    error
-        .retry_after
-        .filter(|wait| !wait.is_zero())
-        .map_or(ours, |wait| wait.min(LONGEST_WAIT))
+    error.retry_after.filter(|wait| !wait.is_zero()).map_or(ours, |wait| wait.min(LONGEST_WAIT))
 }
 
 /// How long an answer asks to wait: `retry-after-ms`, `Retry-After` in seconds or as a date, or
@@ -278,13 +265,7 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     if let Some(date) = headers.get(RETRY_AFTER).and_then(http_date) {
         return Some(until(date));
     }
-    let reset = headers
-        .get("x-ratelimit-reset")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let reset = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
     DateTime::from_timestamp(reset, 0).map(until)
 }
 
@@ -299,11 +280,7 @@ pub(super) fn describe(error: reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() {
         return format!("nothing happened for {} seconds", timeout.as_secs_f64());
     }
-    let phase = if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke"
-    };
+    let phase = if error.is_connect() { "no connection" } else { "the connection broke" };
     let mut cause: &dyn Error = &error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -345,11 +322,7 @@ fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, ClientError> {
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let pem = std::fs::read(path).map_err(|error| ClientError::CaFile(path.to_owned(), error))?;
     let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
-    if found.is_empty() {
-        Err(ClientError::CaFormat(path.to_owned()))
-    } else {
-        Ok(found)
-    }
+    if found.is_empty() { Err(ClientError::CaFormat(path.to_owned())) } else { Ok(found) }
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -386,9 +359,7 @@ mod tests {
 
     #[test]
     fn every_way_to_say_how_long_to_wait_is_understood() {
-        let now = DateTime::parse_from_rfc3339("2026-11-22T09:00:00Z")
-            .unwrap()
-            .to_utc();
+        let now = DateTime::parse_from_rfc3339("2026-11-22T09:00:00Z").unwrap().to_utc();
         let headers = |name: &'static str, value: &'static str| {
             HeaderMap::from_iter([(
                 reqwest::header::HeaderName::from_static(name),

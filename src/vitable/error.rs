@@ -94,14 +94,7 @@ impl ApiError {
     }
 
     pub(super) fn plain(kind: ApiErrorKind, status: Option<u16>, message: String) -> Self {
-        Self {
-            kind,
-            status,
-            code: None,
-            message,
-            trace_id: None,
-            retry_after: None,
-        }
+        Self { kind, status, code: None, message, trace_id: None, retry_after: None }
     }
 
     /// An answer that is no success. Its text is scrubbed of every value of `roster`, when one was sent.
@@ -109,10 +102,8 @@ impl ApiError {
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         let said = said.as_ref().map(Said::read).unwrap_or_default();
         let message = match said.message {
-            Some(text) => roster.map_or_else(
-                || scrub(text, std::iter::empty()),
-                |roster| super::scrub_for(text, roster),
-            ),
+            Some(text) => roster
+                .map_or_else(|| scrub(text, std::iter::empty()), |roster| super::scrub_for(text, roster)),
             None if (300..400).contains(&answer.status) => {
                 "a redirect, and redirects are never followed".to_owned()
             }
@@ -152,10 +143,7 @@ struct Said<'a> {
 impl<'a> Said<'a> {
     fn read(body: &'a Value) -> Self {
         let text = |value: &'a Value, key: &str| {
-            value
-                .get(key)
-                .and_then(Value::as_str)
-                .filter(|text| !text.trim().is_empty())
+            value.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
         };
         let inner = body.get("error").unwrap_or(&Value::Null);
         Self {
@@ -178,10 +166,7 @@ fn is_code(text: &str) -> bool {
 
 /// A trace id is one token.
 fn is_token(text: &str) -> bool {
-    text.len() <= 128
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte))
+    text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte))
 }
 
 fn kind_of(status: u16) -> ApiErrorKind {
@@ -197,14 +182,12 @@ fn kind_of(status: u16) -> ApiErrorKind {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, remedy) = match self.kind {
-            ApiErrorKind::Connect => (
-                "vitable cannot be reached",
-                "check the network, `vitable.base_url` and `vitable.proxy`",
-            ),
-            ApiErrorKind::Credential => (
-                "vitable refused the API key",
-                "check `vitable.api_key` and `vitable.organization`",
-            ),
+            ApiErrorKind::Connect => {
+                ("vitable cannot be reached", "check the network, `vitable.base_url` and `vitable.proxy`")
+            }
+            ApiErrorKind::Credential => {
+                ("vitable refused the API key", "check `vitable.api_key` and `vitable.organization`")
+            }
             ApiErrorKind::NotFound => (
                 "vitable does not know what was asked for",
                 "check that the key belongs to the organization that owns it",
@@ -214,10 +197,9 @@ impl fmt::Display for ApiError {
                 "vitable failed to answer",
                 "rosterd tries again later; when it lasts, tell Vitable's support",
             ),
-            ApiErrorKind::Unreadable => (
-                "vitable's answer cannot be used",
-                "check `vitable.base_url`, and tell Vitable's support",
-            ),
+            ApiErrorKind::Unreadable => {
+                ("vitable's answer cannot be used", "check `vitable.base_url`, and tell Vitable's support")
+            }
             ApiErrorKind::Refused => ("vitable refused the request", "correct what the message names"),
         };
         f.write_str(what)?;
@@ -242,13 +224,8 @@ mod tests {
     use super::*;
 
     fn error(status: u16, body: &str) -> ApiError {
-        let answer = Answer {
-            status,
-            retry_after: None,
-            body: body.as_bytes().to_vec(),
-            whole: true,
-            html: false,
-        };
+        let answer =
+            Answer { status, retry_after: None, body: body.as_bytes().to_vec(), whole: true, html: false };
         ApiError::of(&answer, None)
     }
 
@@ -262,17 +239,11 @@ mod tests {
             library.to_string(),
             "vitable refused the request (status 409, `taken`): In use (trace id `tr-1`); correct what the message names"
         );
-        let guide = error(
-            400,
-            r#"{"error":{"code":"organization_required","message":"Say which."}}"#,
-        );
+        let guide = error(400, r#"{"error":{"code":"organization_required","message":"Say which."}}"#);
         assert_eq!(guide.code.as_deref(), Some("organization_required"));
         assert_eq!(guide.message, "Say which.");
         assert_eq!(error(400, r#"{"error":"Bad Request"}"#).message, "Bad Request");
-        assert_eq!(
-            error(502, "<html>Bad gateway</html>").message,
-            "an HTML page of 24 bytes"
-        );
+        assert_eq!(error(502, "<html>Bad gateway</html>").message, "an HTML page of 24 bytes");
         assert_eq!(error(500, "").message, "an empty body");
         assert_eq!(error(500, "oops").message, "a body of 4 bytes that is not JSON");
         assert_eq!(

@@ -68,10 +68,8 @@ impl Groups {
     /// # Errors
     /// When there is none, when there are several, or when its ids cannot be read.
     pub fn find(&self, reference: &GroupRef) -> Result<FoundGroup, FindError> {
-        let mut same = self
-            .0
-            .iter()
-            .filter(|group| group.external_reference_id.as_deref() == Some(reference.as_str()));
+        let mut same =
+            self.0.iter().filter(|group| group.external_reference_id.as_deref() == Some(reference.as_str()));
         let Some(group) = same.next() else {
             return Err(FindError::NotFound(reference.clone()));
         };
@@ -79,10 +77,7 @@ impl Groups {
         if !others.is_empty() {
             return Err(FindError::Ambiguous {
                 reference: reference.clone(),
-                ids: std::iter::once(group)
-                    .chain(others)
-                    .map(|group| group.id.clone())
-                    .collect(),
+                ids: std::iter::once(group).chain(others).map(|group| group.id.clone()).collect(),
             });
         }
         found(group).map_err(FindError::Api)
@@ -143,10 +138,8 @@ impl Client {
     }
 
     async fn post_group(&self, name: &str, reference: &GroupRef) -> Result<FoundGroup, ApiError> {
-        let new = wire::NewGroup {
-            name: name.to_owned(),
-            external_reference_id: reference.as_str().to_owned(),
-        };
+        let new =
+            wire::NewGroup { name: name.to_owned(), external_reference_id: reference.as_str().to_owned() };
         let body = serde_json::to_vec(&new)
             .map_err(|error| ApiError::unreadable(None, format!("the group cannot be written: {error}")))?;
         let headers = self.headers();
@@ -159,9 +152,8 @@ impl Client {
             .timeout(self.settings.timeout)
             .body(body);
         let exchange = async { self.read(request.send().await?, 64 * 1024, || {}).await };
-        let answer = exchange
-            .await
-            .map_err(|error| ApiError::connect(describe(error, self.settings.timeout)))?;
+        let answer =
+            exchange.await.map_err(|error| ApiError::connect(describe(error, self.settings.timeout)))?;
         if answer.status == 401 {
             self.refresh_key(&headers);
         }
@@ -172,9 +164,7 @@ impl Client {
         let group: wire::Data<wire::Group> =
             serde_json::from_slice(&answer.body).map_err(|_| unreadable(answer.kind_of_body()))?;
         if group.data.external_reference_id.as_deref() != Some(reference.as_str()) {
-            return Err(unreadable(
-                "the group that was made has another external_reference_id".to_owned(),
-            ));
+            return Err(unreadable("the group that was made has another external_reference_id".to_owned()));
         }
         found(&group.data)
     }
@@ -202,9 +192,7 @@ impl Client {
         let mut items: Vec<T> = Vec::new();
         for asked in 1..=MOST_PAGES {
             let mut url = self.url(&["v1", name]);
-            url.query_pairs_mut()
-                .append_pair("page", &asked.to_string())
-                .append_pair("limit", PAGE);
+            url.query_pairs_mut().append_pair("page", &asked.to_string()).append_pair("limit", PAGE);
             let page: wire::Page<T> = self.get(&url, Pace::Free).await?;
             let came = page.data.len();
             items.extend(page.data);
@@ -214,10 +202,7 @@ impl Client {
                 return Ok(if asked == 1 { Ok(items) } else { Err(why) });
             };
             if at.page != asked {
-                return Ok(Err(format!(
-                    "page {asked} was asked for and page {} came",
-                    at.page
-                )));
+                return Ok(Err(format!("page {asked} was asked for and page {} came", at.page)));
             }
             if asked >= at.total_pages {
                 return Ok(whole(items, at.total, id));

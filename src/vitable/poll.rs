@@ -23,14 +23,7 @@ impl Client {
     /// # Errors
     /// When no readable answer came, or when the answer is about another request or group.
     pub async fn poll(&self, group: &GroupId, request: &RequestId) -> Result<Polled, ApiError> {
-        let url = self.url(&[
-            "v1",
-            "groups",
-            group.as_str(),
-            "members",
-            "sync",
-            request.as_str(),
-        ]);
+        let url = self.url(&["v1", "groups", group.as_str(), "members", "sync", request.as_str()]);
         let answer: wire::Data<wire::SyncRequest> = self.get(&url, Pace::Poll).await?;
         let answer = answer.data;
         if answer.request_id != request.as_str() {
@@ -61,11 +54,9 @@ fn read(answer: wire::SyncRequest) -> Polled {
         (None, Some(_)) => return not("has `results` without `completed_at`"),
         (Some(_), Some(results)) => results,
     };
-    let (Some(added), Some(removed), Some(failures)) = (
-        results.added_group_member_ids,
-        results.removed_group_member_ids,
-        results.failures,
-    ) else {
+    let (Some(added), Some(removed), Some(failures)) =
+        (results.added_group_member_ids, results.removed_group_member_ids, results.failures)
+    else {
         return not("has `results` without one of its three lists");
     };
     let failures: Option<Vec<Failure>> = failures.into_iter().map(failure).collect();

@@ -88,16 +88,9 @@ struct Draft {
 
 impl Draft {
     fn new(text: &str) -> Self {
-        let chars: Vec<char> = text
-            .chars()
-            .take(LOOKED_AT)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        Self {
-            gone: vec![false; chars.len()],
-            cut: text.chars().nth(KEPT).is_some(),
-            chars,
-        }
+        let chars: Vec<char> =
+            text.chars().take(LOOKED_AT).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        Self { gone: vec![false; chars.len()], cut: text.chars().nth(KEPT).is_some(), chars }
     }
 
     fn at(&self, index: usize) -> Option<char> {
@@ -105,9 +98,7 @@ impl Draft {
     }
 
     fn alphanumeric(&self, index: Option<usize>) -> bool {
-        index
-            .and_then(|index| self.at(index))
-            .is_some_and(char::is_alphanumeric)
+        index.and_then(|index| self.at(index)).is_some_and(char::is_alphanumeric)
     }
 
     /// Whether a word may begin or end before this character.
@@ -117,9 +108,7 @@ impl Draft {
 
     /// Every stretch from edge to edge that could be a value, folded.
     fn spans(&self, mut found: impl FnMut(String, usize, usize)) {
-        let edges: Vec<usize> = (0..=self.chars.len())
-            .filter(|&index| self.is_edge(index))
-            .collect();
+        let edges: Vec<usize> = (0..=self.chars.len()).filter(|&index| self.is_edge(index)).collect();
         for (nth, &start) in edges.iter().enumerate() {
             if start >= KEPT || self.at(start).is_none_or(char::is_whitespace) {
                 continue;
@@ -134,9 +123,7 @@ impl Draft {
     }
 
     fn says(&self, start: usize, end: usize, value: &str) -> bool {
-        self.chars
-            .get(start..end)
-            .is_some_and(|span| span.iter().copied().eq(value.chars()))
+        self.chars.get(start..end).is_some_and(|span| span.iter().copied().eq(value.chars()))
     }
 
     fn take_out(&mut self, start: usize, end: usize) {
@@ -184,12 +171,8 @@ impl Draft {
                 self.at(*index) == Some(close) && (close != '\'' || !self.alphanumeric(Some(index + 1)))
             };
             let end = (at + 1..self.chars.len()).find(closes);
-            let inside: String = self
-                .chars
-                .get(at + 1..end.unwrap_or(self.chars.len()))
-                .unwrap_or_default()
-                .iter()
-                .collect();
+            let inside: String =
+                self.chars.get(at + 1..end.unwrap_or(self.chars.len())).unwrap_or_default().iter().collect();
             let harmless = inside.is_empty() || is_id(&inside) || is_field(&inside);
             let after = end.map_or(self.chars.len(), |end| end + 1);
             if !(harmless && end.is_some()) {
@@ -237,12 +220,7 @@ impl Draft {
             digits += run;
             longest = longest.max(run);
             end = next + run;
-            let gap = self
-                .chars
-                .iter()
-                .skip(end)
-                .take_while(|c| "-./ ()".contains(**c))
-                .count();
+            let gap = self.chars.iter().skip(end).take_while(|c| "-./ ()".contains(**c)).count();
             if gap == 0 || gap > 2 {
                 return (end, digits, longest);
             }
@@ -256,9 +234,7 @@ fn is_token(c: char) -> bool {
 }
 
 fn is_id(word: &str) -> bool {
-    ID_PREFIXES
-        .iter()
-        .any(|prefix| word.len() > prefix.len() && word.starts_with(prefix))
+    ID_PREFIXES.iter().any(|prefix| word.len() > prefix.len() && word.starts_with(prefix))
         && word.chars().all(is_token)
 }
 
@@ -315,14 +291,8 @@ mod tests {
         for (text, expected) in [
             ("Plan pln_1234567 not found", "Plan pln_1234567 not found"),
             ("Plan \"plan_98765\" not found", "Plan \"plan_98765\" not found"),
-            (
-                "got \"Zed\" and 'Zed Zed' and `Zed` and “Zed”",
-                "got … and … and … and …",
-            ),
-            (
-                "the member's phone isn't 10 digits",
-                "the member's phone isn't 10 digits",
-            ),
+            ("got \"Zed\" and 'Zed Zed' and `Zed` and “Zed”", "got … and … and … and …"),
+            ("the member's phone isn't 10 digits", "the member's phone isn't 10 digits"),
             ("'members[3].phone' is invalid", "'members[3].phone' is invalid"),
             ("phone (555) 987-6543 or 555.987.6543", "phone (… or …"),
             ("+15559876543 at 15222-1234", "+…"),
@@ -341,11 +311,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_and_a_value_across_the_cut_does_not_show() {
-        let text = format!(
-            "{}12 Elm Street #5 and more{}",
-            "x ".repeat(247),
-            " y".repeat(400)
-        );
+        let text = format!("{}12 Elm Street #5 and more{}", "x ".repeat(247), " y".repeat(400));
         let found = scrubbed(&text);
         assert!(found.chars().count() <= KEPT);
         assert!(found.ends_with('…') && !found.contains("12"), "{found}");

@@ -79,11 +79,7 @@ enum Stage {
 
 impl Sending {
     fn new(on_sent: OnSent) -> Arc<Self> {
-        Arc::new(Self {
-            on_sent,
-            stage: Mutex::new(Stage::Waiting),
-            last: Mutex::new(Instant::now()),
-        })
+        Arc::new(Self { on_sent, stage: Mutex::new(Stage::Waiting), last: Mutex::new(Instant::now()) })
     }
 
     /// Asked by the body before each chunk.
@@ -99,9 +95,7 @@ impl Sending {
                 Ok(()) => *stage = Stage::Sent,
                 Err(why) => {
                     *stage = Stage::Forbidden(why);
-                    return Err(io::Error::other(
-                        "the submit was called off before its first byte",
-                    ));
+                    return Err(io::Error::other("the submit was called off before its first byte"));
                 }
             },
             Stage::Forbidden(_) | Stage::Abandoned => {
@@ -151,9 +145,7 @@ impl Client {
         let length = match body_length(submission) {
             Ok(length) => length,
             Err(error) => {
-                return Submitted::NotConnected {
-                    why: error.to_string(),
-                };
+                return Submitted::NotConnected { why: error.to_string() };
             }
         };
         let _permit = self.in_flight.acquire().await;
@@ -175,9 +167,9 @@ impl Client {
         match (stage, result) {
             (Stage::Forbidden(why), _) => Submitted::NotConnected { why },
             (Stage::Waiting | Stage::Abandoned, Err(why)) => Submitted::NotConnected { why },
-            (Stage::Waiting | Stage::Abandoned, Ok(_)) => Submitted::NotConnected {
-                why: "an answer came before anything was sent".to_owned(),
-            },
+            (Stage::Waiting | Stage::Abandoned, Ok(_)) => {
+                Submitted::NotConnected { why: "an answer came before anything was sent".to_owned() }
+            }
             (Stage::Sent, Err(why)) => Submitted::Unclear { why },
             (Stage::Sent, Ok(answer)) => {
                 if answer.status == 401 {
@@ -218,14 +210,9 @@ fn classify(answer: &Answer, group: &GroupId, submission: &Submission) -> Submit
     }
     let error = ApiError::of(answer, Some(submission));
     match answer.status {
-        429 => Submitted::Throttled {
-            retry_after: error.retry_after,
-            why: error.to_string(),
-        },
+        429 => Submitted::Throttled { retry_after: error.retry_after, why: error.to_string() },
         300..400 | 400 | 401 | 403 | 404 | 409 | 422 => Submitted::Refused(error),
-        _ => Submitted::Unclear {
-            why: error.to_string(),
-        },
+        _ => Submitted::Unclear { why: error.to_string() },
     }
 }
 
@@ -242,14 +229,10 @@ fn accepted(answer: &Answer, group: &GroupId) -> Result<Submitted, String> {
     let said = said.data;
     let request_id = RequestId::new(&said.request_id).map_err(|_| unreadable())?;
     if said.group_id.as_deref().is_some_and(|id| id != group.as_str()) {
-        return Err(format!(
-            "vitable answered for another group than `{group}`, which was asked for"
-        ));
+        return Err(format!("vitable answered for another group than `{group}`, which was asked for"));
     }
     Ok(Submitted::Accepted {
         request_id,
-        accepted_at: said
-            .accepted_at
-            .filter(|text| DateTime::parse_from_rfc3339(text).is_ok()),
+        accepted_at: said.accepted_at.filter(|text| DateTime::parse_from_rfc3339(text).is_ok()),
     })
 }

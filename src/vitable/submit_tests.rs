@@ -150,16 +150,12 @@ async fn the_first_byte_leaves_after_on_sent_and_the_body_is_what_write_body_sho
     let roster = submission(1000);
     let wait = std::sync::Mutex::new(wait);
     // The peer looks for bytes while `on_sent` waits for it to have looked.
-    let on_sent: OnSent = Arc::new(
-        move || match wait.lock().unwrap().recv_timeout(PATIENCE).unwrap() {
-            Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
-            other => Err(format!("bytes came early: {other:?}")),
-        },
-    );
+    let on_sent: OnSent = Arc::new(move || match wait.lock().unwrap().recv_timeout(PATIENCE).unwrap() {
+        Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
+        other => Err(format!("bytes came early: {other:?}")),
+    });
     let key = key();
-    let submitted = client("http", address, PATIENCE, &key)
-        .submit(&group(), &roster, on_sent)
-        .await;
+    let submitted = client("http", address, PATIENCE, &key).submit(&group(), &roster, on_sent).await;
     let accepted = Submitted::Accepted {
         request_id: RequestId::new("grpmsr_9").unwrap(),
         accepted_at: Some("2026-11-22T09:00:00Z".into()),
@@ -170,10 +166,7 @@ async fn the_first_byte_leaves_after_on_sent_and_the_body_is_what_write_body_sho
     write_body(&roster, &mut shown).unwrap();
     assert_eq!(body, shown);
     assert!(!head.contains("transfer-encoding"), "{head}");
-    assert!(
-        head.starts_with("post /v1/groups/grp_1/members/sync http/1.1\r\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("post /v1/groups/grp_1/members/sync http/1.1\r\n"), "{head}");
     for line in [
         "authorization: bearer vit_apk_one\r\n",
         "x-vitable-organization: org_1\r\n",
@@ -246,18 +239,11 @@ async fn each_status_has_its_meaning() {
         ("200 OK", "unclear"),
         ("202 Accepted", "unclear"),
     ] {
-        let (submitted, calls) = submit_to(answer(
-            status,
-            "Location: http://127.0.0.1:9/\r\nRetry-After: 7\r\n",
-            said,
-        ))
-        .await;
+        let (submitted, calls) =
+            submit_to(answer(status, "Location: http://127.0.0.1:9/\r\nRetry-After: 7\r\n", said)).await;
         let found = match &submitted {
             Submitted::Refused(error) => {
-                assert_eq!(
-                    error.status,
-                    status.split(' ').next().and_then(|code| code.parse().ok())
-                );
+                assert_eq!(error.status, status.split(' ').next().and_then(|code| code.parse().ok()));
                 "refused"
             }
             Submitted::Throttled { retry_after, .. } => {
@@ -282,20 +268,11 @@ async fn an_answer_without_a_readable_request_id_for_this_group_is_unclear() {
         r#"{"data":{"request_id":"grpmsr_9","group_id":"grp_2"}}"#,
     ] {
         let (submitted, _) = submit_to(answer("202 Accepted", "", body)).await;
-        assert!(
-            matches!(submitted, Submitted::Unclear { .. }),
-            "{body}: {submitted:?}"
-        );
+        assert!(matches!(submitted, Submitted::Unclear { .. }), "{body}: {submitted:?}");
     }
-    for body in [
-        r#"{"data":{"request_id":"grpmsr_9","accepted_at":"soon"}}"#,
-        ACCEPTED,
-    ] {
+    for body in [r#"{"data":{"request_id":"grpmsr_9","accepted_at":"soon"}}"#, ACCEPTED] {
         let (submitted, _) = submit_to(answer("200 OK", "", body)).await;
-        assert!(
-            matches!(submitted, Submitted::Accepted { .. }),
-            "{body}: {submitted:?}"
-        );
+        assert!(matches!(submitted, Submitted::Accepted { .. }), "{body}: {submitted:?}");
     }
 }
 
@@ -340,14 +317,9 @@ async fn without_progress_it_ends_unclear_and_the_rest_of_the_body_stays_here() 
     assert_eq!(submitted, Submitted::Unclear { why });
     released.send(()).unwrap();
     // Not in this thread: the connection's task must run to see that nobody waits any more.
-    let (all, end) = tokio::task::spawn_blocking(|| peer.join().unwrap())
-        .await
-        .unwrap();
+    let (all, end) = tokio::task::spawn_blocking(|| peer.join().unwrap()).await.unwrap();
     // The connection was closed; the peer did not just run out of patience.
-    assert!(
-        !matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)),
-        "{end:?}"
-    );
+    assert!(!matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "{end:?}");
     let head = String::from_utf8_lossy(&all[..400]).to_lowercase();
     assert!(all.len() < content_length(&head), "{} of {head}", all.len());
 }
@@ -394,9 +366,8 @@ async fn a_slow_peer_that_goes_on_reading_is_waited_for_beyond_the_time_out() {
     let key = key();
     let (_, on_sent) = counted();
     let begun = tokio::time::Instant::now();
-    let submitted = client("http", address, timeout, &key)
-        .submit(&group(), &submission(110_000), on_sent)
-        .await;
+    let submitted =
+        client("http", address, timeout, &key).submit(&group(), &submission(110_000), on_sent).await;
     assert!(matches!(submitted, Submitted::Accepted { .. }), "{submitted:?}");
     assert!(begun.elapsed() > timeout);
     peer.join().unwrap();

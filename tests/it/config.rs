@@ -67,10 +67,7 @@ fn no_literal_secret_is_shown() {
 fn no_literal_secret_is_shown_beside_any_other_mistake() {
     let whole = fs::read_to_string("tests/config/good/whole.yaml")
         .unwrap()
-        .replace(
-            "api_key: { credential: vitable_api_key }",
-            "api_key: hunter2-literal",
-        )
+        .replace("api_key: { credential: vitable_api_key }", "api_key: hunter2-literal")
         .replace("password: { env: ACME_PASSWORD }", "password: [hunter2-literal]")
         .replace("state_key: { file: state.key }", "state_key: \"hunter2-literal\"");
     assert_eq!(whole.matches("hunter2").count(), 3);
@@ -81,18 +78,11 @@ fn no_literal_secret_is_shown_beside_any_other_mistake() {
         for breakage in ["}", " [", "\"", "x", "\t", "- "] {
             let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
             let line = lines.get_mut(broken).unwrap();
-            *line = if breakage == "- " {
-                format!("{breakage}{line}")
-            } else {
-                format!("{line}{breakage}")
-            };
+            *line = if breakage == "- " { format!("{breakage}{line}") } else { format!("{line}{breakage}") };
             write(&path, &lines.join("\n"));
             let problems = read(&path).unwrap_err();
             for text in [problems.to_string(), format!("{problems:?}")] {
-                assert!(
-                    !text.contains("hunter2"),
-                    "line {broken} with {breakage:?}: {text}"
-                );
+                assert!(!text.contains("hunter2"), "line {broken} with {breakage:?}: {text}");
             }
         }
     }
@@ -129,10 +119,7 @@ fn no_literal_secret_is_shown_by_the_parser() {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a file of a test's own folder may be half written by a crash"
-)]
+#[expect(clippy::disallowed_methods, reason = "a file of a test's own folder may be half written by a crash")]
 fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
@@ -155,26 +142,11 @@ fn the_whole_vitable_section_is_read() {
     assert_eq!(vitable.timeout, Duration::from_secs(30));
     assert_eq!((vitable.max_in_flight, vitable.max_members_per_sync), (4, 100));
     assert_eq!(vitable.poll.give_up_after, Duration::from_secs(7200));
-    assert_eq!(
-        vitable.proxy.as_ref().unwrap().as_str(),
-        "http://proxy.partner.example:3128/"
-    );
-    assert_eq!(
-        vitable.ca_file.as_deref(),
-        Some(Path::new("tests/config/good/corporate-ca.pem"))
-    );
+    assert_eq!(vitable.proxy.as_ref().unwrap().as_str(), "http://proxy.partner.example:3128/");
+    assert_eq!(vitable.ca_file.as_deref(), Some(Path::new("tests/config/good/corporate-ca.pem")));
     assert_eq!(settings.state_dir, Path::new("tests/config/good/state"));
-    assert_eq!(
-        settings.state_key,
-        Some(Secret::File("tests/config/good/state.key".into()))
-    );
-    let notify::Settings::Folder {
-        folder,
-        to,
-        remind_every,
-        ..
-    } = &settings.alerts
-    else {
+    assert_eq!(settings.state_key, Some(Secret::File("tests/config/good/state.key".into())));
+    let notify::Settings::Folder { folder, to, remind_every, .. } = &settings.alerts else {
         panic!("a folder");
     };
     assert_eq!(folder, Path::new("tests/config/good/mail"));
@@ -185,22 +157,15 @@ fn the_whole_vitable_section_is_read() {
 #[test]
 fn sources_and_mappings_are_built_for_each_feed() {
     let settings = read(Path::new("tests/config/good/whole.yaml")).unwrap();
-    let [acme, globex] = settings.feeds.as_slice() else {
-        panic!("two feeds")
-    };
+    let [acme, globex] = settings.feeds.as_slice() else { panic!("two feeds") };
     let source = acme.sources.first().unwrap();
-    let Place::Sftp(sftp) = &source.place else {
-        panic!("an SFTP server")
-    };
+    let Place::Sftp(sftp) = &source.place else { panic!("an SFTP server") };
     assert_eq!((sftp.host.as_str(), sftp.port), ("sftp.acme.example", 2222));
     assert_eq!(sftp.password, Some(Secret::Env("ACME_PASSWORD".to_owned())));
     assert!(matches!(&sftp.host_key, HostKey::Fingerprint(text) if text.starts_with("SHA256:")));
     assert_eq!(source.pick.path, "/outbound/roster-*.csv");
     assert_eq!(source.pick.settle, Duration::from_secs(120));
-    assert_eq!(
-        (source.csv.delimiter, source.csv.header_row, source.min_rows),
-        (b'\t', 3, 10)
-    );
+    assert_eq!((source.csv.delimiter, source.csv.header_row, source.min_rows), (b'\t', 3, 10));
     assert_eq!(source.csv.trailer.as_ref().unwrap().count_column, Some(2));
 
     let take = |field| &source.mapping.fields.get(&field).unwrap().take;
@@ -208,73 +173,35 @@ fn sources_and_mappings_are_built_for_each_feed() {
     assert_eq!(*take(Field::ReferenceId), Take::Column("010".to_owned()));
     assert_eq!(*take(Field::FirstName), Take::Column("yes".to_owned()));
     assert_eq!(*take(Field::LastName), Take::Column("2024".to_owned()));
-    assert_eq!(
-        *take(Field::PlanId),
-        Take::Value("pln_xYz".to_owned()),
-        "the source's own field"
-    );
-    assert_eq!(
-        source.mapping.eligibility.timezone,
-        chrono_tz::America::Chicago,
-        "the feed's"
-    );
+    assert_eq!(*take(Field::PlanId), Take::Value("pln_xYz".to_owned()), "the source's own field");
+    assert_eq!(source.mapping.eligibility.timezone, chrono_tz::America::Chicago, "the feed's");
     let birth = source.mapping.fields.get(&Field::DateOfBirth).unwrap();
     let pivots: Vec<Option<i32>> = birth.formats.iter().map(|format| format.pivot).collect();
     assert_eq!(pivots, [Some(2010), None]);
 
     let own = globex.sources.first().unwrap();
-    assert_eq!(
-        own.pick.path, "tests/config/good/feeds.d/globex.csv",
-        "relative to the included file"
-    );
+    assert_eq!(own.pick.path, "tests/config/good/feeds.d/globex.csv", "relative to the included file");
     assert_eq!(own.pick.settle, Duration::ZERO);
-    assert_eq!(
-        own.mapping.eligibility.timezone,
-        chrono_tz::America::New_York,
-        "the default"
-    );
-    let plan = own
-        .mapping
-        .fields
-        .get(&Field::PlanId)
-        .unwrap()
-        .values
-        .as_ref()
-        .unwrap();
+    assert_eq!(own.mapping.eligibility.timezone, chrono_tz::America::New_York, "the default");
+    let plan = own.mapping.fields.get(&Field::PlanId).unwrap().values.as_ref().unwrap();
     assert_eq!(plan.map.get("1").map(String::as_str), Some("plan_dEf"));
     let acme_again = globex.sources.get(1).unwrap();
-    assert_eq!(
-        acme_again.mapping.eligibility.timezone,
-        chrono_tz::America::New_York
-    );
+    assert_eq!(acme_again.mapping.eligibility.timezone, chrono_tz::America::New_York);
 }
 
 #[test]
 fn a_guard_has_the_rest_from_the_defaults_and_the_program() {
     let settings = read(Path::new("tests/config/good/whole.yaml")).unwrap();
-    let [acme, globex] = settings.feeds.as_slice() else {
-        panic!("two feeds")
-    };
+    let [acme, globex] = settings.feeds.as_slice() else { panic!("two feeds") };
     assert_eq!(acme.guard.absent, Limit { share: 0, people: 7 });
     assert_eq!(acme.guard.ended, Limit { share: 30, people: 0 });
     assert_eq!(acme.guard.fewer_rows, Limit { share: 20, people: 9 });
     assert_eq!(acme.guard.added, Limit { share: 0, people: 4 });
     assert_eq!(acme.guard.moved, Guard::default().moved);
-    assert_eq!(
-        (acme.guard.min_members, acme.guard.first_sync),
-        (2, FirstSync::Submit)
-    );
-    assert_eq!(
-        acme.submit,
-        Submit::WhenChanged {
-            resync_after: Duration::from_secs(3 * 24 * 3600)
-        }
-    );
+    assert_eq!((acme.guard.min_members, acme.guard.first_sync), (2, FirstSync::Submit));
+    assert_eq!(acme.submit, Submit::WhenChanged { resync_after: Duration::from_secs(3 * 24 * 3600) });
     assert!(matches!(&acme.grouping.rule, GroupRule::Map { by, map } if by == "Division" && map.len() == 2));
-    assert_eq!(
-        (acme.grouping.unmatched, acme.grouping.create_missing),
-        (Unmatched::Omit, true)
-    );
+    assert_eq!((acme.grouping.unmatched, acme.grouping.create_missing), (Unmatched::Omit, true));
 
     assert_eq!(globex.guard.absent, Limit { share: 5, people: 0 });
     assert_eq!(globex.guard.approval_expires, Duration::from_secs(24 * 3600));
@@ -300,32 +227,21 @@ fn secrets_are_tried_when_they_shall_be() {
     assert_eq!(problems.len(), 1);
     let problem = problems.iter().next().unwrap();
     assert_eq!((problem.line, problem.path.as_str()), (3, "vitable.api_key"));
-    assert!(
-        problem.message.contains("cannot read the secret file"),
-        "{problem}"
-    );
+    assert!(problem.message.contains("cannot read the secret file"), "{problem}");
 
     write(&folder.path().join("key"), "hunter2\n");
     let environment = |name: &str| (name == "STATE_DIRECTORY").then(|| "/srv/state:/srv/other".to_owned());
     let settings = load(&path, &environment, Secrets::Check).unwrap();
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
     assert!(!format!("{settings:?}").contains("hunter2"));
-    assert_eq!(
-        load(&path, &nothing, Secrets::Check).unwrap().state_dir,
-        Path::new("/var/lib/rosterd")
-    );
+    assert_eq!(load(&path, &nothing, Secrets::Check).unwrap().state_dir, Path::new("/var/lib/rosterd"));
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_one_problem() {
     let problems = read(Path::new("tests/config/none.yaml")).unwrap_err();
     assert_eq!(problems.len(), 1);
-    assert!(
-        problems
-            .to_string()
-            .starts_with("tests/config/none.yaml: cannot read the file"),
-        "{problems}"
-    );
+    assert!(problems.to_string().starts_with("tests/config/none.yaml: cannot read the file"), "{problems}");
 }
 
 #[test]
@@ -335,12 +251,7 @@ fn the_schema_knows_every_key_and_what_is_not_supported_yet() {
     assert_eq!(at("/additionalProperties"), &Value::Bool(false));
     assert_eq!(at("/properties/vitable/required").as_array().unwrap().len(), 2);
     let source = "/properties/sources/additionalProperties/properties";
-    assert!(
-        at(&format!("{source}/http/description"))
-            .as_str()
-            .unwrap()
-            .starts_with("not supported yet")
-    );
+    assert!(at(&format!("{source}/http/description")).as_str().unwrap().starts_with("not supported yet"));
     let fields = at("/properties/mappings/additionalProperties/properties/fields/properties");
     let named: Vec<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(named.len(), Field::ALL.len());

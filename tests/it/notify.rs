@@ -24,11 +24,7 @@ fn every_kind_as_the_person_who_gets_it_reads_it() {
     assert_eq!(kinds, Kind::ALL);
     let mails: Vec<Mail> = examples
         .iter()
-        .flat_map(|example| {
-            Desk::default()
-                .review(std::slice::from_ref(example), 0, &settings())
-                .mails
-        })
+        .flat_map(|example| Desk::default().review(std::slice::from_ref(example), 0, &settings()).mails)
         .collect();
     let read = read(&mails);
     for (example, mail) in examples.iter().zip(&read) {
@@ -38,24 +34,15 @@ fn every_kind_as_the_person_who_gets_it_reads_it() {
             insta::assert_snapshot!(format!("html_{name}"), mail.html());
         }
         let first = mail.text().lines().next().unwrap();
-        assert!(
-            mail.html().contains("<p style") && !first.starts_with("rosterd "),
-            "{name}"
-        );
+        assert!(mail.html().contains("<p style") && !first.starts_with("rosterd "), "{name}");
     }
 }
 
 #[test]
 fn an_incident_is_one_thread_from_its_beginning_to_its_end() {
     let mut desk = Desk::default();
-    let first = incident(
-        Kind::Held,
-        "12 members are absent, and 6 may be without a person.",
-    );
-    let other = incident(
-        Kind::Held,
-        "14 members are absent, and 6 may be without a person.",
-    );
+    let first = incident(Kind::Held, "12 members are absent, and 6 may be without a person.");
+    let other = incident(Kind::Held, "14 members are absent, and 6 may be without a person.");
     for (current, hour, mails) in [
         (vec![first.clone()], 0, 1),
         (vec![first], 5, 1),
@@ -107,10 +94,7 @@ fn two_hundred_failing_runs_in_two_days_are_three_mails_and_one_recovery() {
     desk.review(&[], 49, &settings());
     desk.review(&[], 50, &settings());
     assert_eq!(desk.mails.len(), 4);
-    assert_eq!(
-        desk.mails[3].subject,
-        "[rosterd] acme: recovered, source read again"
-    );
+    assert_eq!(desk.mails[3].subject, "[rosterd] acme: recovered, source read again");
 }
 
 #[test]
@@ -154,17 +138,11 @@ fn two_incidents_of_one_key_are_one_and_an_unseen_step_stays_open() {
     let two = incident(Kind::SourceFailed, "`b` does not answer.");
     let review = desk.review(&[one, two], 0, &settings());
     assert_eq!(review.records.len(), 1);
-    assert_eq!(
-        review.records[0].incident().unwrap().reason,
-        "`a` does not answer. `b` does not answer."
-    );
+    assert_eq!(review.records[0].incident().unwrap().reason, "`a` does not answer. `b` does not answer.");
     let other_feed = |record: &Record| {
-        record.incident().is_some_and(|incident| {
-            incident
-                .feed
-                .as_ref()
-                .is_some_and(|feed| feed.as_str() == "globex")
-        })
+        record
+            .incident()
+            .is_some_and(|incident| incident.feed.as_ref().is_some_and(|feed| feed.as_str() == "globex"))
     };
     let review = desk.review_in(&[], &other_feed, 1, &settings());
     assert!(review.records.is_empty() && review.mails.is_empty());
@@ -177,45 +155,29 @@ fn without_alerts_incidents_are_kept_and_mailed_once_alerts_exist() {
     let held = [incident(Kind::Held, "a first sync.")];
     assert!(desk.review(&held, 0, &Settings::None).mails.is_empty());
     assert_eq!(desk.known.len(), 1);
-    assert!(
-        desk.review(&held, 1, &Settings::None).records.is_empty(),
-        "nothing changed"
-    );
+    assert!(desk.review(&held, 1, &Settings::None).records.is_empty(), "nothing changed");
     assert_eq!(desk.review(&held, 2, &settings()).mails.len(), 1);
     assert_eq!(desk.known[0].opened, at(0));
     let mut silent = Desk::default();
     silent.review(&held, 0, &Settings::None);
-    assert!(
-        silent.review(&[], 1, &settings()).mails.is_empty(),
-        "nobody was told that it began"
-    );
+    assert!(silent.review(&[], 1, &settings()).mails.is_empty(), "nobody was told that it began");
     assert_eq!(silent.known[0].resolved, Some(at(1)));
 }
 
 #[test]
 fn a_hostile_name_changes_no_header_and_no_markup() {
-    let mut bad = incident(
-        Kind::Held,
-        "x\r\nBcc: thief@evil.example\r\n\r\n<script>alert(1)</script>",
-    );
+    let mut bad = incident(Kind::Held, "x\r\nBcc: thief@evil.example\r\n\r\n<script>alert(1)</script>");
     bad.feed = Some(FeedName::new("<b>Zoë</b> \u{202e}emca").unwrap());
     bad.group = Some(GroupRef::new("</p><img src=x onerror=alert(1)>; rm -rf ~").unwrap());
     bad.trace_id = Some("t\r\nX-Evil: 1".into());
     bad.people = vec![person("E-1</li><script>", 1, "<i>\r\n.\r\nwhat")];
     bad.counts = counts(&[("<u>odd</u>", 1)]);
-    bad.what_to_do = vec![
-        "Look\r\nSubject: other".into(),
-        "rosterd show 41\r\nrm -rf ~".into(),
-    ];
+    bad.what_to_do = vec!["Look\r\nSubject: other".into(), "rosterd show 41\r\nrm -rf ~".into()];
     let mut own_words = bad.clone();
     own_words.what_to_do.clear();
     let mails: Vec<Mail> = [bad, own_words]
         .iter()
-        .flat_map(|one| {
-            Desk::default()
-                .review(std::slice::from_ref(one), 0, &settings())
-                .mails
-        })
+        .flat_map(|one| Desk::default().review(std::slice::from_ref(one), 0, &settings()).mails)
         .collect();
     for mail in read(&mails) {
         let names: Vec<&str> = mail.headers.keys().map(String::as_str).collect();
@@ -238,23 +200,14 @@ fn a_hostile_name_changes_no_header_and_no_markup() {
         assert!(mail.html().contains("&lt;script&gt;"));
     }
     let text = read(&mails[1..])[0].text().to_owned();
-    assert!(
-        text.contains("--reason \"WHY\" '</p><img src=x onerror=alert(1)>; rm -rf ~'\n"),
-        "{text}"
-    );
+    assert!(text.contains("--reason \"WHY\" '</p><img src=x onerror=alert(1)>; rm -rf ~'\n"), "{text}");
 }
 
 #[test]
 fn a_sender_or_recipient_that_is_none_is_refused_or_passed_over() {
     assert!(rosterd::notify::is_mailbox("rosterd <alerts@partner.example>"));
     assert!(rosterd::notify::is_mailbox("ops@partner.example"));
-    for bad in [
-        "",
-        "ops",
-        "ops@",
-        "a@b.example\r\nBcc: c@d.example",
-        "two@a.example, more@a.example",
-    ] {
+    for bad in ["", "ops", "ops@", "a@b.example\r\nBcc: c@d.example", "two@a.example, more@a.example"] {
         assert!(!rosterd::notify::is_mailbox(bad), "{bad:?}");
     }
     let settings = Settings::Folder {
@@ -275,14 +228,8 @@ fn delivering_twice_leaves_one_file_and_a_torn_write_is_made_good() {
     let id = "<rosterd.id1@partner.example>";
     let path = transport.deliver(id, b"the mail").unwrap();
     assert_eq!(path, folder.join("rosterd.id1@partner.example.eml"));
-    assert_eq!(
-        std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
-        0o750
-    );
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777 & !0o640,
-        0
-    );
+    assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o750);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777 & !0o640, 0);
     assert_eq!(transport.deliver(id, b"the mail").unwrap(), path);
     assert_eq!(files(&folder), ["rosterd.id1@partner.example.eml"]);
     // A kill between the write and the rename leaves this behind.
@@ -299,11 +246,7 @@ fn a_folder_that_cannot_be_made_is_an_error_and_no_mail_is_lost_silently() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");
     std::fs::File::create(&file).unwrap();
-    assert!(
-        FolderTransport::new(file.join("mails"))
-            .deliver("<1@x>", b"m")
-            .is_err()
-    );
+    assert!(FolderTransport::new(file.join("mails")).deliver("<1@x>", b"m").is_err());
 }
 
 fn files(folder: &Path) -> Vec<String> {

@@ -23,10 +23,7 @@ fn settings(server: Sftp, path: &Path, settle: Duration) -> Settings {
     Settings {
         name: "acme".to_owned(),
         place: Place::Sftp(server),
-        pick: Pick {
-            path: path.to_str().unwrap().to_owned(),
-            settle,
-        },
+        pick: Pick { path: path.to_str().unwrap().to_owned(), settle },
         csv: Csv::default(),
         min_rows: 1,
         mapping: Arc::new(mapping::Settings {
@@ -47,10 +44,7 @@ fn settings(server: Sftp, path: &Path, settle: Duration) -> Settings {
 fn put(path: &Path, bytes: &[u8], age: u64) {
     let mut file = File::create(path).unwrap();
     file.write_all(bytes).unwrap();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a file's age is counted from the host's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a file's age is counted from the host's clock")]
     let now = SystemTime::now();
     file.set_modified(now - Duration::from_secs(age)).unwrap();
 }
@@ -75,10 +69,7 @@ fn failed(result: Result<Arrived, Failure>, expected: Hop) -> String {
         Err(Failure::Failed { hop, message }) if hop == expected => Some(message),
         Ok(_) | Err(Failure::NothingYet(_) | Failure::Incomplete(_) | Failure::Failed { .. }) => None,
     };
-    assert!(
-        message.is_some(),
-        "expected a failure at `{expected}`, found {found}"
-    );
+    assert!(message.is_some(), "expected a failure at `{expected}`, found {found}");
     message.unwrap()
 }
 
@@ -94,10 +85,7 @@ async fn the_newest_whole_file_arrives() {
     let arrived = fetch(&sshd, "*roster-*.csv").await.unwrap();
     assert!(arrived.path.ends_with("/files/roster-2.csv"));
     assert_eq!(arrived.size, 5);
-    assert_eq!(
-        arrived.passed_over,
-        [".roster-4.csv", "roster-3.csv.filepart", "roster-5.csv"]
-    );
+    assert_eq!(arrived.passed_over, [".roster-4.csv", "roster-3.csv.filepart", "roster-5.csv"]);
     assert!(arrived.modified.is_some());
     // A link to the newest export is followed.
     std::os::unix::fs::symlink("roster-1.csv", sshd.files().join("latest-1.csv")).unwrap();
@@ -110,10 +98,7 @@ async fn the_newest_whole_file_arrives() {
     }
     for name in ["none/roster.csv", "none/*.csv"] {
         let message = failed(fetch(&sshd, name).await, Hop::List);
-        assert!(
-            message.contains("files/none` (no such file); correct `path`"),
-            "{message}"
-        );
+        assert!(message.contains("files/none` (no such file); correct `path`"), "{message}");
     }
     failed(fetch(&sshd, "roster-5.csv").await, Hop::List);
 }
@@ -122,15 +107,11 @@ async fn the_newest_whole_file_arrives() {
 async fn eight_mebibytes_arrive_unchanged() {
     let sshd = Sshd::start();
     // No two blocks of it are alike, so that none can stand in another's place.
-    let bytes: Vec<u8> = (0..2_097_152_u32)
-        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> =
+        (0..2_097_152_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     put(&sshd.files().join("big.csv"), &bytes, 100);
     let mut arrived = fetch(&sshd, "big.csv").await.unwrap();
-    let expected: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let expected: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(arrived.sha256, expected);
     assert_eq!(arrived.size, 8 << 20);
     let mut copy = Vec::new();
@@ -154,31 +135,16 @@ async fn a_growing_file_is_not_read_yet() {
         }
     };
     let read = async {
-        let result = fetch_as(
-            &sshd,
-            sshd.settings("ed25519"),
-            "roster.csv",
-            Duration::from_millis(1500),
-        )
-        .await;
+        let result =
+            fetch_as(&sshd, sshd.settings("ed25519"), "roster.csv", Duration::from_millis(1500)).await;
         stop.send(()).unwrap();
         result
     };
     let (result, ()) = tokio::join!(read, grow);
     let message = result.unwrap_err().to_string();
-    assert!(
-        message.contains("nothing to read yet") && message.contains("still being written"),
-        "{message}"
-    );
+    assert!(message.contains("nothing to read yet") && message.contains("still being written"), "{message}");
     // Written just now and still: two looks prove it.
-    fetch_as(
-        &sshd,
-        sshd.settings("ed25519"),
-        "roster.csv",
-        Duration::from_millis(300),
-    )
-    .await
-    .unwrap();
+    fetch_as(&sshd, sshd.settings("ed25519"), "roster.csv", Duration::from_millis(300)).await.unwrap();
 }
 
 #[tokio::test]
@@ -190,41 +156,26 @@ async fn keys_of_each_kind_get_in_and_others_are_told_why() {
     get(sshd.settings("rsa")).await.unwrap();
     let mut locked = sshd.settings("locked");
     let message = failed(get(locked.clone()).await, Hop::Authenticate);
-    assert!(
-        message.contains("is encrypted and no `passphrase` is configured"),
-        "{message}"
-    );
+    assert!(message.contains("is encrypted and no `passphrase` is configured"), "{message}");
     locked.passphrase = Some(Secret::File(sshd.path("passphrase")));
     get(locked.clone()).await.unwrap();
     locked.passphrase = Some(Secret::File(sshd.path("authorized_keys")));
     let message = failed(get(locked).await, Hop::Authenticate);
-    assert!(
-        message.contains("the passphrase does not open the key"),
-        "{message}"
-    );
+    assert!(message.contains("the passphrase does not open the key"), "{message}");
 
     let message = failed(get(sshd.settings("stranger")).await, Hop::Authenticate);
-    assert!(
-        message.contains("tried publickey (ssh-ed25519 SHA256:"),
-        "{message}"
-    );
+    assert!(message.contains("tried publickey (ssh-ed25519 SHA256:"), "{message}");
     assert!(message.contains("the server offers publickey"), "{message}");
     let message = failed(get(sshd.settings("host_rsa.pub")).await, Hop::Authenticate);
     assert!(message.contains("is no key in OpenSSH"), "{message}");
     let message = failed(get(sshd.settings("missing")).await, Hop::Authenticate);
-    assert!(
-        message.contains("`private_key`: cannot read the secret file"),
-        "{message}"
-    );
+    assert!(message.contains("`private_key`: cannot read the secret file"), "{message}");
 
     let mut password = sshd.settings("ed25519");
     password.private_key = None;
     password.password = Some(Secret::File(sshd.path("passphrase")));
     let message = failed(get(password).await, Hop::Authenticate);
-    assert!(
-        message.contains("tried password; the server offers publickey"),
-        "{message}"
-    );
+    assert!(message.contains("tried password; the server offers publickey"), "{message}");
     assert!(!message.contains("sesame"), "{message}");
 }
 
@@ -233,10 +184,7 @@ async fn only_the_known_server_is_spoken_to() {
     let sshd = Sshd::start();
     put(&sshd.files().join("roster.csv"), b"id\n1\n", 100);
     let get = async |host_key: HostKey| {
-        let server = Sftp {
-            host_key,
-            ..sshd.settings("ed25519")
-        };
+        let server = Sftp { host_key, ..sshd.settings("ed25519") };
         fetch_as(&sshd, server, "roster.csv", Duration::ZERO).await
     };
     let known_hosts = |text: String| {
@@ -250,9 +198,7 @@ async fn only_the_known_server_is_spoken_to() {
     // Each of the server's keys will do, not only the preferred one.
     for kind in ["ed25519", "rsa"] {
         get(HostKey::Fingerprint(sshd.fingerprint(kind))).await.unwrap();
-        get(known_hosts(format!("{name} {}\n", sshd.host_key(kind))))
-            .await
-            .unwrap();
+        get(known_hosts(format!("{name} {}\n", sshd.host_key(kind)))).await.unwrap();
     }
     let other = HostKey::Fingerprint("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".to_owned());
     let message = failed(get(other).await, Hop::HostKey);
@@ -264,19 +210,12 @@ async fn only_the_known_server_is_spoken_to() {
     let HostKey::KnownHosts(path) = known_hosts(format!("{name} {}\n", sshd.host_key("ed25519"))) else {
         unreachable!("it was made as a file")
     };
-    run(Command::new("ssh-keygen")
-        .arg("-q")
-        .arg("-H")
-        .arg("-f")
-        .arg(&path));
+    run(Command::new("ssh-keygen").arg("-q").arg("-H").arg("-f").arg(&path));
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("|1|"));
     get(HostKey::KnownHosts(path)).await.unwrap();
 
     let key = sshd.host_key("ed25519");
-    let message = failed(
-        get(known_hosts(format!("{name} {key}\n@revoked * {key}\n"))).await,
-        Hop::HostKey,
-    );
+    let message = failed(get(known_hosts(format!("{name} {key}\n@revoked * {key}\n"))).await, Hop::HostKey);
     assert!(message.contains("marks as `@revoked`"), "{message}");
     let message = failed(get(known_hosts(format!("127.0.0.1 {key}\n"))).await, Hop::HostKey);
     assert!(
@@ -290,11 +229,7 @@ async fn only_the_known_server_is_spoken_to() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_told_from_one_that_is_not_ssh() {
     let sshd = Sshd::start();
-    let at = |host: &str, port: u16| Sftp {
-        host: host.to_owned(),
-        port,
-        ..sshd.settings("ed25519")
-    };
+    let at = |host: &str, port: u16| Sftp { host: host.to_owned(), port, ..sshd.settings("ed25519") };
     let get = async |server: Sftp| fetch_as(&sshd, server, "roster.csv", Duration::ZERO).await;
     failed(get(at("nobody.invalid", 22)).await, Hop::Resolve);
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -307,9 +242,7 @@ async fn a_server_that_is_not_there_is_told_from_one_that_is_not_ssh() {
     let port = listener.local_addr().unwrap().port();
     let web = async {
         let (mut stream, _) = listener.accept().await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .await
-            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     };
     let (result, ()) = tokio::join!(get(at("127.0.0.1", port)), web);
     let message = failed(result, Hop::Connect);

@@ -17,19 +17,19 @@ use std::{
 
 /// A running server.
 #[derive(Debug)]
-pub struct Sshd {
+pub(crate) struct Sshd {
     home: tempfile::TempDir,
     process: Child,
     port: u16,
 }
 
 /// The kinds of host key that a server is started with.
-pub const HOST_KEYS: [&str; 2] = ["ed25519", "rsa"];
+pub(crate) const HOST_KEYS: [&str; 2] = ["ed25519", "rsa"];
 
 impl Sshd {
     /// Starts a server that lets the present user in with the keys `ed25519`, `rsa` and `locked` (whose
     /// passphrase is `open sesame`), but not with `stranger`.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let path = home.path();
         for kind in HOST_KEYS {
@@ -73,22 +73,22 @@ impl Sshd {
     }
 
     /// The folder that the tests put files into.
-    pub fn files(&self) -> PathBuf {
+    pub(crate) fn files(&self) -> PathBuf {
         self.home.path().join("files")
     }
 
     /// A path beside the keys, for what a test needs.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
     /// The port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// How to get in with the private key of this name and the right fingerprint.
-    pub fn settings(&self, key: &str) -> Sftp {
+    pub(crate) fn settings(&self, key: &str) -> Sftp {
         Sftp {
             host: "127.0.0.1".to_owned(),
             port: self.port,
@@ -101,15 +101,13 @@ impl Sshd {
     }
 
     /// The fingerprint of the host key of this kind, as `ssh-keygen` shows it.
-    pub fn fingerprint(&self, kind: &str) -> String {
-        let shown = run(Command::new("ssh-keygen")
-            .arg("-lf")
-            .arg(self.path(&format!("host_{kind}.pub"))));
+    pub(crate) fn fingerprint(&self, kind: &str) -> String {
+        let shown = run(Command::new("ssh-keygen").arg("-lf").arg(self.path(&format!("host_{kind}.pub"))));
         shown.split_whitespace().nth(1).unwrap().to_owned()
     }
 
     /// The server's public host key of this kind, without a comment.
-    pub fn host_key(&self, kind: &str) -> String {
+    pub(crate) fn host_key(&self, kind: &str) -> String {
         let text = std::fs::read_to_string(self.path(&format!("host_{kind}.pub"))).unwrap();
         text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
@@ -124,10 +122,7 @@ impl Drop for Sshd {
 
 fn config(home: &Path, port: u16) -> String {
     let home = home.display();
-    let host_keys: String = HOST_KEYS
-        .iter()
-        .map(|kind| format!("HostKey {home}/host_{kind}\n"))
-        .collect();
+    let host_keys: String = HOST_KEYS.iter().map(|kind| format!("HostKey {home}/host_{kind}\n")).collect();
     format!(
         "Port {port}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile \
          {home}/authorized_keys\nPidFile none\n\
@@ -153,27 +148,17 @@ fn answers(process: &mut Child, port: u16) -> bool {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn keygen(path: &Path, kind: &str, passphrase: &str) {
-    run(Command::new("ssh-keygen")
-        .args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"])
-        .arg(path));
+    run(Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"]).arg(path));
 }
 
 /// Runs a command and returns what it prints, without the last line end.
-pub fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 

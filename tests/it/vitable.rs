@@ -50,13 +50,7 @@ impl Vitable {
                 let body = to_bytes(body, 1 << 20).await.unwrap();
                 let call = Call {
                     line: format!("{} {}", head.method, head.uri),
-                    key: head
-                        .headers
-                        .get("authorization")
-                        .unwrap()
-                        .to_str()
-                        .unwrap()
-                        .to_owned(),
+                    key: head.headers.get("authorization").unwrap().to_str().unwrap().to_owned(),
                     body: serde_json::from_slice(&body).unwrap_or_default(),
                 };
                 let nth = {
@@ -78,12 +72,7 @@ impl Vitable {
         server.spawn(async move { axum::serve(listener, app).await.unwrap() });
         let mut key = tempfile::NamedTempFile::new().unwrap();
         key.write_all(b"vit_apk_one\n").unwrap();
-        Self {
-            client: client(&base_url, Secret::File(key.path().to_owned())),
-            calls,
-            key,
-            _server: server,
-        }
+        Self { client: client(&base_url, Secret::File(key.path().to_owned())), calls, key, _server: server }
     }
 
     /// A server that answers every call with this JSON.
@@ -92,19 +81,12 @@ impl Vitable {
     }
 
     fn lines(&self) -> Vec<String> {
-        self.calls
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|call| call.line.clone())
-            .collect()
+        self.calls.lock().unwrap().iter().map(|call| call.line.clone()).collect()
     }
 }
 
 fn now() -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339("2026-11-22T09:00:00Z")
-        .unwrap()
-        .to_utc()
+    DateTime::parse_from_rfc3339("2026-11-22T09:00:00Z").unwrap().to_utc()
 }
 
 fn client(base_url: &str, api_key: Secret) -> Client {
@@ -153,14 +135,8 @@ async fn a_group_is_found_on_any_page_byte_for_byte_and_no_filter_is_trusted() {
     let groups = Groups::new(vitable.client.groups().await.unwrap());
     assert_eq!(groups.iter().len(), 250);
     let found = groups.find(&reference("acme-249")).unwrap();
-    assert_eq!(
-        (found.id.as_str(), found.organization.as_str()),
-        ("grp_249", "org_1")
-    );
-    assert_eq!(
-        groups.find(&reference("ACME-249")),
-        Err(FindError::NotFound(reference("ACME-249")))
-    );
+    assert_eq!((found.id.as_str(), found.organization.as_str()), ("grp_249", "org_1"));
+    assert_eq!(groups.find(&reference("ACME-249")), Err(FindError::NotFound(reference("ACME-249"))));
     let lines = vitable.lines();
     assert_eq!(lines[2], "GET /v1/groups?page=3&limit=100");
     assert_eq!(lines.len(), 3);
@@ -183,10 +159,7 @@ async fn two_groups_of_one_reference_are_an_error_that_names_both() {
 async fn a_list_without_pagination_is_one_page() {
     let vitable = Vitable::saying(json!({"data": [{"id": "pln_1", "name": "Gold"}, {"id": "plan_2"}]})).await;
     let plans = vitable.client.plans().await.unwrap();
-    assert_eq!(
-        plans.iter().map(|plan| plan.id.as_str()).collect::<Vec<_>>(),
-        ["pln_1", "plan_2"]
-    );
+    assert_eq!(plans.iter().map(|plan| plan.id.as_str()).collect::<Vec<_>>(), ["pln_1", "plan_2"]);
     assert_eq!(vitable.lines().len(), 1);
 }
 
@@ -194,9 +167,7 @@ async fn a_list_without_pagination_is_one_page() {
 async fn pages_that_do_not_make_up_the_whole_are_an_error_after_a_second_reading() {
     type Damage = fn(u64, &mut Value);
     let damages: [(&str, Damage); 5] = [
-        ("page 2 was asked for and page 1 came", |_, page| {
-            page["pagination"]["page"] = json!(1)
-        }),
+        ("page 2 was asked for and page 1 came", |_, page| page["pagination"]["page"] = json!(1)),
         ("150 items were promised and 149 came", |asked, page| {
             if asked == 2 {
                 page["data"].as_array_mut().unwrap().pop();
@@ -225,11 +196,7 @@ async fn pages_that_do_not_make_up_the_whole_are_an_error_after_a_second_reading
         let error = vitable.client.groups().await.unwrap_err();
         assert_eq!(error.kind, ApiErrorKind::Unreadable);
         assert!(error.message.ends_with(expected), "{error}");
-        let first = vitable
-            .lines()
-            .iter()
-            .filter(|line| line.contains("page=1&"))
-            .count();
+        let first = vitable.lines().iter().filter(|line| line.contains("page=1&")).count();
         assert_eq!(first, 2, "read again once: {expected}");
     }
 }
@@ -278,14 +245,9 @@ async fn what_does_not_pass_is_not_repeated() {
         (404, ApiErrorKind::NotFound),
         (401, ApiErrorKind::Credential),
     ] {
-        let vitable = Vitable::new(move |_, _| {
-            (
-                status,
-                vec![("location", "/v1/other".to_owned())],
-                said.to_owned(),
-            )
-        })
-        .await;
+        let vitable =
+            Vitable::new(move |_, _| (status, vec![("location", "/v1/other".to_owned())], said.to_owned()))
+                .await;
         let error = vitable.client.plans().await.unwrap_err();
         assert_eq!((error.kind, error.status), (kind, Some(status)));
         assert_eq!(error.code.as_deref(), Some("organization_required"));
@@ -308,10 +270,7 @@ async fn after_a_401_the_key_is_read_again_and_the_get_repeated_once() {
     vitable.client.plans().await.unwrap();
     let calls = vitable.calls.lock().unwrap();
     let keys: Vec<_> = calls.iter().map(|call| call.key.as_str()).collect();
-    assert_eq!(
-        keys,
-        ["Bearer vit_apk_one", "Bearer vit_apk_two", "Bearer vit_apk_two"]
-    );
+    assert_eq!(keys, ["Bearer vit_apk_one", "Bearer vit_apk_two", "Bearer vit_apk_two"]);
 }
 
 #[tokio::test]
@@ -326,10 +285,7 @@ async fn a_success_that_is_no_list_is_unreadable() {
 
 #[tokio::test]
 async fn an_unreachable_server_is_said_without_its_address_or_key() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut key = tempfile::NamedTempFile::new().unwrap();
     key.write_all(b"vit_apk_one").unwrap();
     let client = client(&format!("http://{nobody}"), Secret::File(key.path().to_owned()));
@@ -337,10 +293,7 @@ async fn an_unreachable_server_is_said_without_its_address_or_key() {
     assert_eq!(error.kind, ApiErrorKind::Connect);
     let text = format!("{error} {error:?} {client:?}");
     assert!(text.contains("Connection refused"), "{text}");
-    assert!(
-        !text.contains("vit_apk") && !text.contains(&nobody.to_string()),
-        "{text}"
-    );
+    assert!(!text.contains("vit_apk") && !text.contains(&nobody.to_string()), "{text}");
 }
 
 #[tokio::test]
@@ -360,11 +313,7 @@ async fn the_date_of_an_answer_tells_how_far_apart_the_clocks_are() {
 #[tokio::test]
 async fn a_group_is_made_by_one_post_and_looked_up_when_the_answer_leaves_doubt() {
     let made = Vitable::new(|_, _| (201, Vec::new(), json!({"data": group(1)}).to_string())).await;
-    let found = made
-        .client
-        .create_group("Acme", &reference("acme-1"))
-        .await
-        .unwrap();
+    let found = made.client.create_group("Acme", &reference("acme-1")).await.unwrap();
     assert_eq!(found.id.as_str(), "grp_1");
     assert_eq!(made.lines(), ["POST /v1/groups"]);
     let sent = made.calls.lock().unwrap()[0].body.clone();
@@ -375,17 +324,9 @@ async fn a_group_is_made_by_one_post_and_looked_up_when_the_answer_leaves_doubt(
             false => ok(&json!({"data": [group(1)]})),
         })
         .await;
-        let found = vitable
-            .client
-            .create_group("Acme", &reference("acme-1"))
-            .await
-            .unwrap();
+        let found = vitable.client.create_group("Acme", &reference("acme-1")).await.unwrap();
         assert_eq!(found.id.as_str(), "grp_1");
-        assert_eq!(
-            vitable.lines(),
-            ["POST /v1/groups", "GET /v1/groups?page=1&limit=100"],
-            "{status}"
-        );
+        assert_eq!(vitable.lines(), ["POST /v1/groups", "GET /v1/groups?page=1&limit=100"], "{status}");
     }
     for (status, calls) in [(409, 2), (500, 2), (400, 1), (403, 1), (429, 1)] {
         let vitable = Vitable::new(move |_, call| match call.line.starts_with("POST") {
@@ -393,25 +334,15 @@ async fn a_group_is_made_by_one_post_and_looked_up_when_the_answer_leaves_doubt(
             false => ok(&json!({"data": []})),
         })
         .await;
-        let error = vitable
-            .client
-            .create_group("Acme", &reference("acme-1"))
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(&error, FindError::Api(error) if error.status == Some(status)),
-            "{error}"
-        );
+        let error = vitable.client.create_group("Acme", &reference("acme-1")).await.unwrap_err();
+        assert!(matches!(&error, FindError::Api(error) if error.status == Some(status)), "{error}");
         assert_eq!(vitable.lines().len(), calls, "{status}");
     }
 }
 
 #[tokio::test]
 async fn a_poll_believes_only_answers_about_what_was_asked_for() {
-    let (group, request) = (
-        GroupId::new("grp_1").unwrap(),
-        RequestId::new("grpmsr_1").unwrap(),
-    );
+    let (group, request) = (GroupId::new("grp_1").unwrap(), RequestId::new("grpmsr_1").unwrap());
     let answer = |request: &str, group: Value| {
         json!({"data": {"request_id": request, "group_id": group, "accepted_at": "t", "completed_at": "t",
             "results": {"added_group_member_ids": ["grpmbr_1"], "removed_group_member_ids": [], "failures": []}}})
@@ -419,17 +350,11 @@ async fn a_poll_believes_only_answers_about_what_was_asked_for() {
     for said in [json!("grp_1"), Value::Null] {
         let vitable = Vitable::saying(answer("grpmsr_1", said)).await;
         let polled = vitable.client.poll(&group, &request).await.unwrap();
-        assert!(
-            matches!(&polled, Polled::Finished(outcome) if outcome.added == 1),
-            "{polled:?}"
-        );
+        assert!(matches!(&polled, Polled::Finished(outcome) if outcome.added == 1), "{polled:?}");
         assert_eq!(vitable.lines(), ["GET /v1/groups/grp_1/members/sync/grpmsr_1"]);
     }
-    for body in [
-        answer("grpmsr_2", json!("grp_1")),
-        answer("grpmsr_1", json!("grp_2")),
-        json!({"data": {}}),
-    ] {
+    for body in [answer("grpmsr_2", json!("grp_1")), answer("grpmsr_1", json!("grp_2")), json!({"data": {}})]
+    {
         let vitable = Vitable::saying(body).await;
         let error = vitable.client.poll(&group, &request).await.unwrap_err();
         assert_eq!(error.kind, ApiErrorKind::Unreadable);
@@ -437,27 +362,17 @@ async fn a_poll_believes_only_answers_about_what_was_asked_for() {
     let in_flight =
         Vitable::saying(json!({"data": {"request_id": "grpmsr_1", "completed_at": null, "results": null}}))
             .await;
-    assert_eq!(
-        in_flight.client.poll(&group, &request).await.unwrap(),
-        Polled::InFlight
-    );
+    assert_eq!(in_flight.client.poll(&group, &request).await.unwrap(), Polled::InFlight);
 }
 
 #[tokio::test]
 async fn polls_of_the_whole_daemon_have_one_pace_and_one_bound() {
     let vitable = Vitable::saying(json!({"data": {"request_id": "grpmsr_1"}})).await;
-    let (group, request) = (
-        GroupId::new("grp_1").unwrap(),
-        RequestId::new("grpmsr_1").unwrap(),
-    );
+    let (group, request) = (GroupId::new("grp_1").unwrap(), RequestId::new("grpmsr_1").unwrap());
     let begun = tokio::time::Instant::now();
     let polls = (0..11).map(|_| vitable.client.poll(&group, &request));
     for polled in futures_util::future::join_all(polls).await {
         assert_eq!(polled.unwrap(), Polled::InFlight);
     }
-    assert!(
-        begun.elapsed() >= Duration::from_millis(500),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
 }

@@ -13,10 +13,7 @@ const SIZES: [usize; 4] = [1, 3, 8, 1_000];
 fn group_of(size: usize, changed: usize, row: Option<Row>) -> World {
     let mut world = World::new();
     // What is tested is one limit: the others are wide open.
-    let open = Limit {
-        share: 100,
-        people: u64::MAX,
-    };
+    let open = Limit { share: 100, people: u64::MAX };
     for limit in [
         &mut world.guard.absent,
         &mut world.guard.ended,
@@ -44,10 +41,7 @@ fn group_of(size: usize, changed: usize, row: Option<Row>) -> World {
 /// `passes` and one more: the first is submitted, the second held for `rule`.
 fn check(rule: &str, size: usize, passes: usize, world: impl Fn(usize) -> World) {
     let verdict = |changed| world(changed).decide().remove(0).verdict;
-    assert!(
-        matches!(verdict(passes), Verdict::Submit { .. }),
-        "{rule}: {passes} of {size} pass"
-    );
+    assert!(matches!(verdict(passes), Verdict::Submit { .. }), "{rule}: {passes} of {size} pass");
     if passes < size || rule == "added" {
         let Verdict::Hold(held) = verdict(passes + 1) else {
             panic!("{rule}: {} of {size} hold", passes + 1)
@@ -96,10 +90,7 @@ fn each_limit_at_each_size() {
     for (size, passes) in SIZES.into_iter().zip([10, 10, 10, 500]) {
         check("added", size, passes, |n| {
             let mut world = group_of(size, 0, None);
-            world.guard.added = Limit {
-                share: 50,
-                people: 10,
-            };
+            world.guard.added = Limit { share: 50, people: 10 };
             // `stays` is one of the added.
             for new in 1..n {
                 world.row(&format!("new-{new}"), Row::Valid, "east");
@@ -114,10 +105,7 @@ fn adds_that_failed_before_are_not_counted_again() {
     let mut world = group_of(3, 0, None);
     world.guard.added = Limit { share: 0, people: 1 };
     world.row("again", Row::Valid, "east");
-    assert!(
-        matches!(world.decide()[0].verdict, Verdict::Hold(_)),
-        "two are added"
-    );
+    assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)), "two are added");
     world.failed_before("east", "again");
     assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }));
 }
@@ -142,12 +130,5 @@ fn a_limit_is_the_larger_of_its_two_parts_rounded_down() {
     for (covered, allowed) in [(0, 1), (1, 1), (39, 1), (40, 2), (59, 2), (1_000, 50)] {
         assert_eq!(limit.allows(covered), allowed);
     }
-    assert_eq!(
-        Limit {
-            share: 100,
-            people: 0
-        }
-        .allows(u64::MAX),
-        u64::MAX
-    );
+    assert_eq!(Limit { share: 100, people: 0 }.allows(u64::MAX), u64::MAX);
 }

@@ -11,23 +11,13 @@ use std::time::Duration;
 use world::{Row, World, east};
 
 fn names(decision: &super::Decision) -> Vec<(String, Fate)> {
-    decision
-        .plan
-        .fates
-        .iter()
-        .map(|(id, fate)| (id.to_string(), *fate))
-        .collect()
+    decision.plan.fates.iter().map(|(id, fate)| (id.to_string(), *fate)).collect()
 }
 
 #[test]
 fn each_fate_has_its_row() {
     let mut world = World::new();
-    world.cover(
-        "east",
-        &[
-            "kept", "gone", "left", "broken", "mover", "lost", "blank", "later", "cond",
-        ],
-    );
+    world.cover("east", &["kept", "gone", "left", "broken", "mover", "lost", "blank", "later", "cond"]);
     world.cover("west", &["w1"]);
     world.row("kept", Row::Valid, "east");
     world.row("left", Row::Ended, "");
@@ -53,14 +43,10 @@ fn each_fate_has_its_row() {
         ]
     );
     assert_eq!(decisions[0].plan.unchanged, 1);
-    let Verdict::Hold(held) = &decisions[0].verdict else {
-        panic!("moves and unrouted members hold")
-    };
+    let Verdict::Hold(held) = &decisions[0].verdict else { panic!("moves and unrouted members hold") };
     assert!(held.lines.contains("moved:mover") && held.lines.contains("unrouted:lost"));
     assert!(!held.approvable(), "moves wait until they can be carried out");
-    let Verdict::Hold(held) = &decisions[1].verdict else {
-        panic!("the gaining group waits too")
-    };
+    let Verdict::Hold(held) = &decisions[1].verdict else { panic!("the gaining group waits too") };
     assert!(held.lines.contains("arriving:mover"));
 }
 
@@ -72,23 +58,13 @@ fn a_carried_member_is_sent_as_last_accepted_and_a_patched_field_too() {
     world.row("b", Row::WithoutEmail, "east");
     world.row("c", Row::Changed, "east");
     let decision = world.decide().remove(0);
-    assert_eq!(
-        decision.plan.unchanged, 1,
-        "b is sent with the mail address that Vitable has"
-    );
+    assert_eq!(decision.plan.unchanged, 1, "b is sent with the mail address that Vitable has");
     assert_eq!(decision.plan.updated.len(), 1);
     assert_eq!(decision.plan.updated[0].1, [Field::City]);
-    let Verdict::Submit { submission, .. } = decision.verdict else {
-        panic!("within the guard")
-    };
+    let Verdict::Submit { submission, .. } = decision.verdict else { panic!("within the guard") };
     let sent: Vec<_> = submission.members().collect();
     assert_eq!(sent.len(), 3);
-    let find = |id: &str| {
-        *sent
-            .iter()
-            .find(|member| member.record.reference_id() == id)
-            .unwrap()
-    };
+    let find = |id: &str| *sent.iter().find(|member| member.record.reference_id() == id).unwrap();
     assert_eq!(find("a").record.get(Field::City), "Troy");
     assert_eq!(find("a").carried_since, Some(world.now));
     assert_eq!(find("b").record.get(Field::Email), "b@mail.example");
@@ -104,9 +80,7 @@ fn a_plan_change_is_counted_once_and_the_plan_of_the_start_is_kept() {
     let decision = world.decide().remove(0);
     assert_eq!(decision.plan.plan_changes.len(), 1);
     assert_eq!(decision.plan.on_old_plan.len(), 1);
-    let Verdict::Submit { submission, .. } = decision.verdict else {
-        panic!("one change passes")
-    };
+    let Verdict::Submit { submission, .. } = decision.verdict else { panic!("one change passes") };
     let member = submission.members().next().unwrap();
     assert_eq!(member.record.get(Field::PlanId), "pln_b");
     assert_eq!(member.added_with.unwrap().as_str(), "pln_a");
@@ -122,9 +96,7 @@ fn contradicting_rows_hold_every_group_they_name() {
     world.row("b", Row::Valid, "east");
     world.row("w", Row::Valid, "west");
     for decision in world.decide() {
-        let Verdict::Hold(held) = decision.verdict else {
-            panic!("{} is held", decision.plan.group)
-        };
+        let Verdict::Hold(held) = decision.verdict else { panic!("{} is held", decision.plan.group) };
         assert!(held.lines.contains("duplicate:a"));
         assert_eq!(decision.plan.removed().count(), 0);
     }
@@ -132,11 +104,7 @@ fn contradicting_rows_hold_every_group_they_name() {
 
 #[test]
 fn one_covered_row_beside_ended_ones_is_the_covered_one() {
-    for rows in [
-        [Row::Ended, Row::Valid],
-        [Row::Valid, Row::Ended],
-        [Row::Valid, Row::Valid],
-    ] {
+    for rows in [[Row::Ended, Row::Valid], [Row::Valid, Row::Ended], [Row::Valid, Row::Valid]] {
         let mut world = World::new();
         world.cover("east", &["a"]);
         for row in rows {
@@ -152,20 +120,12 @@ fn while_a_row_has_no_reference_nobody_goes_missing_without_approval() {
     world.cover("east", &["a", "b", "c"]);
     world.row("a", Row::Valid, "east");
     world.row("b", Row::Valid, "east");
-    assert!(
-        matches!(world.decide()[0].verdict, Verdict::Submit { .. }),
-        "one absent passes"
-    );
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "one absent passes");
     world.nameless();
-    let Verdict::Hold(held) = &world.decide()[0].verdict else {
-        panic!("it could be c")
-    };
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("it could be c") };
     assert_eq!(held.reasons[0].rule, "nameless_rows");
     world.row("c", Row::Ended, "east");
-    assert!(
-        matches!(world.decide()[0].verdict, Verdict::Submit { .. }),
-        "an ended member is not absent"
-    );
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "an ended member is not absent");
 }
 
 #[test]
@@ -175,32 +135,19 @@ fn an_approval_releases_the_same_or_a_subset_and_nothing_else() {
     for id in ["a", "b"] {
         world.row(id, Row::Valid, "east");
     }
-    let Verdict::Hold(held) = &world.decide()[0].verdict else {
-        panic!("three absent")
-    };
-    assert_eq!(
-        held.lines.iter().collect::<Vec<_>>(),
-        ["absent:c", "absent:d", "absent:e"]
-    );
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("three absent") };
+    assert_eq!(held.lines.iter().collect::<Vec<_>>(), ["absent:c", "absent:d", "absent:e"]);
     world.approve("east", held);
-    let Verdict::Submit { approval, submission } = &world.decide()[0].verdict else {
-        panic!("released")
-    };
+    let Verdict::Submit { approval, submission } = &world.decide()[0].verdict else { panic!("released") };
     assert_eq!(approval.as_deref(), Some(held.digest.as_str()));
     assert_eq!(submission.len(), 2);
     world.row("c", Row::Valid, "east");
-    assert!(
-        matches!(world.decide()[0].verdict, Verdict::Submit { .. }),
-        "a subset"
-    );
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "a subset");
     let mut worse = World::new();
     worse.cover("east", &["a", "b", "c", "d", "e"]);
     worse.row("a", Row::Valid, "east");
     worse.approve("east", held);
-    assert!(
-        matches!(worse.decide()[0].verdict, Verdict::Hold(_)),
-        "b was never approved"
-    );
+    assert!(matches!(worse.decide()[0].verdict, Verdict::Hold(_)), "b was never approved");
 }
 
 #[test]
@@ -210,9 +157,7 @@ fn a_first_sync_is_released_for_exactly_its_roster() {
     for id in ["a", "b", "c"] {
         world.row(id, Row::Valid, "east");
     }
-    let Verdict::Hold(held) = &world.decide()[0].verdict else {
-        panic!("a first sync")
-    };
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("a first sync") };
     assert_eq!(held.reasons[0].rule, "first_sync");
     world.approve("east", held);
     assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }));
@@ -220,19 +165,14 @@ fn a_first_sync_is_released_for_exactly_its_roster() {
     shorter.first_sync("east");
     shorter.row("a", Row::Valid, "east");
     shorter.approve("east", held);
-    assert!(
-        matches!(shorter.decide()[0].verdict, Verdict::Hold(_)),
-        "nobody knows whom that would remove"
-    );
+    assert!(matches!(shorter.decide()[0].verdict, Verdict::Hold(_)), "nobody knows whom that would remove");
 }
 
 #[test]
 fn nobody_is_left_is_never_approvable() {
     let mut world = World::new();
     world.cover("east", &["a"]);
-    let Verdict::Hold(held) = &world.decide()[0].verdict else {
-        panic!("empty")
-    };
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("empty") };
     assert!(!held.approvable());
     world.approve("east", held);
     assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)));
@@ -267,26 +207,17 @@ fn carrying_forward_ends_in_a_hold_and_an_approval_renews_it() {
     for (id, row) in [("a", Row::Unusable), ("b", Row::Valid), ("c", Row::Valid)] {
         world.row(id, row, "east");
     }
-    let Verdict::Hold(held) = &world.decide()[0].verdict else {
-        panic!("90 days are over")
-    };
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("90 days are over") };
     assert_eq!(held.reasons[0].rule, "carry_forward_for");
     world.approve("east", held);
-    let Verdict::Submit { submission, .. } = &world.decide()[0].verdict else {
-        panic!("approved")
-    };
+    let Verdict::Submit { submission, .. } = &world.decide()[0].verdict else { panic!("approved") };
     assert_eq!(submission.len(), 3, "an approval carries and never removes");
-    let carried = submission
-        .members()
-        .find(|member| member.carried_since.is_some())
-        .unwrap();
+    let carried = submission.members().find(|member| member.carried_since.is_some()).unwrap();
     assert_eq!(carried.carried_since, Some(world.now));
     world.guard.carry_forward_for = Duration::from_secs(60 * 60 * 24 * 92);
     world.guard.invalid_rows = InvalidRows::Hold;
     world.forget_approvals();
-    let Verdict::Hold(held) = &world.decide()[0].verdict else {
-        panic!("invalid_rows: hold")
-    };
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("invalid_rows: hold") };
     assert_eq!(held.reasons[0].rule, "invalid_rows");
 }
 
@@ -296,17 +227,11 @@ fn an_unchanged_roster_is_skipped_only_after_a_clean_confirmed_sync() {
     world.cover("east", &["a"]);
     world.row("a", Row::Valid, "east");
     world.resync_after = Some(Duration::from_secs(7 * 24 * 60 * 60));
-    assert!(
-        matches!(world.decide()[0].verdict, Verdict::Submit { .. }),
-        "the last sync was not clean"
-    );
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "the last sync was not clean");
     world.clean_since("east", world.now - TimeDelta::days(6));
     assert!(matches!(world.decide()[0].verdict, Verdict::Skip(_)));
     world.clean_since("east", world.now - TimeDelta::days(8));
-    assert!(
-        matches!(world.decide()[0].verdict, Verdict::Submit { .. }),
-        "resync_after has passed"
-    );
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "resync_after has passed");
     world.clean_since("east", world.now - TimeDelta::days(6));
     world.certainty("east", Certainty::Uncertain("a lost answer".to_owned()));
     assert!(
@@ -323,10 +248,7 @@ fn a_second_writer_holds_the_next_change_and_no_other() {
         world.row(id, Row::Valid, "east");
     }
     world.second_writer("east");
-    assert!(
-        matches!(world.decide()[0].verdict, Verdict::Submit { .. }),
-        "nothing changes"
-    );
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "nothing changes");
     world.row("d", Row::Valid, "east");
     assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)));
 }
@@ -342,9 +264,6 @@ fn people_whom_no_group_takes_are_listed() {
     let people = world.people();
     let feed = world.feed(&people);
     let unplaced = feed.unplaced(&groups);
-    let ids: Vec<_> = unplaced
-        .iter()
-        .map(|&at| people.id_of(people.person(at).unwrap()))
-        .collect();
+    let ids: Vec<_> = unplaced.iter().map(|&at| people.id_of(people.person(at).unwrap())).collect();
     assert_eq!(ids, ["new"], "a is covered, and left has left");
 }

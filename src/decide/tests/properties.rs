@@ -25,17 +25,12 @@ fn row() -> impl Strategy<Value = Row> {
 fn world() -> impl Strategy<Value = (World, bool)> {
     let groups = prop_oneof![4 => Just("east"), 2 => Just("west"), 1 => Just(""), 1 => Just("unlisted")];
     let rows = prop::collection::vec((0..12_usize, row(), groups), 0..24);
-    let covered = prop::collection::vec(
-        prop_oneof![Just(None), Just(Some("east")), Just(Some("west"))],
-        12,
-    );
+    let covered = prop::collection::vec(prop_oneof![Just(None), Just(Some("east")), Just(Some("west"))], 12);
     (rows, covered, any::<bool>(), any::<bool>()).prop_map(|(rows, covered, nameless, approve)| {
         let mut world = World::new();
         for group in ["east", "west"] {
-            let ids: Vec<String> = (0..12)
-                .filter(|&n| covered[n] == Some(group))
-                .map(|n| format!("e-{n}"))
-                .collect();
+            let ids: Vec<String> =
+                (0..12).filter(|&n| covered[n] == Some(group)).map(|n| format!("e-{n}")).collect();
             world.cover(group, &ids.iter().map(String::as_str).collect::<Vec<_>>());
         }
         for (n, row, group) in rows {

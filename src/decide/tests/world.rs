@@ -54,10 +54,7 @@ pub(super) fn record(id: &str, row: Row) -> Record {
 
 fn draft(id: &str, row: Row) -> Draft {
     let mut draft = Draft::default();
-    let email = format!(
-        "{}@mail.example",
-        id.replace(|c: char| !c.is_ascii_alphanumeric(), "")
-    );
+    let email = format!("{}@mail.example", id.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
     for (field, value) in [
         (Field::ReferenceId, id),
         (Field::FirstName, "Ada"),
@@ -65,10 +62,7 @@ fn draft(id: &str, row: Row) -> Draft {
         (Field::DateOfBirth, "1990-05-15"),
         (Field::Phone, "5550100200"),
         (Field::Email, if row == Row::WithoutEmail { "" } else { &email }),
-        (
-            Field::PlanId,
-            if row == Row::OtherPlan { "pln_b" } else { "pln_a" },
-        ),
+        (Field::PlanId, if row == Row::OtherPlan { "pln_b" } else { "pln_a" }),
         (Field::AddressLine1, "1 Elm St"),
         (Field::City, if row == Row::Changed { "Utica" } else { "Troy" }),
         (Field::State, "NY"),
@@ -131,10 +125,7 @@ impl World {
     }
 
     pub(super) fn approve(&mut self, group: &str, held: &Held) {
-        let approved = Approved {
-            digest: held.digest.clone(),
-            lines: held.lines.clone(),
-        };
+        let approved = Approved { digest: held.digest.clone(), lines: held.lines.clone() };
         self.groups.get_mut(group).unwrap().approvals.push(approved);
     }
 
@@ -159,11 +150,7 @@ impl World {
     }
 
     pub(super) fn failed_before(&mut self, group: &str, id: &str) {
-        self.groups
-            .get_mut(group)
-            .unwrap()
-            .failed_before
-            .insert(ReferenceId::new(id).unwrap());
+        self.groups.get_mut(group).unwrap().failed_before.insert(ReferenceId::new(id).unwrap());
     }
 
     pub(super) fn carried_since(&mut self, group: &str, id: &str, since: DateTime<Utc>) {
@@ -178,24 +165,11 @@ impl World {
     }
 
     pub(super) fn people(&self) -> Arc<People> {
-        let groups = self
-            .groups
-            .keys()
-            .map(|name| GroupRef::new(name).unwrap())
-            .collect();
+        let groups = self.groups.keys().map(|name| GroupRef::new(name).unwrap()).collect();
         let mut people = PeopleBuilder::new(groups);
-        let problem = |field| Problem {
-            field,
-            column: "c".into(),
-            what: "is wrong".into(),
-            rule: None,
-        };
+        let problem = |field| Problem { field, column: "c".into(), what: "is wrong".into(), rule: None };
         for (at, (id, row, group)) in (1_u32..).zip(&self.rows) {
-            let at = RowAt {
-                source: 0,
-                record: at,
-                line: at + 1,
-            };
+            let at = RowAt { source: 0, record: at, line: at + 1 };
             let route = match group.as_str() {
                 "" => crate::roster::Route::Blank,
                 "unlisted" => crate::roster::Route::Unlisted,
@@ -211,9 +185,7 @@ impl World {
                 }
                 Row::Ended => people.add_other(at, id, Standing::Ended, route, Vec::new()),
                 Row::Unusable => {
-                    let standing = Standing::Unusable {
-                        digest: u64::from(at.record),
-                    };
+                    let standing = Standing::Unusable { digest: u64::from(at.record) };
                     people.add_other(at, id, standing, route, vec![problem(Some(Field::Phone))]);
                 }
                 Row::Ineligible(why) => {
@@ -223,14 +195,7 @@ impl World {
         }
         for at in 0..self.nameless {
             people.count_row();
-            people.add_nameless(
-                RowAt {
-                    source: 0,
-                    record: 10_000 + at,
-                    line: 10_000 + at,
-                },
-                problem(None),
-            );
+            people.add_nameless(RowAt { source: 0, record: 10_000 + at, line: 10_000 + at }, problem(None));
         }
         Arc::new(people.finish())
     }
@@ -251,9 +216,7 @@ impl World {
         let people = self.people();
         let groups: Vec<GroupFacts> = self.groups.values().cloned().collect();
         let ids = groups.iter().flat_map(|facts| wanted(&people, facts));
-        let records: HashMap<_, _> = ids
-            .map(|id| (id.clone(), record(id.as_str(), Row::Valid)))
-            .collect();
+        let records: HashMap<_, _> = ids.map(|id| (id.clone(), record(id.as_str(), Row::Valid))).collect();
         self.feed(&people).decide(&groups, &records)
     }
 }

@@ -40,21 +40,9 @@ fn each_field_is_normalised() {
         // Somebody is called like a blank.
         (&[("Last Name", "N/A")], Field::LastName, "N/A"),
         (&[("Birth Date", "5/5/1990")], Field::DateOfBirth, "1990-05-05"),
-        (
-            &[("Mobile Phone", "+1 555.123.4567 x9")],
-            Field::Phone,
-            "5551234567",
-        ),
-        (
-            &[("Mobile Phone", "N/A"), ("Home Phone", "5557654321")],
-            Field::Phone,
-            "5557654321",
-        ),
-        (
-            &[("Work Email", " ada@mail.example ")],
-            Field::Email,
-            "ada@mail.example",
-        ),
+        (&[("Mobile Phone", "+1 555.123.4567 x9")], Field::Phone, "5551234567"),
+        (&[("Mobile Phone", "N/A"), ("Home Phone", "5557654321")], Field::Phone, "5557654321"),
+        (&[("Work Email", " ada@mail.example ")], Field::Email, "ada@mail.example"),
         (&[("Work Email", "-")], Field::Email, ""),
         (&[("Plan", " Silver ")], Field::PlanId, "pln_silver"),
         (&[("Street 1", "1  Elm\nSt")], Field::AddressLine1, "1 Elm St"),
@@ -76,19 +64,9 @@ fn each_field_is_normalised() {
 /// Column, cell, the field that it breaks, and the rule of the contract if it is one of its.
 const WRONG: [(&str, &str, Field, Option<Rule>); 15] = [
     ("First Name", " ", Field::FirstName, Some(Rule::Missing)),
-    (
-        "Last Name",
-        "a\u{7}b",
-        Field::LastName,
-        Some(Rule::ControlCharacter),
-    ),
+    ("Last Name", "a\u{7}b", Field::LastName, Some(Rule::ControlCharacter)),
     ("Birth Date", "N/A", Field::DateOfBirth, Some(Rule::Missing)),
-    (
-        "Birth Date",
-        "1990-05-15",
-        Field::DateOfBirth,
-        Some(Rule::NotADate),
-    ),
+    ("Birth Date", "1990-05-15", Field::DateOfBirth, Some(Rule::NotADate)),
     ("Birth Date", "05/15/90", Field::DateOfBirth, Some(Rule::NotADate)),
     ("Birth Date", "05/15/0090", Field::DateOfBirth, None),
     ("Birth Date", "11/23/2026", Field::DateOfBirth, None),
@@ -114,10 +92,7 @@ fn a_required_field_that_is_wrong_makes_the_row_unusable_and_says_which() {
         let column = if several { "Mobile Phone, Home Phone" } else { name };
         let (people, report) = one(&[(name, cell)]);
         let person = people.get("e-1").unwrap();
-        assert!(
-            matches!(person.standing, Standing::Unusable { .. }),
-            "{name}: {cell:?}"
-        );
+        assert!(matches!(person.standing, Standing::Unusable { .. }), "{name}: {cell:?}");
         let [problem] = people.problems_of("e-1") else {
             panic!("{name}: {cell:?} should be one problem");
         };
@@ -136,10 +111,7 @@ fn an_optional_field_that_is_wrong_costs_the_field_and_not_the_row() {
     let (people, report) = one(&[("Work Email", "ada at mail"), ("Street 2", &long)]);
     let person = people.get("e-1").unwrap();
     let record = people.record_of(person).unwrap();
-    assert_eq!(
-        (record.get(Field::Email), record.get(Field::AddressLine2)),
-        ("", "")
-    );
+    assert_eq!((record.get(Field::Email), record.get(Field::AddressLine2)), ("", ""));
     let fields: Vec<_> = people.problems_of("e-1").iter().map(|each| each.field).collect();
     assert_eq!(fields, [Some(Field::Email), Some(Field::AddressLine2)]);
     assert_eq!((report.eligible, report.unusable), (1, 0));
@@ -150,17 +122,11 @@ fn eligibility_is_decided_before_any_other_field() {
     let broken = ("Mobile Phone", "555");
     let unusable = |found: Standing| matches!(found, Standing::Unusable { .. });
     assert_eq!(standing(&[broken, ("Status", "Terminated")]), Standing::Ended);
-    assert_eq!(
-        standing(&[broken, ("Start", "11/23/2026")]),
-        Standing::Ineligible(Ineligible::StartsLater)
-    );
+    assert_eq!(standing(&[broken, ("Start", "11/23/2026")]), Standing::Ineligible(Ineligible::StartsLater));
     // Covered through the last day, whatever the status says.
     let last_day = [("Status", "Terminated"), ("End", "11/22/2026")];
     assert!(matches!(standing(&last_day), Standing::Eligible(_)));
-    assert_eq!(
-        standing(&[("Status", "Terminated"), ("End", "11/21/2026")]),
-        Standing::Ended
-    );
+    assert_eq!(standing(&[("Status", "Terminated"), ("End", "11/21/2026")]), Standing::Ended);
     // What cannot be read ends nobody.
     assert!(unusable(standing(&[("Status", "Actve")])));
     assert!(unusable(standing(&[("Status", "")])));
@@ -168,10 +134,7 @@ fn eligibility_is_decided_before_any_other_field() {
     assert!(unusable(standing(&[("Status", "Terminated"), ("End", "soon")])));
     assert!(unusable(standing(&[("End", "11/21/2026")])));
     // A new employment.
-    assert!(matches!(
-        standing(&[("Start", "10/01/2026"), ("End", "01/31/2020")]),
-        Standing::Eligible(_)
-    ));
+    assert!(matches!(standing(&[("Start", "10/01/2026"), ("End", "01/31/2020")]), Standing::Eligible(_)));
     let (people, _) = one(&[broken, ("Status", "Actve")]);
     let [problem] = people.problems_of("e-1") else {
         panic!("one problem: the status");
@@ -195,10 +158,7 @@ fn the_expression_when_leaves_out_and_never_guesses() {
     assert!(matches!(found(&[]), Standing::Unusable { .. }));
     settings.eligibility.when = Some("row.City".to_owned());
     let (people, _) = map_with(&settings, &[row(&[])]);
-    assert!(matches!(
-        people.get("e-1").unwrap().standing,
-        Standing::Unusable { .. }
-    ));
+    assert!(matches!(people.get("e-1").unwrap().standing, Standing::Unusable { .. }));
 }
 
 #[test]
@@ -213,19 +173,13 @@ fn a_column_that_only_an_expression_names_is_a_mapped_column() {
 #[test]
 fn fields_can_be_constant_or_computed() {
     let mut settings = settings();
-    settings
-        .fields
-        .insert(Field::PlanId, source(Take::Value("pln_x".to_owned())));
+    settings.fields.insert(Field::PlanId, source(Take::Value("pln_x".to_owned())));
     let computed = "row.Division + \"-\" + row[\"Employee ID\"]".to_owned();
-    settings
-        .fields
-        .insert(Field::ReferenceId, source(Take::Cel(computed)));
+    settings.fields.insert(Field::ReferenceId, source(Take::Cel(computed)));
     let (people, _) = map_with(&settings, &[row(&[])]);
     let record = people.record_of(people.get("East-e-1").unwrap()).unwrap();
     assert_eq!(record.get(Field::PlanId), "pln_x");
-    settings
-        .fields
-        .insert(Field::City, source(Take::Cel("[row.City]".to_owned())));
+    settings.fields.insert(Field::City, source(Take::Cel("[row.City]".to_owned())));
     let (people, _) = map_with(&settings, &[row(&[])]);
     let standing = people.get("East-e-1").unwrap().standing;
     assert!(matches!(standing, Standing::Unusable { .. }));
@@ -236,13 +190,8 @@ fn otherwise_is_for_unlisted_plans_and_not_for_blank_ones() {
     let mut settings = settings();
     let plan = settings.fields.get_mut(&Field::PlanId).unwrap();
     plan.values.as_mut().unwrap().otherwise = Some("pln_rest".to_owned());
-    let (people, report) = map_with(
-        &settings,
-        &[
-            row(&[("Plan", "Bronze")]),
-            row(&[("Employee ID", "e-2"), ("Plan", "")]),
-        ],
-    );
+    let (people, report) =
+        map_with(&settings, &[row(&[("Plan", "Bronze")]), row(&[("Employee ID", "e-2"), ("Plan", "")])]);
     let record = people.record_of(people.get("e-1").unwrap()).unwrap();
     assert_eq!(record.get(Field::PlanId), "pln_rest");
     let blank = people.get("e-2").unwrap().standing;

@@ -53,13 +53,7 @@ fn today() -> NaiveDate {
 }
 
 fn source(take: Take) -> FieldSource {
-    FieldSource {
-        take,
-        formats: Vec::new(),
-        values: None,
-        restore_zeros: false,
-        sensitive: None,
-    }
+    FieldSource { take, formats: Vec::new(), values: None, restore_zeros: false, sensitive: None }
 }
 
 fn column(name: &str) -> FieldSource {
@@ -67,17 +61,11 @@ fn column(name: &str) -> FieldSource {
 }
 
 fn american() -> Vec<DateFormat> {
-    vec![DateFormat {
-        pattern: "%m/%d/%Y".to_owned(),
-        pivot: None,
-    }]
+    vec![DateFormat { pattern: "%m/%d/%Y".to_owned(), pivot: None }]
 }
 
 fn date_column(name: &str) -> Option<DateColumn> {
-    Some(DateColumn {
-        column: name.to_owned(),
-        formats: american(),
-    })
+    Some(DateColumn { column: name.to_owned(), formats: american() })
 }
 
 fn settings() -> Settings {
@@ -103,9 +91,7 @@ fn settings() -> Settings {
     fields.get_mut(&Field::Zipcode).unwrap().restore_zeros = true;
     let plans = [("Gold", "pln_gold"), ("Silver", "pln_silver")];
     fields.get_mut(&Field::PlanId).unwrap().values = Some(Values {
-        map: plans
-            .map(|(cell, plan)| (cell.to_owned(), plan.to_owned()))
-            .into(),
+        map: plans.map(|(cell, plan)| (cell.to_owned(), plan.to_owned())).into(),
         otherwise: None,
     });
     Settings {
@@ -144,10 +130,7 @@ fn by_division() -> Grouping {
 }
 
 fn header() -> Header {
-    Header {
-        names: HEADER.map(str::to_owned).to_vec(),
-        line: 1,
-    }
+    Header { names: HEADER.map(str::to_owned).to_vec(), line: 1 }
 }
 
 /// Columns with what stands in them instead.
@@ -174,11 +157,7 @@ fn map_with(settings: &Settings, rows: &[Vec<&str>]) -> (People, MapReport) {
         let mut table = Table::default();
         for cells in batch {
             number += 1;
-            let at = RowAt {
-                source: 0,
-                record: number,
-                line: number + 1,
-            };
+            let at = RowAt { source: 0, record: number, line: number + 1 };
             table.push(at, cells.iter().copied());
         }
         bound.map(&table, today(), &mut people);

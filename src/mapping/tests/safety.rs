@@ -26,65 +26,37 @@ fn a_row_finds_its_group_or_none() {
     assert_eq!(route(" West "), Route::Group(0));
     assert_eq!(route("-"), Route::Blank);
     assert_eq!(route("east"), Route::Unlisted);
-    let grouping = Grouping {
-        rule: GroupRule::AsIs {
-            by: "Division".to_owned(),
-        },
-        ..by_division()
-    };
-    let mut bound = compile(&settings(), &grouping, None)
-        .unwrap()
-        .bind(&header())
-        .unwrap();
+    let grouping = Grouping { rule: GroupRule::AsIs { by: "Division".to_owned() }, ..by_division() };
+    let mut bound = compile(&settings(), &grouping, None).unwrap().bind(&header()).unwrap();
     let mut table = Table::default();
     let long = "x".repeat(256);
     for (record, (id, division)) in (1..).zip([("a", "acme-1"), ("b", ""), ("c", &long), ("d", "acme-1")]) {
-        let at = RowAt {
-            source: 0,
-            record,
-            line: record + 1,
-        };
-        table.push(
-            at,
-            row(&[("Employee ID", id), ("Division", division)]).into_iter(),
-        );
+        let at = RowAt { source: 0, record, line: record + 1 };
+        table.push(at, row(&[("Employee ID", id), ("Division", division)]).into_iter());
     }
     let mut people = PeopleBuilder::default();
     bound.map(&table, today(), &mut people);
     let people = people.finish();
     let routes = ["a", "b", "c", "d"].map(|id| people.get(id).unwrap().route);
-    assert_eq!(
-        routes,
-        [Route::Group(0), Route::Blank, Route::Unlisted, Route::Group(0)]
-    );
+    assert_eq!(routes, [Route::Group(0), Route::Blank, Route::Unlisted, Route::Group(0)]);
 }
 
 #[test]
 fn identical_unusable_rows_count_as_one_and_different_ones_do_not() {
     let broken = row(&[("Zip", "x")]);
     let (people, _) = map(&[broken.clone(), broken.clone()]);
-    assert!(matches!(
-        people.get("e-1").unwrap().standing,
-        Standing::Unusable { .. }
-    ));
+    assert!(matches!(people.get("e-1").unwrap().standing, Standing::Unusable { .. }));
     let (people, _) = map(&[broken, row(&[("Zip", "y")])]);
     assert_eq!(people.get("e-1").unwrap().standing, Standing::Duplicate);
 }
 
 #[test]
 fn a_column_of_social_security_numbers_or_mails_is_refused_unless_allowed() {
-    let rows: Vec<_> = ["219-09-9999", "219-09-9998", "e-3"]
-        .into_iter()
-        .map(|id| row(&[("Employee ID", id)]))
-        .collect();
+    let rows: Vec<_> =
+        ["219-09-9999", "219-09-9998", "e-3"].into_iter().map(|id| row(&[("Employee ID", id)])).collect();
     let mut settings = settings();
     let proof = map_with(&settings, &rows).1.proofs().remove(0);
-    for part in [
-        "`Employee ID`",
-        "social security numbers",
-        "`sensitive: hash`",
-        "`sensitive: allow`",
-    ] {
+    for part in ["`Employee ID`", "social security numbers", "`sensitive: hash`", "`sensitive: allow`"] {
         assert!(proof.contains(part), "{proof}");
     }
     assert!(!proof.contains("219"), "{proof}");
@@ -126,10 +98,7 @@ fn settings_that_contradict_themselves_do_not_compile() {
     unmapped.fields.remove(&Field::City);
     let cases = [
         (twice, "lists ` Active` twice"),
-        (
-            expression,
-            "the expression `eligibility.when` of mapping `hr` cannot be read at line 1",
-        ),
+        (expression, "the expression `eligibility.when` of mapping `hr` cannot be read at line 1"),
         (format, "the format `%H` at `eligibility.ends_on`"),
         (unmapped, "has no `city`, which Vitable requires"),
     ];
@@ -164,10 +133,7 @@ fn no_problem_and_no_report_shows_a_person() {
         assert!(!text.contains("CANARY"), "{text}");
     }
     let bound = compile(&settings, &by_division(), None).unwrap().bind(&header());
-    assert_eq!(
-        format!("{:?}", bound.unwrap()),
-        "Bound { mapping: \"hr\", rows: 0, .. }"
-    );
+    assert_eq!(format!("{:?}", bound.unwrap()), "Bound { mapping: \"hr\", rows: 0, .. }");
 }
 
 #[test]
@@ -175,10 +141,7 @@ fn a_bound_mapping_can_work_on_another_thread() {
     fn sendable<T: Send>(_: &T) -> bool {
         true
     }
-    let bound = compile(&settings(), &by_division(), None)
-        .unwrap()
-        .bind(&header())
-        .unwrap();
+    let bound = compile(&settings(), &by_division(), None).unwrap().bind(&header()).unwrap();
     assert!(sendable(&bound));
 }
 

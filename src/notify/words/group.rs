@@ -4,10 +4,7 @@ use super::Words;
 
 pub(super) const HELD: Words = Words {
     subject: "held",
-    tally: &[
-        ("removed", "removal waits", "removals wait"),
-        ("added", "addition waits", "additions wait"),
-    ],
+    tally: &[("removed", "removal waits", "removals wait"), ("added", "addition waits", "additions wait")],
     happened: "The export was read whole, but the change to {group} is more than may go without a person.",
     means: "Nobody has lost coverage. Until you decide nothing is sent for this group: new people wait for \
             coverage, and people who left stay covered and are paid for.",

@@ -55,10 +55,7 @@ pub(super) const READ_SUSPICIOUS: Words = Words {
 
 pub(super) const ROWS_LEFT_OUT: Words = Words {
     subject: "rows left out",
-    tally: &[
-        ("left_out", "person not covered", "people not covered"),
-        ("problem_rows", "row", "rows"),
-    ],
+    tally: &[("left_out", "person not covered", "people not covered"), ("problem_rows", "row", "rows")],
     happened: "Rows of people who are not covered yet cannot be used, so these people are not on the roster.",
     means: "The people below have no coverage, and get none until their rows are right. A row without a usable \
             `reference_id` could be anybody: while there is one, nobody who is absent from the export is removed \
@@ -76,11 +73,7 @@ pub(super) const ROWS_LEFT_OUT: Words = Words {
 pub(super) const ROWS_CARRIED: Words = Words {
     subject: "rows carried forward",
     tally: &[
-        (
-            "carried",
-            "person stays as last accepted",
-            "people stay as last accepted",
-        ),
+        ("carried", "person stays as last accepted", "people stay as last accepted"),
         ("problem_rows", "row", "rows"),
     ],
     happened: "Rows of covered people cannot be used, so the record that Vitable last accepted is sent again for \

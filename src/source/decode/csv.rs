@@ -126,10 +126,7 @@ impl<'c> Reader<'c> {
                 self.expect = Expect::Header(lines - 1);
                 continue;
             }
-            let Some(end) = self
-                .record
-                .cut(text, from, at_end, self.csv.delimiter, self.line)?
-            else {
+            let Some(end) = self.record.cut(text, from, at_end, self.csv.delimiter, self.line)? else {
                 break;
             };
             let line = self.line;
@@ -160,11 +157,7 @@ impl<'c> Reader<'c> {
         line: u32,
         sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
     ) -> Result<(), Incomplete> {
-        let names: Vec<String> = self
-            .record
-            .cells(text)
-            .map(|name| name.trim().to_owned())
-            .collect();
+        let names: Vec<String> = self.record.cells(text).map(|name| name.trim().to_owned()).collect();
         if names.iter().all(String::is_empty) {
             return Err(Incomplete(format!(
                 "line {line} should hold the column names and is blank; name the header's line with `csv: \
@@ -191,11 +184,8 @@ impl<'c> Reader<'c> {
             }
         }
         self.tally.rows += 1;
-        let at = RowAt {
-            source: self.source,
-            record: u32::try_from(self.tally.rows).unwrap_or(u32::MAX),
-            line,
-        };
+        let at =
+            RowAt { source: self.source, record: u32::try_from(self.tally.rows).unwrap_or(u32::MAX), line };
         if self.record.cells.len() != self.tally.header.names.len() {
             self.tally.ragged_rows += 1;
             if self.tally.ragged.len() < RAGGED_SHOWN {
@@ -214,11 +204,7 @@ impl<'c> Reader<'c> {
         let Some(column) = trailer.count_column else {
             return Ok(());
         };
-        let cell = self
-            .record
-            .cells(text)
-            .nth(column.saturating_sub(1) as usize)
-            .map(str::trim);
+        let cell = self.record.cells(text).nth(column.saturating_sub(1) as usize).map(str::trim);
         let Some(cell) = cell else {
             return Err(Incomplete(format!(
                 "the trailer on line {line} has {} cells and no column {column} with the number of rows; \
@@ -352,10 +338,7 @@ impl Record {
                     None if at_end => bytes.len(),
                     None => return Ok(None),
                 };
-                self.cells.push(Cell {
-                    at: at..end,
-                    unquoted: false,
-                });
+                self.cells.push(Cell { at: at..end, unquoted: false });
                 end
             };
             match bytes.get(end) {
@@ -406,11 +389,7 @@ impl Record {
                         self.unquoted.push_str(text.get(piece..quote).unwrap_or(""));
                     }
                     self.cells.push(Cell {
-                        at: if plain {
-                            piece..quote
-                        } else {
-                            begin..self.unquoted.len()
-                        },
+                        at: if plain { piece..quote } else { begin..self.unquoted.len() },
                         unquoted: !plain,
                     });
                     return Ok(Some(quote + 1));

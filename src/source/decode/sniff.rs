@@ -22,11 +22,7 @@ pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(b"PK\x03\x04") {
         let workbook = memchr::memmem::find(start, b"[Content_Types].xml").is_some()
             || memchr::memmem::find(start, b"xl/").is_some();
-        return Some(if workbook {
-            "an Excel workbook (.xlsx)"
-        } else {
-            "a zip archive"
-        });
+        return Some(if workbook { "an Excel workbook (.xlsx)" } else { "a zip archive" });
     }
     if let Some((_, kind)) = SIGNATURES.iter().find(|(bytes, _)| start.starts_with(bytes)) {
         return Some(kind);
@@ -58,10 +54,7 @@ mod tests {
     #[test]
     fn what_is_no_csv_is_named() {
         for (start, kind) in [
-            (
-                &b"PK\x03\x04....[Content_Types].xml"[..],
-                "an Excel workbook (.xlsx)",
-            ),
+            (&b"PK\x03\x04....[Content_Types].xml"[..], "an Excel workbook (.xlsx)"),
             (b"PK\x03\x04....roster.csv", "a zip archive"),
             (b"\x1F\x8B\x08", "a gzip file"),
             (b"-----BEGIN PGP MESSAGE-----", "an OpenPGP message"),
@@ -75,13 +68,7 @@ mod tests {
         ] {
             assert_eq!(foreign(start), Some(kind));
         }
-        for start in [
-            &b"id,name\n"[..],
-            b"[id],name\n",
-            b"\xEF\xBB\xBFid",
-            b"",
-            b"{id},b",
-        ] {
+        for start in [&b"id,name\n"[..], b"[id],name\n", b"\xEF\xBB\xBFid", b"", b"{id},b"] {
             assert_eq!(foreign(start), None);
         }
     }

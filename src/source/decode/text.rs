@@ -24,16 +24,9 @@ pub(super) struct Text<'f> {
 impl<'f> Text<'f> {
     /// Begins at the start of `file` with a buffer of `size` bytes, read once.
     pub(super) fn open(file: &'f mut File, size: usize) -> Result<Self, Incomplete> {
-        file.seek(SeekFrom::Start(0))
-            .map_err(|error| unreadable(&error))?;
-        let mut text = Self {
-            file,
-            buffer: vec![0; size.max(8)],
-            taken: 0,
-            filled: 0,
-            at_end: false,
-            last: None,
-        };
+        file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&error))?;
+        let mut text =
+            Self { file, buffer: vec![0; size.max(8)], taken: 0, filled: 0, at_end: false, last: None };
         text.fill()?;
         Ok(text)
     }
@@ -65,11 +58,7 @@ impl<'f> Text<'f> {
                  is UTF-16; export it again as UTF-8"
             )));
         }
-        let whole = if self.at_end {
-            bytes
-        } else {
-            whole_characters(bytes)
-        };
+        let whole = if self.at_end { bytes } else { whole_characters(bytes) };
         std::str::from_utf8(whole).map_err(|error| {
             let (line, column) = place(whole, error.valid_up_to(), line);
             Incomplete(format!(
@@ -167,11 +156,7 @@ fn whole_characters(bytes: &[u8]) -> &[u8] {
             Some(0x80..=0xBF) => continue,
             Some(0..=0x7F) | None => 1,
         };
-        return if length > back {
-            bytes.get(..at).unwrap_or(bytes)
-        } else {
-            bytes
-        };
+        return if length > back { bytes.get(..at).unwrap_or(bytes) } else { bytes };
     }
     bytes
 }

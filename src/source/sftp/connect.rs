@@ -56,10 +56,7 @@ pub(super) async fn connect(server: &Sftp) -> Result<Ssh, Failure> {
     let mut shown = Vec::new();
     while !kinds.is_empty() {
         let seen = Arc::new(Mutex::new(None));
-        let gate = Gate {
-            known: Arc::clone(&known),
-            seen: Arc::clone(&seen),
-        };
+        let gate = Gate { known: Arc::clone(&known), seen: Arc::clone(&seen) };
         let attempt = tokio::time::timeout(CONNECT, once(server, kinds.clone(), gate)).await;
         let error = match attempt {
             Ok(Ok(ssh)) => return Ok(ssh),
@@ -92,11 +89,7 @@ pub(super) async fn connect(server: &Sftp) -> Result<Ssh, Failure> {
 
 /// Keys whose kinds have the same family are the same key, signed differently.
 fn family(kind: &Algorithm) -> String {
-    if matches!(kind, Algorithm::Rsa { .. }) {
-        "rsa".to_owned()
-    } else {
-        kind.as_str().to_owned()
-    }
+    if matches!(kind, Algorithm::Rsa { .. }) { "rsa".to_owned() } else { kind.as_str().to_owned() }
 }
 
 enum Stop {
@@ -116,26 +109,14 @@ async fn once(server: &Sftp, kinds: Vec<Algorithm>, gate: Gate) -> Result<Ssh, S
     config.preferred.key = Cow::Owned(kinds);
     // Twice as fast as the default with AES instructions (`dependencies.md`).
     let mut ciphers = vec![russh::cipher::AES_256_GCM];
-    ciphers.extend(
-        config
-            .preferred
-            .cipher
-            .iter()
-            .filter(|name| **name != russh::cipher::AES_256_GCM)
-            .copied(),
-    );
+    ciphers
+        .extend(config.preferred.cipher.iter().filter(|name| **name != russh::cipher::AES_256_GCM).copied());
     config.preferred.cipher = Cow::Owned(ciphers);
-    client::connect_stream(Arc::new(config), socket, gate)
-        .await
-        .map_err(|error| stopped(server, &error))
+    client::connect_stream(Arc::new(config), socket, gate).await.map_err(|error| stopped(server, &error))
 }
 
 fn stopped(server: &Sftp, error: &russh::Error) -> Stop {
-    if let russh::Error::NoCommonAlgo {
-        kind: russh::AlgorithmKind::Key,
-        ..
-    } = error
-    {
+    if let russh::Error::NoCommonAlgo { kind: russh::AlgorithmKind::Key, .. } = error {
         return Stop::NoKeyOfThisKind;
     }
     Stop::Other(Failure::at(

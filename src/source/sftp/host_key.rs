@@ -31,11 +31,7 @@ pub(super) struct Known {
 
 enum By {
     Fingerprint(String),
-    File {
-        path: String,
-        known: Vec<PublicKey>,
-        revoked: Vec<PublicKey>,
-    },
+    File { path: String, known: Vec<PublicKey>, revoked: Vec<PublicKey> },
 }
 
 impl Known {
@@ -61,11 +57,7 @@ impl Known {
                 by_file(&text, path, &server.host, server.port)?
             }
         };
-        Ok(Self {
-            host: server.host.clone(),
-            port: server.port,
-            by,
-        })
+        Ok(Self { host: server.host.clone(), port: server.port, by })
     }
 
     /// What the key is.
@@ -82,10 +74,8 @@ impl Known {
     /// The refusal of a server that showed these keys, the preferred one first.
     pub(super) fn unknown(&self, shown: &[PublicKey]) -> Failure {
         let server = format!("`{}:{}`", self.host, self.port);
-        let seen: Vec<String> = shown
-            .iter()
-            .map(|key| format!("{} {}", key.algorithm().as_str(), fingerprint(key)))
-            .collect();
+        let seen: Vec<String> =
+            shown.iter().map(|key| format!("{} {}", key.algorithm().as_str(), fingerprint(key))).collect();
         let seen = seen.join(", ");
         let line = shown.first().map(fingerprint).unwrap_or_default();
         let message = match &self.by {
@@ -139,9 +129,7 @@ impl Known {
         };
         let mut key = key.clone();
         key.set_comment("");
-        key.to_openssh()
-            .ok()
-            .map(|key| format!("{name} {}", key.trim_end()))
+        key.to_openssh().ok().map(|key| format!("{name} {}", key.trim_end()))
     }
 }
 
@@ -157,12 +145,7 @@ fn by_file(text: &str, path: &Path, host: &str, port: u16) -> Result<By, Failure
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let Ok(entry) = line
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .parse::<Entry>()
-        else {
+        let Ok(entry) = line.split_whitespace().collect::<Vec<_>>().join(" ").parse::<Entry>() else {
             // A key of a kind that we do not know trusts nobody, but a revocation must not be lost.
             if line.starts_with("@revoked") {
                 return Err(Failure::at(
@@ -186,11 +169,7 @@ fn by_file(text: &str, path: &Path, host: &str, port: u16) -> Result<By, Failure
             None | Some(Marker::Revoked | Marker::CertAuthority) => {}
         }
     }
-    Ok(By::File {
-        path: path.display().to_string(),
-        known,
-        revoked,
-    })
+    Ok(By::File { path: path.display().to_string(), known, revoked })
 }
 
 /// Whether a line's names mean this one; a negated pattern that fits wins over all others.
@@ -200,10 +179,7 @@ fn names(patterns: &HostPatterns, name: &str) -> bool {
             let fits = |pattern: &str| fits(pattern.to_ascii_lowercase().as_bytes(), name.as_bytes());
             let (against, wanted): (Vec<_>, Vec<_>) =
                 patterns.iter().partition(|pattern| pattern.starts_with('!'));
-            let refused = against
-                .iter()
-                .filter_map(|pattern| pattern.strip_prefix('!'))
-                .any(fits);
+            let refused = against.iter().filter_map(|pattern| pattern.strip_prefix('!')).any(fits);
             !refused && wanted.iter().any(|pattern| fits(pattern))
         }
         HostPatterns::HashedName { salt, hash } => Hmac::<Sha1>::new_from_slice(salt).is_ok_and(|mut mac| {
@@ -236,11 +212,7 @@ mod tests {
 
     fn judge(text: &str, host: &str, port: u16) -> Verdict {
         let by = by_file(text, Path::new("known_hosts"), host, port).unwrap();
-        let known = Known {
-            host: host.into(),
-            port,
-            by,
-        };
+        let known = Known { host: host.into(), port, by };
         known.judge(&parse_public_key_base64(KEY).unwrap())
     }
 
@@ -260,11 +232,7 @@ mod tests {
             ("# sftp.acme.example KEY", 22, Unknown),
             ("@cert-authority * KEY", 22, Unknown),
             ("sftp.acme.example KEY\n@revoked * KEY", 22, Revoked),
-            (
-                "[sftp.acme.example]:2222 KEY\n@revoked sftp.acme.example KEY",
-                2222,
-                Revoked,
-            ),
+            ("[sftp.acme.example]:2222 KEY\n@revoked sftp.acme.example KEY", 2222, Revoked),
             ("sftp.acme.example KEY\n@revoked other.example KEY", 22, Known),
             ("nonsense\nsftp.acme.example KEY", 22, Known),
         ] {
@@ -282,25 +250,11 @@ mod tests {
         let key = parse_public_key_base64(KEY).unwrap();
         let print = fingerprint(&key);
         let by = By::Fingerprint("SHA256:other".into());
-        let mut known = Known {
-            host: "sftp.acme.example".into(),
-            port: 2222,
-            by,
-        };
+        let mut known = Known { host: "sftp.acme.example".into(), port: 2222, by };
         let message = known.unknown(std::slice::from_ref(&key)).to_string();
-        assert!(
-            message.contains(&format!("write `host_key: \"{print}\"`")),
-            "{message}"
-        );
-        known.by = By::File {
-            path: "known_hosts".into(),
-            known: Vec::new(),
-            revoked: Vec::new(),
-        };
+        assert!(message.contains(&format!("write `host_key: \"{print}\"`")), "{message}");
+        known.by = By::File { path: "known_hosts".into(), known: Vec::new(), revoked: Vec::new() };
         let message = known.unknown(&[key]).to_string();
-        assert!(
-            message.contains(&format!("`[sftp.acme.example]:2222 ssh-ed25519 {KEY}`")),
-            "{message}"
-        );
+        assert!(message.contains(&format!("`[sftp.acme.example]:2222 ssh-ed25519 {KEY}`")), "{message}");
     }
 }

@@ -31,15 +31,13 @@ enum Answer {
 /// # Errors
 /// With hop `authenticate`: the methods that were tried, and those that the server offers.
 pub(super) async fn login(ssh: &mut Ssh, server: &Sftp) -> Result<(), Failure> {
-    tokio::time::timeout(NO_PROGRESS, try_all(ssh, server))
-        .await
-        .map_err(|_elapsed| {
-            refused(format!(
-                "`{}` gave no answer for {} s; run the feed again",
-                address(server),
-                NO_PROGRESS.as_secs()
-            ))
-        })?
+    tokio::time::timeout(NO_PROGRESS, try_all(ssh, server)).await.map_err(|_elapsed| {
+        refused(format!(
+            "`{}` gave no answer for {} s; run the feed again",
+            address(server),
+            NO_PROGRESS.as_secs()
+        ))
+    })?
 }
 
 async fn try_all(ssh: &mut Ssh, server: &Sftp) -> Result<(), Failure> {
@@ -47,15 +45,8 @@ async fn try_all(ssh: &mut Ssh, server: &Sftp) -> Result<(), Failure> {
     let mut offered = None;
     if let Some(secret) = &server.private_key {
         let key = Arc::new(private_key(server, secret)?);
-        tried.push(format!(
-            "publickey ({} {})",
-            key.algorithm().as_str(),
-            fingerprint(key.public_key())
-        ));
-        match by_key(ssh, server, key)
-            .await
-            .map_err(|error| broken(server, &error))?
-        {
+        tried.push(format!("publickey ({} {})", key.algorithm().as_str(), fingerprint(key.public_key())));
+        match by_key(ssh, server, key).await.map_err(|error| broken(server, &error))? {
             Answer::In => return Ok(()),
             Answer::Out(methods) => offered = Some(methods),
         }
@@ -63,31 +54,20 @@ async fn try_all(ssh: &mut Ssh, server: &Sftp) -> Result<(), Failure> {
     if let Some(secret) = &server.password {
         let password = read(secret, "password")?;
         let wants = |kind| offered.as_ref().is_none_or(|methods| methods.contains(&kind));
-        let (plain, asking) = (
-            wants(MethodKind::Password),
-            wants(MethodKind::KeyboardInteractive),
-        );
+        let (plain, asking) = (wants(MethodKind::Password), wants(MethodKind::KeyboardInteractive));
         if plain {
             tried.push("password".to_owned());
-            let answer = ssh
-                .authenticate_password(&server.username, password.expose_secret())
-                .await;
+            let answer = ssh.authenticate_password(&server.username, password.expose_secret()).await;
             match answer.map(Answer::from).map_err(|error| broken(server, &error))? {
                 Answer::In => return Ok(()),
                 Answer::Out(methods) => offered = Some(methods),
             }
         }
         // Many servers take a password only as the answer to a question.
-        if asking
-            && offered
-                .as_ref()
-                .is_none_or(|methods| methods.contains(&MethodKind::KeyboardInteractive))
+        if asking && offered.as_ref().is_none_or(|methods| methods.contains(&MethodKind::KeyboardInteractive))
         {
             tried.push("keyboard-interactive".to_owned());
-            match by_answers(ssh, server, &password)
-                .await
-                .map_err(|error| broken(server, &error))?
-            {
+            match by_answers(ssh, server, &password).await.map_err(|error| broken(server, &error))? {
                 Answer::In => return Ok(()),
                 Answer::Out(methods) => offered = Some(methods),
             }
@@ -97,11 +77,7 @@ async fn try_all(ssh: &mut Ssh, server: &Sftp) -> Result<(), Failure> {
         "`{}` did not let us in: tried {}; the server offers {}. Look at `username`, and ask its operator \
          to {}",
         address(server),
-        if tried.is_empty() {
-            "nothing".to_owned()
-        } else {
-            tried.join(", ")
-        },
+        if tried.is_empty() { "nothing".to_owned() } else { tried.join(", ") },
         offers(offered.as_ref()),
         if server.private_key.is_some() {
             "register this public key for the account, or correct the password if one is configured"
@@ -115,41 +91,31 @@ async fn by_key(ssh: &mut Ssh, server: &Sftp, key: Arc<PrivateKey>) -> Result<An
     let hash = if key.algorithm().is_rsa() {
         // A server that does not say what it supports is asked with SHA-2: SHA-1 proves nothing any more (RFC
         // 8332).
-        ssh.best_supported_rsa_hash()
-            .await?
-            .unwrap_or(Some(HashAlg::Sha256))
+        ssh.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha256))
     } else {
         None
     };
     let key = PrivateKeyWithHashAlg::new(key, hash);
-    ssh.authenticate_publickey(&server.username, key)
-        .await
-        .map(Answer::from)
+    ssh.authenticate_publickey(&server.username, key).await.map(Answer::from)
 }
 
 async fn by_answers(ssh: &mut Ssh, server: &Sftp, password: &SecretString) -> Result<Answer, russh::Error> {
-    let mut response = ssh
-        .authenticate_keyboard_interactive_start(&server.username, None::<String>)
-        .await?;
+    let mut response = ssh.authenticate_keyboard_interactive_start(&server.username, None::<String>).await?;
     for _ in 0..ROUNDS {
         response = match response {
             KeyboardInteractiveAuthResponse::Success => return Ok(Answer::In),
-            KeyboardInteractiveAuthResponse::Failure {
-                remaining_methods, ..
-            } => {
+            KeyboardInteractiveAuthResponse::Failure { remaining_methods, .. } => {
                 return Ok(Answer::Out(remaining_methods));
             }
             KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
                 // The password goes only where nothing would be shown on a screen.
                 let answers = prompts
                     .iter()
-                    .map(|prompt| {
-                        if prompt.echo {
-                            String::new()
-                        } else {
-                            password.expose_secret().to_owned()
-                        }
-                    })
+                    .map(
+                        |prompt| {
+                            if prompt.echo { String::new() } else { password.expose_secret().to_owned() }
+                        },
+                    )
                     .collect();
                 ssh.authenticate_keyboard_interactive_respond(answers).await?
             }
@@ -162,9 +128,7 @@ impl From<AuthResult> for Answer {
     fn from(result: AuthResult) -> Self {
         match result {
             AuthResult::Success => Self::In,
-            AuthResult::Failure {
-                remaining_methods, ..
-            } => Self::Out(remaining_methods),
+            AuthResult::Failure { remaining_methods, .. } => Self::Out(remaining_methods),
         }
     }
 }
@@ -209,16 +173,8 @@ fn read(secret: &Secret, key: &str) -> Result<SecretString, Failure> {
 }
 
 fn offers(methods: Option<&MethodSet>) -> String {
-    let names: Vec<&str> = methods
-        .iter()
-        .flat_map(|methods| methods.iter())
-        .map(<&str>::from)
-        .collect();
-    if names.is_empty() {
-        "nothing more".to_owned()
-    } else {
-        names.join(", ")
-    }
+    let names: Vec<&str> = methods.iter().flat_map(|methods| methods.iter()).map(<&str>::from).collect();
+    if names.is_empty() { "nothing more".to_owned() } else { names.join(", ") }
 }
 
 fn broken(server: &Sftp, error: &russh::Error) -> Failure {

@@ -33,9 +33,7 @@ pub(super) async fn fetch(
     let mut ssh = connect::connect(server).await?;
     login::login(&mut ssh, server).await?;
     let sftp = open(&ssh, server).await?;
-    let result = Place { sftp: &sftp, server }
-        .fetch(&pattern, pick, spool_dir, clock)
-        .await;
+    let result = Place { sftp: &sftp, server }.fetch(&pattern, pick, spool_dir, clock).await;
     // The answer stands whatever becomes of the farewell.
     drop(sftp.close().await);
     drop(ssh.disconnect(russh::Disconnect::ByApplication, "", "en").await);
@@ -59,18 +57,9 @@ async fn open(ssh: &Ssh, server: &Sftp) -> Result<SftpSession, Failure> {
         )
     };
     let session = async {
-        let channel = ssh
-            .channel_open_session()
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        channel
-            .request_subsystem(true, "sftp")
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let config = Config {
-            request_timeout_secs: NO_PROGRESS.as_secs(),
-            ..Config::default()
-        };
+        let channel = ssh.channel_open_session().await.map_err(|error| failed(error.to_string()))?;
+        channel.request_subsystem(true, "sftp").await.map_err(|error| failed(error.to_string()))?;
+        let config = Config { request_timeout_secs: NO_PROGRESS.as_secs(), ..Config::default() };
         SftpSession::new_with_config(channel.into_stream(), config)
             .await
             .map_err(|error| failed(error.to_string()))
@@ -132,10 +121,7 @@ impl Place<'_> {
                 found = self.sftp.metadata(pattern.path(&name)).await.ok();
             }
             let is_file = found.as_ref().is_some_and(is_file);
-            let look = found.as_ref().and_then(seen).unwrap_or(Look {
-                size: 0,
-                modified: None,
-            });
+            let look = found.as_ref().and_then(seen).unwrap_or(Look { size: 0, modified: None });
             entries.push(Entry { name, is_file, look });
         }
         match pattern.newest(entries) {
@@ -152,12 +138,7 @@ impl Place<'_> {
             Err(error) => {
                 return Err(Failure::at(
                     Hop::List,
-                    format!(
-                        "cannot look at `{}` ({}); {}",
-                        self.at(path),
-                        said(&error),
-                        remedy(&error)
-                    ),
+                    format!("cannot look at `{}` ({}); {}", self.at(path), said(&error), remedy(&error)),
                 ));
             }
         };
@@ -178,12 +159,7 @@ impl Place<'_> {
         let mut file = self.sftp.open(path).await.map_err(|error| {
             Failure::at(
                 Hop::Read,
-                format!(
-                    "cannot open `{}` ({}); {}",
-                    self.at(path),
-                    said(&error),
-                    remedy(&error)
-                ),
+                format!("cannot open `{}` ({}); {}", self.at(path), said(&error), remedy(&error)),
             )
         })?;
         let mut buffer = vec![0; CHUNK];
@@ -222,12 +198,7 @@ impl Place<'_> {
     fn unlisted(&self, folder: &str, error: &Error) -> Failure {
         Failure::at(
             Hop::List,
-            format!(
-                "cannot list the folder `{}` ({}); {}",
-                self.at(folder),
-                said(error),
-                remedy(error)
-            ),
+            format!("cannot list the folder `{}` ({}); {}", self.at(folder), said(error), remedy(error)),
         )
     }
 }
@@ -249,9 +220,7 @@ fn is_told(found: &Metadata) -> bool {
 }
 
 fn seen(found: &Metadata) -> Option<Look> {
-    let modified = found
-        .mtime
-        .and_then(|seconds| DateTime::from_timestamp(i64::from(seconds), 0));
+    let modified = found.mtime.and_then(|seconds| DateTime::from_timestamp(i64::from(seconds), 0));
     found.size.map(|size| Look { size, modified })
 }
 

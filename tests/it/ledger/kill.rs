@@ -15,12 +15,7 @@ use std::{
 /// Starts this test binary again as a process that can be killed. What it shall do goes through stdin.
 fn child(mode: &str, dir: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "ledger::kill::child_of_other_tests",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "ledger::kill::child_of_other_tests", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -65,16 +60,10 @@ fn work(dir: &Path) {
     let ledger = open(dir);
     ledger.recover(at(0)).unwrap();
     for flying in ledger.attempts_in_flight().unwrap() {
-        ledger
-            .complete(flying.id, &outcome(0, 0, &[]), at(3), Facts::default())
-            .unwrap();
+        ledger.complete(flying.id, &outcome(0, 0, &[]), at(3), Facts::default()).unwrap();
     }
     loop {
-        let next = ledger
-            .attempts_of_group(&group(), 1)
-            .unwrap()
-            .first()
-            .map_or(1, |last| last.id.0 + 1);
+        let next = ledger.attempts_of_group(&group(), 1).unwrap().first().map_or(1, |last| last.id.0 + 1);
         let run = ledger.begin_run(&feed(), Trigger::Sync, at(0)).unwrap();
         acknowledge(format_args!("run {}", run.id));
         let attempt = intend(&ledger, &payload(next), None).unwrap();
@@ -84,9 +73,7 @@ fn work(dir: &Path) {
         acknowledge(format_args!("sent {next}"));
         step(&ledger, attempt, &accepted(attempt));
         acknowledge(format_args!("accepted {next}"));
-        ledger
-            .complete(attempt, &outcome(0, 0, &[]), at(3), Facts::default())
-            .unwrap();
+        ledger.complete(attempt, &outcome(0, 0, &[]), at(3), Facts::default()).unwrap();
         acknowledge(format_args!("completed {next}"));
     }
 }
@@ -128,19 +115,11 @@ fn nothing_acknowledged_is_lost_by_kills_at_random_moments() {
             assert_eq!(state(*number).request_id(), Some(&expected));
         }
         let newest = said.get("completed").copied();
-        let last = ledger
-            .last_completed(&group())
-            .unwrap()
-            .map(|attempt| attempt.id.0);
-        assert!(
-            last >= newest,
-            "{last:?} is confirmed, {newest:?} was acknowledged"
-        );
+        let last = ledger.last_completed(&group()).unwrap().map(|attempt| attempt.id.0);
+        assert!(last >= newest, "{last:?} is confirmed, {newest:?} was acknowledged");
         let attempts = ledger.attempts_of_group(&group(), usize::MAX).unwrap();
         let lost = |state: &State| matches!(state, State::OutcomeUnknown { .. });
-        let uncertain = attempts
-            .iter()
-            .any(|each| Some(each.id.0) > last && lost(&each.state));
+        let uncertain = attempts.iter().any(|each| Some(each.id.0) > last && lost(&each.state));
         if let (Some(last), false) = (last, uncertain) {
             let mut expected: Vec<String> = payload(last).into_iter().map(|(id, _)| id).collect();
             expected.sort();
@@ -159,14 +138,10 @@ fn everything(dir: &Path) {
         organization: OrganizationId::new("org_1").unwrap(),
     };
     ledger.set_pin(&pin).unwrap();
-    ledger
-        .set_group_pin(&group(), &GroupId::new("grp_1").unwrap())
-        .unwrap();
+    ledger.set_group_pin(&group(), &GroupId::new("grp_1").unwrap()).unwrap();
     let mut run = ledger.begin_run(&feed(), Trigger::Sync, at(0)).unwrap();
     ledger.save_run(&run).unwrap();
-    ledger
-        .set_accepted_read(&feed(), &AcceptedRead::default())
-        .unwrap();
+    ledger.set_accepted_read(&feed(), &AcceptedRead::default()).unwrap();
     let hold = Hold {
         run: run.id,
         last_run: run.id,
@@ -179,13 +154,8 @@ fn everything(dir: &Path) {
         word: None,
     };
     ledger.put_hold(&hold, Facts::default()).unwrap();
-    let word = Word {
-        approved: true,
-        by: "ann".to_owned(),
-        reason: "seen".to_owned(),
-        at: at(0),
-        expires: None,
-    };
+    let word =
+        Word { approved: true, by: "ann".to_owned(), reason: "seen".to_owned(), at: at(0), expires: None };
     ledger.say(&feed(), &group(), "d", word).unwrap().unwrap();
     let attempt = intend(&ledger, &people(0..9, 1), Some("d")).unwrap();
     acknowledge(format_args!("prepared {}", attempt.0));
@@ -193,9 +163,7 @@ fn everything(dir: &Path) {
     acknowledge(format_args!("accepted {}", attempt.0));
     ledger.reserve_note("a note").unwrap();
     let failures = [("e-1", Operation::Add)];
-    ledger
-        .complete(attempt, &outcome(8, 0, &failures), at(3), Facts::default())
-        .unwrap();
+    ledger.complete(attempt, &outcome(8, 0, &failures), at(3), Facts::default()).unwrap();
     acknowledge(format_args!("completed {}", attempt.0));
     let mail = StoredMail {
         message_id: "m".to_owned(),
@@ -204,10 +172,7 @@ fn everything(dir: &Path) {
         queued: at(0),
         tries: 0,
     };
-    let facts = Facts {
-        incidents: Vec::new(),
-        mails: vec![mail],
-    };
+    let facts = Facts { incidents: Vec::new(), mails: vec![mail] };
     ledger.record(facts).unwrap();
     ledger.mail_failed("m").unwrap();
     ledger.mail_delivered("m").unwrap();
@@ -250,10 +215,7 @@ fn full(dir: &Path) {
     fail::cfg(DISK_FULL_POINT, "return").unwrap();
     let refused = ledger.advance(attempt, &accepted(attempt), at(2), Facts::default());
     assert!(matches!(refused, Err(LedgerError::DiskFull)));
-    assert!(matches!(
-        ledger.begin_run(&feed(), Trigger::Sync, at(3)),
-        Err(LedgerError::DiskFull)
-    ));
+    assert!(matches!(ledger.begin_run(&feed(), Trigger::Sync, at(3)), Err(LedgerError::DiskFull)));
     acknowledge(format_args!("full 0"));
     std::process::abort();
 }
@@ -265,10 +227,5 @@ fn a_full_disk_does_not_lose_the_request_id() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("ack full"));
     let ledger = open(dir.path());
     let state = ledger.attempt(AttemptId(1)).unwrap().unwrap().state;
-    assert_eq!(
-        state,
-        State::Accepted {
-            request_id: request(AttemptId(1))
-        }
-    );
+    assert_eq!(state, State::Accepted { request_id: request(AttemptId(1)) });
 }

@@ -33,19 +33,12 @@ fn a_completed_roster_is_the_baseline_after_a_restart_too() {
         let prints = coverage.get(record.reference_id()).unwrap().prints;
         assert_eq!(prints, ledger.fingerprint_key().of(record));
     }
-    let found = ledger
-        .records(&group(), &[id("e-7"), id("e-8"), id("e-49")])
-        .unwrap();
+    let found = ledger.records(&group(), &[id("e-7"), id("e-8"), id("e-49")]).unwrap();
     assert_eq!(found.len(), 2, "nobody has a record who is not covered");
     assert_eq!(found[&id("e-7")].view().get(Field::City), "Town 2");
     assert_eq!(found[&id("e-8")].view().get(Field::City), "Town 1");
     assert_eq!(ledger.last_completed(&group()).unwrap().unwrap().id, second);
-    let newest: Vec<_> = ledger
-        .attempts_of_group(&group(), 9)
-        .unwrap()
-        .iter()
-        .map(|a| a.id)
-        .collect();
+    let newest: Vec<_> = ledger.attempts_of_group(&group(), 9).unwrap().iter().map(|a| a.id).collect();
     assert_eq!(newest, [second, first]);
     assert_eq!(ledger.known_groups().unwrap(), [group()]);
 }
@@ -67,21 +60,13 @@ fn the_baseline_is_the_payload_less_failed_adds_plus_failed_removes() {
     ];
     let outcome = outcome(2, 0, &failures);
     assert_eq!(ledger.check_counts(attempt, &outcome).unwrap(), None);
-    assert!(
-        ledger
-            .complete(attempt, &outcome, at(9), Facts::default())
-            .unwrap()
-    );
+    assert!(ledger.complete(attempt, &outcome, at(9), Facts::default()).unwrap());
     assert_eq!(covered(&ledger), ["e-0", "e-1", "e-2", "e-3", "e-6", "e-7"]);
     assert_eq!(certainty(&ledger), Certainty::Confirmed);
     let ids = ["e-0", "e-2", "e-3"].map(id);
     let found = ledger.records(&group(), &ids).unwrap();
     let towns = ids.map(|id| found[&id].view().get(Field::City).to_owned());
-    assert_eq!(
-        towns,
-        ["Town 1", "Town 1", "Town 2"],
-        "an unknown operation leaves him as he was"
-    );
+    assert_eq!(towns, ["Town 1", "Town 1", "Town 2"], "an unknown operation leaves him as he was");
     let stored = ledger.attempt(attempt).unwrap().unwrap();
     assert_eq!(stored.outcome, Some(outcome));
 }
@@ -98,17 +83,9 @@ fn while_uncertain_everybody_in_any_roster_sent_since_is_covered() {
     assert!(matches!(certainty(&ledger), Certainty::Uncertain(_)));
     let refused = intend(&ledger, &people(1..9, 2), None).unwrap();
     step(&ledger, refused, &Event::Connected);
-    let event = Event::Refused {
-        status: 400,
-        message: "no".to_owned(),
-        trace_id: None,
-    };
+    let event = Event::Refused { status: 400, message: "no".to_owned(), trace_id: None };
     step(&ledger, refused, &event);
-    assert_eq!(
-        covered(&ledger).len(),
-        5,
-        "of a refused roster nothing was applied"
-    );
+    assert_eq!(covered(&ledger).len(), 5, "of a refused roster nothing was applied");
     let found = ledger.records(&group(), &[id("e-1")]).unwrap();
     assert_eq!(found[&id("e-1")].view().get(Field::City), "Town 2");
     let again = intend(&ledger, &people(2..6, 3), None).unwrap();
@@ -132,11 +109,7 @@ fn numbers_that_do_not_agree_with_a_confirmed_baseline_make_it_uncertain() {
     let outcome = outcome(1, 2, &[]);
     let why = ledger.check_counts(attempt, &outcome).unwrap().unwrap();
     assert!(why.contains("someone else writes to this group"), "{why}");
-    assert!(
-        !ledger
-            .complete(attempt, &outcome, at(9), Facts::default())
-            .unwrap()
-    );
+    assert!(!ledger.complete(attempt, &outcome, at(9), Facts::default()).unwrap());
     assert_eq!(certainty(&ledger), Certainty::Uncertain(why));
     sync(&ledger, &people(1..4, 1));
     assert_eq!(certainty(&ledger), Certainty::Confirmed);
@@ -154,15 +127,11 @@ fn a_late_completion_after_a_newer_one_confirms_nothing() {
     assert_eq!(covered(&ledger).len(), 5);
     let newer = intend(&ledger, &people(1..4, 1), None).unwrap();
     submit(&ledger, newer);
-    ledger
-        .complete(newer, &outcome(0, 0, &[]), at(9), Facts::default())
-        .unwrap();
+    ledger.complete(newer, &outcome(0, 0, &[]), at(9), Facts::default()).unwrap();
     assert_eq!(covered(&ledger), ["e-1", "e-2", "e-3"]);
     drop(ledger);
     let ledger = open(dir.path());
-    ledger
-        .complete(slow, &outcome(2, 0, &[]), at(10), Facts::default())
-        .unwrap();
+    ledger.complete(slow, &outcome(2, 0, &[]), at(10), Facts::default()).unwrap();
     assert!(matches!(certainty(&ledger), Certainty::Uncertain(_)));
     assert_eq!(covered(&ledger), ["e-0", "e-1", "e-2", "e-3", "e-4"]);
     assert!(ledger.timed_out().unwrap().is_empty());
@@ -178,11 +147,7 @@ fn the_start_settles_what_was_left_and_keeps_what_was_accepted() {
     let second = intend(&ledger, &people(0..3, 1), None).unwrap();
     step(&ledger, second, &Event::Connected);
     assert_eq!(ledger.recover(at(5)).unwrap()[0].state.name(), "outcome unknown");
-    assert_eq!(
-        certainty(&ledger),
-        Certainty::FirstSync,
-        "nothing was ever confirmed here"
-    );
+    assert_eq!(certainty(&ledger), Certainty::FirstSync, "nothing was ever confirmed here");
     assert_eq!(covered(&ledger).len(), 3);
     let third = intend(&ledger, &people(0..3, 1), None).unwrap();
     submit(&ledger, third);
@@ -191,12 +156,7 @@ fn the_start_settles_what_was_left_and_keeps_what_was_accepted() {
     assert!(ledger.recover(at(5)).unwrap().is_empty());
     let flying = ledger.attempts_in_flight().unwrap();
     assert_eq!((flying.len(), flying[0].id), (1, third));
-    assert_eq!(
-        flying[0].state,
-        State::Accepted {
-            request_id: request(third)
-        }
-    );
+    assert_eq!(flying[0].state, State::Accepted { request_id: request(third) });
     assert_ne!(first, second);
 }
 
@@ -224,26 +184,12 @@ fn what_must_not_be_sent_gets_no_intent() {
         };
         ledger.intend(intent, at(1))
     };
-    assert!(
-        matches!(try_to(&[], "grp_1"), Err(LedgerError::Stale { .. })),
-        "e-2 would go unsaid"
-    );
-    assert!(matches!(
-        try_to(&[id("e-0")], "grp_1"),
-        Err(LedgerError::Stale { .. })
-    ));
-    ledger
-        .set_group_pin(&group(), &GroupId::new("grp_1").unwrap())
-        .unwrap();
-    assert!(matches!(
-        try_to(&[id("e-2")], "grp_2"),
-        Err(LedgerError::Defect { .. })
-    ));
+    assert!(matches!(try_to(&[], "grp_1"), Err(LedgerError::Stale { .. })), "e-2 would go unsaid");
+    assert!(matches!(try_to(&[id("e-0")], "grp_1"), Err(LedgerError::Stale { .. })));
+    ledger.set_group_pin(&group(), &GroupId::new("grp_1").unwrap()).unwrap();
+    assert!(matches!(try_to(&[id("e-2")], "grp_2"), Err(LedgerError::Defect { .. })));
     try_to(&[id("e-2")], "grp_1").unwrap();
-    assert!(matches!(
-        try_to(&[id("e-2")], "grp_1"),
-        Err(LedgerError::Busy { attempt: 2, .. })
-    ));
+    assert!(matches!(try_to(&[id("e-2")], "grp_1"), Err(LedgerError::Busy { attempt: 2, .. })));
     assert!(matches!(
         ledger.advance(AttemptId(2), &accepted(AttemptId(2)), at(2), Facts::default()),
         Err(LedgerError::Impossible(_))
@@ -262,22 +208,15 @@ fn pins_stay_and_another_group_id_is_a_first_sync() {
     };
     assert_eq!((ledger.pin(), ledger.group_pin(&group())), (None, None));
     ledger.set_pin(&pin).unwrap();
-    ledger
-        .set_group_pin(&group(), &GroupId::new("grp_1").unwrap())
-        .unwrap();
+    ledger.set_group_pin(&group(), &GroupId::new("grp_1").unwrap()).unwrap();
     sync(&ledger, &people(0..3, 1));
     drop(ledger);
     let ledger = open(dir.path());
     assert_eq!(ledger.pin(), Some(pin.clone()));
     assert_eq!(ledger.group_pin(&group()), Some(GroupId::new("grp_1").unwrap()));
-    let other = Pin {
-        organization: OrganizationId::new("org_2").unwrap(),
-        ..pin
-    };
+    let other = Pin { organization: OrganizationId::new("org_2").unwrap(), ..pin };
     assert!(ledger.set_pin(&other).is_err());
-    ledger
-        .set_group_pin(&group(), &GroupId::new("grp_9").unwrap())
-        .unwrap();
+    ledger.set_group_pin(&group(), &GroupId::new("grp_9").unwrap()).unwrap();
     assert_eq!(certainty(&ledger), Certainty::FirstSync);
     assert!(covered(&ledger).is_empty());
 }
@@ -311,22 +250,13 @@ fn an_approval_is_spent_by_completion_alone() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     let good = |now| ledger.approvals(&feed(), &group(), now).unwrap().len();
-    assert!(
-        intend(&ledger, &people(0..3, 1), Some("d1")).is_err(),
-        "nobody approved that"
-    );
+    assert!(intend(&ledger, &people(0..3, 1), Some("d1")).is_err(), "nobody approved that");
     ledger.put_hold(&hold(4, "d1", at(0)), Facts::default()).unwrap();
     let again = ledger.put_hold(&hold(5, "d1", at(0)), Facts::default()).unwrap();
     assert_eq!((again.run, again.last_run), (RunId(4), RunId(5)));
     let first = word(true, "ann");
-    ledger
-        .say(&feed(), &group(), "d1", first.clone())
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        ledger.say(&feed(), &group(), "d1", word(false, "bob")).unwrap(),
-        Err(first)
-    );
+    ledger.say(&feed(), &group(), "d1", first.clone()).unwrap().unwrap();
+    assert_eq!(ledger.say(&feed(), &group(), "d1", word(false, "bob")).unwrap(), Err(first));
     assert_eq!((good(at(1)), good(at(100))), (1, 0));
     let attempt = intend(&ledger, &people(0..3, 1), Some("d1")).unwrap();
     assert_eq!(good(at(1)), 0, "bound to what is in flight");
@@ -336,9 +266,7 @@ fn an_approval_is_spent_by_completion_alone() {
     assert_eq!(good(at(1)), 1, "valid again after any other end");
     let attempt = intend(&ledger, &people(0..3, 1), Some("d1")).unwrap();
     submit(&ledger, attempt);
-    ledger
-        .complete(attempt, &outcome(3, 0, &[]), at(3), Facts::default())
-        .unwrap();
+    ledger.complete(attempt, &outcome(3, 0, &[]), at(3), Facts::default()).unwrap();
     assert_eq!(good(at(1)), 0);
     assert!(ledger.holds(None).unwrap().is_empty());
     assert!(matches!(
@@ -354,26 +282,12 @@ fn another_change_ends_a_hold_but_not_an_approval() {
     ledger.put_hold(&hold(1, "d1", at(0)), Facts::default()).unwrap();
     ledger.put_hold(&hold(2, "d2", at(1)), Facts::default()).unwrap();
     assert_eq!(ledger.holds(Some(&feed())).unwrap().len(), 1);
-    ledger
-        .say(&feed(), &group(), "d2", word(true, "ann"))
-        .unwrap()
-        .unwrap();
+    ledger.say(&feed(), &group(), "d2", word(true, "ann")).unwrap().unwrap();
     ledger.put_hold(&hold(3, "d3", at(2)), Facts::default()).unwrap();
-    let digests: Vec<_> = ledger
-        .holds(None)
-        .unwrap()
-        .into_iter()
-        .map(|hold| hold.digest)
-        .collect();
+    let digests: Vec<_> = ledger.holds(None).unwrap().into_iter().map(|hold| hold.digest).collect();
     assert_eq!(digests, ["d2", "d3"]);
-    let late = ledger
-        .put_hold(&hold(9, "d2", at(200)), Facts::default())
-        .unwrap();
-    assert_eq!(
-        (late.word, late.run),
-        (None, RunId(2)),
-        "asked again after the approval expired"
-    );
+    let late = ledger.put_hold(&hold(9, "d2", at(200)), Facts::default()).unwrap();
+    assert_eq!((late.word, late.run), (None, RunId(2)), "asked again after the approval expired");
     ledger.drop_hold(&feed(), &group()).unwrap();
     assert!(ledger.holds(None).unwrap().is_empty());
 }
@@ -382,45 +296,27 @@ fn another_change_ends_a_hold_but_not_an_approval() {
 fn a_second_owner_and_a_wrong_key_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
-    assert!(matches!(
-        Ledger::open(dir.path(), None, at(0)),
-        Err(OpenError::InUse { .. })
-    ));
+    assert!(matches!(Ledger::open(dir.path(), None, at(0)), Err(OpenError::InUse { .. })));
     sync(&ledger, &people(0..3, 1));
     drop(ledger);
     let secret = SecretString::from("another key");
-    assert!(matches!(
-        Ledger::open(dir.path(), Some(&secret), at(0)),
-        Err(OpenError::WrongKey { .. })
-    ));
+    assert!(matches!(Ledger::open(dir.path(), Some(&secret), at(0)), Err(OpenError::WrongKey { .. })));
     let key = dir.path().join("state.key");
     std::fs::rename(&key, dir.path().join("kept")).unwrap();
-    assert!(matches!(
-        Ledger::open(dir.path(), None, at(0)),
-        Err(OpenError::KeyMissing { .. })
-    ));
+    assert!(matches!(Ledger::open(dir.path(), None, at(0)), Err(OpenError::KeyMissing { .. })));
     assert!(!key.exists(), "no new key while sealed records are there");
     std::fs::rename(dir.path().join("kept"), &key).unwrap();
     let mut open_to_all = std::fs::metadata(&key).unwrap().permissions();
-    assert_eq!(
-        std::os::unix::fs::PermissionsExt::mode(&open_to_all) & 0o777,
-        0o600
-    );
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&open_to_all) & 0o777, 0o600);
     std::os::unix::fs::PermissionsExt::set_mode(&mut open_to_all, 0o644);
     std::fs::set_permissions(&key, open_to_all).unwrap();
-    assert!(matches!(
-        Ledger::open(dir.path(), None, at(0)),
-        Err(OpenError::KeyFile { .. })
-    ));
+    assert!(matches!(Ledger::open(dir.path(), None, at(0)), Err(OpenError::KeyFile { .. })));
     let other = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(other.path(), Some(&secret), at(0)).unwrap();
     sync(&ledger, &people(0..3, 1));
     drop(ledger);
     assert!(!other.path().join("state.key").exists());
-    assert!(matches!(
-        Ledger::open(other.path(), None, at(0)),
-        Err(OpenError::KeyMissing { .. })
-    ));
+    assert!(matches!(Ledger::open(other.path(), None, at(0)), Err(OpenError::KeyMissing { .. })));
     let ledger = Ledger::open(other.path(), Some(&secret), at(0)).unwrap();
     assert_eq!(covered(&ledger).len(), 3);
 }
@@ -437,10 +333,7 @@ fn many_days_keep_few_files_and_many_members_load_quickly() {
         sync(&ledger, &payload);
     }
     let files = std::fs::read_dir(dir.path().join("rosters")).unwrap().count();
-    assert!(
-        files <= 9,
-        "{files} files: a whole roster is written from time to time"
-    );
+    assert!(files <= 9, "{files} files: a whole roster is written from time to time");
     let coverage = ledger.coverage(&group()).unwrap();
     assert_eq!(coverage.len(), payload.len());
     let changed = ledger.records(&group(), &[id(&payload[100].0)]).unwrap();
@@ -455,9 +348,7 @@ fn no_file_of_the_state_directory_shows_a_person() {
     let attempt = intend(&ledger, &people(10..500, 2), None).unwrap();
     submit(&ledger, attempt);
     let failures = [("e-3", Operation::Remove)];
-    ledger
-        .complete(attempt, &outcome(0, 9, &failures), at(9), Facts::default())
-        .unwrap();
+    ledger.complete(attempt, &outcome(0, 9, &failures), at(9), Facts::default()).unwrap();
     let mut open_folders = vec![dir.path().to_owned()];
     let mut seen = 0;
     while let Some(folder) = open_folders.pop() {
@@ -469,14 +360,7 @@ fn no_file_of_the_state_directory_shows_a_person() {
             }
             let bytes = std::fs::read(&path).unwrap();
             seen += 1;
-            for canary in [
-                CANARY,
-                "Quillfeather",
-                "1987-03-09",
-                "5550199123",
-                "Wombat",
-                "Town ",
-            ] {
+            for canary in [CANARY, "Quillfeather", "1987-03-09", "5550199123", "Wombat", "Town "] {
                 let found = bytes.windows(canary.len()).any(|part| part == canary.as_bytes());
                 assert!(!found, "`{canary}` is in {}", path.display());
             }

@@ -90,9 +90,7 @@ pub(crate) fn intend_at(
 ) -> Result<AttemptId, LedgerError> {
     let stays: BTreeSet<&str> = people.iter().map(|(id, _)| id.as_str()).collect();
     let covered = ledger.coverage(&group())?;
-    let gone = covered
-        .iter()
-        .filter(|member| !stays.contains(member.id.as_str()));
+    let gone = covered.iter().filter(|member| !stays.contains(member.id.as_str()));
     let gone: Vec<ReferenceId> = gone.map(|member| member.id.clone()).collect();
     let records = records(people);
     let mut members = records.iter().map(|record| IntentMember {
@@ -122,15 +120,11 @@ pub(crate) fn request(attempt: AttemptId) -> RequestId {
 }
 
 pub(crate) fn accepted(attempt: AttemptId) -> Event {
-    Event::Accepted {
-        request_id: request(attempt),
-    }
+    Event::Accepted { request_id: request(attempt) }
 }
 
 pub(crate) fn unclear() -> Event {
-    Event::Unclear {
-        why: "the answer was lost".to_owned(),
-    }
+    Event::Unclear { why: "the answer was lost".to_owned() }
 }
 
 /// Takes an intended attempt to `Accepted`.
@@ -145,11 +139,7 @@ pub(crate) fn outcome(added: u64, removed: u64, failures: &[(&str, Operation)]) 
         operation: operation.clone(),
         reason: "refused".to_owned(),
     });
-    Outcome {
-        added,
-        removed,
-        failures: failures.collect(),
-    }
+    Outcome { added, removed, failures: failures.collect() }
 }
 
 /// Intends, submits and completes a payload with the numbers that it ought to have.
@@ -158,16 +148,9 @@ pub(crate) fn sync(ledger: &Ledger, people: &[(String, u32)]) -> AttemptId {
     let payload: BTreeSet<String> = people.iter().map(|(id, _)| id.clone()).collect();
     let attempt = intend(ledger, people, None).unwrap();
     submit(ledger, attempt);
-    let (added, removed) = (
-        payload.difference(&covered).count(),
-        covered.difference(&payload).count(),
-    );
+    let (added, removed) = (payload.difference(&covered).count(), covered.difference(&payload).count());
     let outcome = outcome(added as u64, removed as u64, &[]);
-    assert!(
-        ledger
-            .complete(attempt, &outcome, at(3), Facts::default())
-            .unwrap()
-    );
+    assert!(ledger.complete(attempt, &outcome, at(3), Facts::default()).unwrap());
     attempt
 }
 

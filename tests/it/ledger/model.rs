@@ -96,10 +96,7 @@ impl Model {
             .filter(|at| mask & (1 << at) != 0)
             .map(|at| (at, u32::from(versions & (1 << at) != 0)))
             .collect();
-        let people: Vec<_> = payload
-            .iter()
-            .map(|(at, version)| (format!("e-{at}"), *version))
-            .collect();
+        let people: Vec<_> = payload.iter().map(|(at, version)| (format!("e-{at}"), *version)).collect();
         let intended = intend(ledger, &people, None);
         if self.flying.is_some() {
             assert!(matches!(intended, Err(LedgerError::Busy { .. })));
@@ -148,19 +145,12 @@ impl Model {
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
-        let failures: Vec<_> = failures
-            .iter()
-            .map(|(name, operation)| (name.as_str(), operation.clone()))
-            .collect();
+        let failures: Vec<_> =
+            failures.iter().map(|(name, operation)| (name.as_str(), operation.clone())).collect();
         let outcome = outcome(added + u64::from(wrong), removed, &failures);
-        let agreed = ledger
-            .complete(flying.attempt, &outcome, at(3), Facts::default())
-            .unwrap();
+        let agreed = ledger.complete(flying.attempt, &outcome, at(3), Facts::default()).unwrap();
         assert_eq!(agreed, !(wrong && flying.compared));
-        let newest = self
-            .baseline
-            .as_ref()
-            .is_none_or(|(attempt, _)| *attempt < flying.attempt);
+        let newest = self.baseline.as_ref().is_none_or(|(attempt, _)| *attempt < flying.attempt);
         if newest {
             self.sent.retain(|(attempt, _)| *attempt > flying.attempt);
             self.doubt = !agreed;
@@ -180,53 +170,34 @@ impl Model {
                     self.intend(ledger, *mask, *versions);
                     self.step(ledger, &Step::Connect);
                     self.step(ledger, &Step::Accept);
-                    let complete = Step::Complete {
-                        failing: 0,
-                        wrong: false,
-                    };
+                    let complete = Step::Complete { failing: 0, wrong: false };
                     self.step(ledger, &complete);
                 }
             }
             Step::Connect => {
                 let taken = self.take(ledger, Stage::Prepared, |_| Event::Connected);
-                self.flying = taken
-                    .map(|flying| Flying {
-                        stage: Stage::Sent,
-                        ..flying
-                    })
-                    .or(self.flying.take());
+                self.flying =
+                    taken.map(|flying| Flying { stage: Stage::Sent, ..flying }).or(self.flying.take());
             }
             Step::Accept => {
                 let taken = self.take(ledger, Stage::Sent, accepted);
-                self.flying = taken
-                    .map(|flying| Flying {
-                        stage: Stage::Accepted,
-                        ..flying
-                    })
-                    .or(self.flying.take());
+                self.flying =
+                    taken.map(|flying| Flying { stage: Stage::Accepted, ..flying }).or(self.flying.take());
             }
             Step::NotConnected => {
-                self.take(ledger, Stage::Prepared, |_| Event::NotConnected {
-                    why: "down".to_owned(),
-                });
+                self.take(ledger, Stage::Prepared, |_| Event::NotConnected { why: "down".to_owned() });
             }
             Step::Refuse => {
-                let refused = |_| Event::Refused {
-                    status: 400,
-                    message: String::new(),
-                    trace_id: None,
-                };
+                let refused = |_| Event::Refused { status: 400, message: String::new(), trace_id: None };
                 self.take(ledger, Stage::Sent, refused);
             }
             Step::Lose => {
                 let lost = self.take(ledger, Stage::Sent, |_| unclear());
-                self.sent
-                    .extend(lost.map(|flying| (flying.attempt, flying.payload)));
+                self.sent.extend(lost.map(|flying| (flying.attempt, flying.payload)));
             }
             Step::GiveUp => {
                 let late = self.take(ledger, Stage::Accepted, |_| Event::GaveUp);
-                self.sent
-                    .extend(late.iter().map(|flying| (flying.attempt, flying.payload.clone())));
+                self.sent.extend(late.iter().map(|flying| (flying.attempt, flying.payload.clone())));
                 self.timed_out.extend(late);
             }
             Step::Complete { failing, wrong } => {
@@ -237,14 +208,8 @@ impl Model {
             Step::LateCompletion => {
                 if let Some(late) = self.timed_out.pop() {
                     // What stood between must not be compared.
-                    let still = self
-                        .baseline
-                        .as_ref()
-                        .is_none_or(|(attempt, _)| *attempt < late.attempt);
-                    let late = Flying {
-                        compared: late.compared && still,
-                        ..late
-                    };
+                    let still = self.baseline.as_ref().is_none_or(|(attempt, _)| *attempt < late.attempt);
+                    let late = Flying { compared: late.compared && still, ..late };
                     self.complete(ledger, &late, 0, false);
                 }
             }
@@ -257,18 +222,14 @@ impl Model {
         let waits = self.flying.take_if(|flying| flying.stage != Stage::Accepted);
         assert_eq!(changed.len(), usize::from(waits.is_some()));
         let lost = waits.filter(|flying| flying.stage == Stage::Sent);
-        self.sent
-            .extend(lost.map(|flying| (flying.attempt, flying.payload)));
+        self.sent.extend(lost.map(|flying| (flying.attempt, flying.payload)));
     }
 
     fn check(&self, ledger: &Ledger) {
         let coverage = ledger.coverage(&group()).unwrap();
         let expected = self.union();
         assert_eq!(coverage.len(), expected.len());
-        let people: Vec<_> = expected
-            .iter()
-            .map(|(at, version)| (format!("e-{at}"), *version))
-            .collect();
+        let people: Vec<_> = expected.iter().map(|(at, version)| (format!("e-{at}"), *version)).collect();
         let ids: Vec<_> = people.iter().map(|(name, _)| id(name)).collect();
         let kept = ledger.records(&group(), &ids).unwrap();
         for record in records(&people).iter() {
@@ -282,16 +243,8 @@ impl Model {
             Certainty::Uncertain(_) => Some(false),
         };
         assert_eq!(certainty, self.baseline.is_some().then(|| self.certain()));
-        let flying: Vec<_> = ledger
-            .attempts_in_flight()
-            .unwrap()
-            .iter()
-            .map(|each| each.id)
-            .collect();
-        assert_eq!(
-            flying,
-            self.flying.iter().map(|each| each.attempt).collect::<Vec<_>>()
-        );
+        let flying: Vec<_> = ledger.attempts_in_flight().unwrap().iter().map(|each| each.id).collect();
+        assert_eq!(flying, self.flying.iter().map(|each| each.attempt).collect::<Vec<_>>());
     }
 }
 

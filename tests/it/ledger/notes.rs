@@ -39,11 +39,7 @@ fn a_run_is_durable_from_its_start_to_its_end() {
     let second = ledger.begin_run(&other, Trigger::Schedule, at(1)).unwrap();
     assert_eq!((first.id, second.id), (RunId(1), RunId(2)));
     let problem = |record| RowProblem {
-        at: RowAt {
-            source: 0,
-            record,
-            line: record + 1,
-        },
+        at: RowAt { source: 0, record, line: record + 1 },
         reference_id: Some(id(&format!("e-{record}"))),
         consequence: Consequence::Carried,
         problems: vec![Problem {
@@ -62,19 +58,10 @@ fn a_run_is_durable_from_its_start_to_its_end() {
     drop(ledger);
     let ledger = open(dir.path());
     assert_eq!(ledger.open_runs().unwrap(), [first.clone(), second.clone()]);
-    assert!(
-        ledger.end_run(&first, Facts::default()).is_err(),
-        "an end has a time"
-    );
+    assert!(ledger.end_run(&first, Facts::default()).is_err(), "an end has a time");
     first.ended = Some(at(9));
-    first.result = Some(RunResult {
-        outcome: RunOutcome::Held,
-        summary: "one group is held".to_owned(),
-    });
-    let facts = Facts {
-        incidents: vec![incident("held/acme", None)],
-        mails: vec![mail("m1", at(9))],
-    };
+    first.result = Some(RunResult { outcome: RunOutcome::Held, summary: "one group is held".to_owned() });
+    let facts = Facts { incidents: vec![incident("held/acme", None)], mails: vec![mail("m1", at(9))] };
     ledger.end_run(&first, facts).unwrap();
     assert!(ledger.save_run(&first).is_err(), "an ended run does not change");
     assert_eq!(ledger.open_runs().unwrap(), std::slice::from_ref(&second));
@@ -100,20 +87,12 @@ fn incidents_open_and_end_and_mails_stay_until_they_are_taken() {
     ledger.mail_failed("early").unwrap();
     drop(ledger);
     let ledger = open(dir.path());
-    let order: Vec<_> = ledger
-        .outbox()
-        .unwrap()
-        .into_iter()
-        .map(|m| (m.message_id, m.tries))
-        .collect();
+    let order: Vec<_> = ledger.outbox().unwrap().into_iter().map(|m| (m.message_id, m.tries)).collect();
     assert_eq!(order, [("early".to_owned(), 1), ("late".to_owned(), 0)]);
     ledger.mail_delivered("early").unwrap();
     ledger.mail_delivered("early").unwrap();
     assert_eq!(ledger.outbox().unwrap(), [mail("late", at(2))]);
-    let over = Facts {
-        incidents: vec![incident("a", Some(at(3)))],
-        mails: Vec::new(),
-    };
+    let over = Facts { incidents: vec![incident("a", Some(at(3)))], mails: Vec::new() };
     ledger.record(over).unwrap();
     assert_eq!(ledger.incidents(true).unwrap(), [incident("b", None)]);
     assert_eq!(ledger.incidents(false).unwrap().len(), 2);
@@ -126,10 +105,7 @@ fn the_accepted_read_of_a_feed_is_remembered() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     assert_eq!(ledger.accepted_read(&feed()).unwrap(), None);
-    let read = AcceptedRead {
-        run: 7,
-        ..AcceptedRead::default()
-    };
+    let read = AcceptedRead { run: 7, ..AcceptedRead::default() };
     ledger.set_accepted_read(&feed(), &read).unwrap();
     drop(ledger);
     assert_eq!(open(dir.path()).accepted_read(&feed()).unwrap(), Some(read));
@@ -153,8 +129,5 @@ fn a_request_id_in_the_reserve_reaches_its_attempt_at_the_next_start() {
     let ledger = open(dir.path());
     assert!(ledger.notes().is_empty());
     let full = (0..100_000).find_map(|_| ledger.reserve_note("again").err());
-    assert_eq!(
-        full.map(|error| error.kind()),
-        Some(std::io::ErrorKind::StorageFull)
-    );
+    assert_eq!(full.map(|error| error.kind()), Some(std::io::ErrorKind::StorageFull));
 }

@@ -15,10 +15,7 @@ pub(super) fn settings() -> Settings {
     Settings::Folder {
         folder: "unused".into(),
         from: "rosterd <alerts@partner.example>".into(),
-        to: vec![
-            "benefits-ops@partner.example".into(),
-            "Duty <duty@partner.example>".into(),
-        ],
+        to: vec!["benefits-ops@partner.example".into(), "Duty <duty@partner.example>".into()],
         remind_every: EVERY,
     }
 }

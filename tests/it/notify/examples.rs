@@ -17,46 +17,29 @@ pub(super) fn incident(kind: Kind, reason: &str) -> Incident {
 pub(super) fn person(id: &str, record: u32, what: &str) -> Affected {
     Affected {
         reference_id: id.to_owned(),
-        row: Some(RowAt {
-            source: 0,
-            record,
-            line: record + 1,
-        }),
+        row: Some(RowAt { source: 0, record, line: record + 1 }),
         what: what.to_owned(),
     }
 }
 
 pub(super) fn counts(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
-    counts
-        .iter()
-        .map(|(name, number)| ((*name).to_owned(), *number))
-        .collect()
+    counts.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect()
 }
 
 /// One of each kind of the feed or of the whole daemon.
 pub(super) fn wide_examples() -> Vec<Incident> {
     let daemon = |kind, reason: &str| Incident::new(kind, reason);
-    let feed = |kind, reason: &str| Incident {
-        group: None,
-        ..incident(kind, reason)
-    };
+    let feed = |kind, reason: &str| Incident { group: None, ..incident(kind, reason) };
     let mut left_out = feed(Kind::RowsLeftOut, "2 rows cannot be used.");
     left_out.counts = counts(&[("rows", 120), ("left_out", 2)]);
     left_out.people = vec![
         person("E-2001", 17, "the column `DOB` is not a date of the calendar"),
-        person(
-            "",
-            80,
-            "the column `Employee ID` is blank, and Vitable requires it",
-        ),
+        person("", 80, "the column `Employee ID` is blank, and Vitable requires it"),
     ];
     let mut carried = feed(Kind::RowsCarried, "1 row cannot be used.");
     carried.counts = counts(&[("rows", 120), ("carried", 1)]);
-    carried.people = vec![person(
-        "E-1007",
-        7,
-        "the column `Phone` is not a 10-digit US phone number, since 2026-11-20",
-    )];
+    carried.people =
+        vec![person("E-1007", 7, "the column `Phone` is not a 10-digit US phone number, since 2026-11-20")];
     vec![
         daemon(
             Kind::OtherLedger,
@@ -66,28 +49,13 @@ pub(super) fn wide_examples() -> Vec<Incident> {
         daemon(Kind::ClockWrong, "This host is 47 minutes behind."),
         Incident {
             trace_id: Some("tr_5f1c".into()),
-            ..daemon(
-                Kind::Credential,
-                "Vitable answered 401 to the API key (`vitable.api_key`).",
-            )
+            ..daemon(Kind::Credential, "Vitable answered 401 to the API key (`vitable.api_key`).")
         },
-        daemon(
-            Kind::ApiUnreachable,
-            "`api.vitablehealth.com` did not answer within 60 s.",
-        ),
-        daemon(
-            Kind::ConfigWrong,
-            "`feeds.acme.groups.map` names `acme-north` twice.",
-        ),
+        daemon(Kind::ApiUnreachable, "`api.vitablehealth.com` did not answer within 60 s."),
+        daemon(Kind::ConfigWrong, "`feeds.acme.groups.map` names `acme-north` twice."),
         feed(Kind::UnfinishedRun, "Run 41 began at recovery and has no end."),
-        feed(
-            Kind::SourceFailed,
-            "`sftp.acme.example` refused the key of `vitable`.",
-        ),
-        feed(
-            Kind::ReadIncomplete,
-            "The trailer counts 120 rows, and 87 were read.",
-        ),
+        feed(Kind::SourceFailed, "`sftp.acme.example` refused the key of `vitable`."),
+        feed(Kind::ReadIncomplete, "The trailer counts 120 rows, and 87 were read."),
         Incident {
             counts: counts(&[("rows", 87)]),
             ..feed(
@@ -108,22 +76,10 @@ pub(super) fn group_examples() -> Vec<Incident> {
     };
     let mut failed = request(Kind::MembersFailed, "1 member was not applied.");
     failed.counts = counts(&[("added", 3), ("removed", 1), ("failed", 1)]);
-    failed.people = vec![person(
-        "E-1044",
-        44,
-        "not added: Member already has an active subscription!",
-    )];
-    let mut held = incident(
-        Kind::Held,
-        "12 members are absent, and 6 may be without a person.",
-    );
-    held.counts = counts(&[
-        ("covered", 120),
-        ("payload", 111),
-        ("added", 3),
-        ("absent", 12),
-        ("removed", 12),
-    ]);
+    failed.people = vec![person("E-1044", 44, "not added: Member already has an active subscription!")];
+    let mut held = incident(Kind::Held, "12 members are absent, and 6 may be without a person.");
+    held.counts =
+        counts(&[("covered", 120), ("payload", 111), ("added", 3), ("absent", 12), ("removed", 12)]);
     held.people = (0..60)
         .map(|n| Affected {
             reference_id: format!("E-{}", 1000 + n),
@@ -131,28 +87,17 @@ pub(super) fn group_examples() -> Vec<Incident> {
             what: "absent, would be removed".to_owned(),
         })
         .collect();
-    let mut old_plan = incident(
-        Kind::OldPlan,
-        "1 member remains on plan `pln_gold`; the export names `pln_silver`.",
-    );
+    let mut old_plan =
+        incident(Kind::OldPlan, "1 member remains on plan `pln_gold`; the export names `pln_silver`.");
     old_plan.counts = counts(&[("plan_changes", 1)]);
     old_plan.people = vec![person("E-1050", 50, "added with `pln_gold`")];
     vec![
-        incident(
-            Kind::OutcomeUnknown,
-            "The connection was reset after the first byte.",
-        ),
+        incident(Kind::OutcomeUnknown, "The connection was reset after the first byte."),
         request(Kind::TimedOut, "24 hours have passed."),
         request(Kind::Stuck, "15 minutes have passed."),
-        request(
-            Kind::SecondWriter,
-            "Planned were 3 additions and 1 removal; Vitable did 3 and 4.",
-        ),
+        request(Kind::SecondWriter, "Planned were 3 additions and 1 removal; Vitable did 3 and 4."),
         incident(Kind::GroupChangedId, "Known is `grp_old`, shown is `grp_new`."),
-        incident(
-            Kind::GroupUnknown,
-            "None of 14 groups has it; the nearest is `acme-East`.",
-        ),
+        incident(Kind::GroupUnknown, "None of 14 groups has it; the nearest is `acme-East`."),
         Incident {
             trace_id: Some("tr_9a2e".into()),
             ..incident(Kind::Refused, "Vitable answered 400: a plan id is malformed.")

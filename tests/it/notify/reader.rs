@@ -45,16 +45,8 @@ impl Read {
     }
 
     pub(super) fn shown(&self) -> String {
-        let names = [
-            "From",
-            "To",
-            "Subject",
-            "Date",
-            "Message-ID",
-            "In-Reply-To",
-            "References",
-            "Auto-Submitted",
-        ];
+        let names =
+            ["From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted"];
         let headers: Vec<String> = names
             .iter()
             .filter(|name| self.headers.contains_key(**name))
@@ -73,16 +65,8 @@ pub(super) fn read(mails: &[Mail]) -> Vec<Read> {
         let id = format!("<{number:04}@x>");
         transport.deliver(&id, mail.message.as_bytes()).unwrap();
     }
-    let output = Command::new("python3")
-        .args(["-c", READER])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("python3").args(["-c", READER]).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read: Vec<Read> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(read.len(), mails.len());
     for mail in &read {

@@ -39,14 +39,8 @@ fn noon() -> DateTime<Utc> {
 
 fn client() -> reqwest::Client {
     // Another test of this process may have installed it.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .unwrap_or(());
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .unwrap()
+    rustls::crypto::ring::default_provider().install_default().unwrap_or(());
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
 impl Local {
@@ -57,27 +51,16 @@ impl Local {
         let mut serving = JoinSet::new();
         let served = Arc::clone(&sandbox);
         serving.spawn(async move { serve(served, listener, std::future::pending()).await.unwrap() });
-        Self {
-            sandbox,
-            base,
-            http: client(),
-            _serving: serving,
-        }
+        Self { sandbox, base, http: client(), _serving: serving }
     }
 
     /// Processing takes no time.
     async fn quick() -> Self {
-        Self::start(Seed {
-            processing: Duration::ZERO,
-            ..Seed::demo()
-        })
-        .await
+        Self::start(Seed { processing: Duration::ZERO, ..Seed::demo() }).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.base))
-            .bearer_auth("vit_apk_sandbox")
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth("vit_apk_sandbox")
     }
 
     async fn raw(
@@ -94,12 +77,7 @@ impl Local {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answered {
-        read(
-            self.raw(method, path, body.map(|body| body.to_string()))
-                .await
-                .unwrap(),
-        )
-        .await
+        read(self.raw(method, path, body.map(|body| body.to_string())).await.unwrap()).await
     }
 
     async fn get(&self, path: &str) -> Answered {
@@ -107,19 +85,11 @@ impl Local {
     }
 
     fn sync_path(&self, group: &str) -> String {
-        format!(
-            "/v1/groups/{}/members/sync",
-            self.sandbox.group_id(group).unwrap()
-        )
+        format!("/v1/groups/{}/members/sync", self.sandbox.group_id(group).unwrap())
     }
 
     async fn submit(&self, group: &str, members: &[Value]) -> Answered {
-        self.call(
-            Method::POST,
-            &self.sync_path(group),
-            Some(json!({ "members": members })),
-        )
-        .await
+        self.call(Method::POST, &self.sync_path(group), Some(json!({ "members": members }))).await
     }
 
     async fn poll(&self, group: &str, request_id: &str) -> Answered {
@@ -131,10 +101,7 @@ impl Local {
         let (status, answer) = self.submit(group, members).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
         let (_, polled) = self.poll(group, text(&answer, "/data/request_id")).await;
-        assert!(
-            polled.pointer("/data/completed_at").unwrap().is_string(),
-            "{polled}"
-        );
+        assert!(polled.pointer("/data/completed_at").unwrap().is_string(), "{polled}");
         polled.pointer("/data/results").unwrap().clone()
     }
 
@@ -147,34 +114,22 @@ impl Local {
     }
 
     fn next(&self, call: CallKind, answer: Answer) {
-        self.faults(Faults {
-            next: vec![NextAnswer::new(call, 1, answer)],
-            ..Faults::default()
-        });
+        self.faults(Faults { next: vec![NextAnswer::new(call, 1, answer)], ..Faults::default() });
     }
 }
 
 async fn read(response: reqwest::Response) -> Answered {
     let status = response.status();
     let body = response.bytes().await.unwrap();
-    (
-        status,
-        serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into()),
-    )
+    (status, serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into()))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("no {pointer} in {value}"))
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
 }
 
 fn list<'a>(value: &'a Value, field: &str) -> &'a Vec<Value> {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .unwrap_or_else(|| panic!("no {field} in {value}"))
+    value.get(field).and_then(Value::as_array).unwrap_or_else(|| panic!("no {field} in {value}"))
 }
 
 fn member(reference: &str) -> Value {

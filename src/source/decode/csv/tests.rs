@@ -36,11 +36,7 @@ fn read_all(chunk: usize, bytes: &[u8], csv: &Csv) -> Result<(Tally, Seen), Stri
 fn rows(bytes: &[u8], csv: &Csv) -> Vec<(u32, u32, Vec<String>)> {
     let whole = read_all(CHUNK, bytes, csv).unwrap();
     for chunk in [8, 9, 13, 64] {
-        assert_eq!(
-            read_all(chunk, bytes, csv).unwrap(),
-            whole,
-            "in chunks of {chunk}"
-        );
+        assert_eq!(read_all(chunk, bytes, csv).unwrap(), whole, "in chunks of {chunk}");
     }
     whole.1.1
 }
@@ -55,13 +51,7 @@ fn why(bytes: &[u8], csv: &Csv) -> String {
 }
 
 fn with_trailer(count_column: Option<u32>) -> Csv {
-    Csv {
-        trailer: Some(Trailer {
-            starts_with: "TRL".into(),
-            count_column,
-        }),
-        ..Csv::default()
-    }
+    Csv { trailer: Some(Trailer { starts_with: "TRL".into(), count_column }), ..Csv::default() }
 }
 
 fn row(record: u32, line: u32, cells: &[&str]) -> (u32, u32, Vec<String>) {
@@ -73,27 +63,15 @@ fn cells_come_back_as_rfc_4180_writes_them() {
     let csv = Csv::default();
     for (text, expected) in [
         ("a,b\n1,2\n", vec![row(1, 2, &["1", "2"])]),
-        (
-            "a,b\r\n1,2\r\n3,4",
-            vec![row(1, 2, &["1", "2"]), row(2, 3, &["3", "4"])],
-        ),
-        (
-            "a,b\r1,2\r3,4\r",
-            vec![row(1, 2, &["1", "2"]), row(2, 3, &["3", "4"])],
-        ),
+        ("a,b\r\n1,2\r\n3,4", vec![row(1, 2, &["1", "2"]), row(2, 3, &["3", "4"])]),
+        ("a,b\r1,2\r3,4\r", vec![row(1, 2, &["1", "2"]), row(2, 3, &["3", "4"])]),
         ("\u{feff}a,b\n1,\n", vec![row(1, 2, &["1", ""])]),
         ("a,b\n1,", vec![row(1, 2, &["1", ""])]),
         ("a,b\n\"x\"\"y\",\"\"\n", vec![row(1, 2, &["x\"y", ""])]),
         ("a,b\n\"\"\"\",\"a,b\"\n", vec![row(1, 2, &["\"", "a,b"])]),
         ("a,b\n5\" pipe,x\"y\n", vec![row(1, 2, &["5\" pipe", "x\"y"])]),
-        (
-            "a,b\n\u{e9},\u{20ac}\u{1f600}\n",
-            vec![row(1, 2, &["\u{e9}", "\u{20ac}\u{1f600}"])],
-        ),
-        (
-            "a,b\n\"1\r\n\n2\",x\n\n  \n3,4\n",
-            vec![row(1, 2, &["1\r\n\n2", "x"]), row(2, 7, &["3", "4"])],
-        ),
+        ("a,b\n\u{e9},\u{20ac}\u{1f600}\n", vec![row(1, 2, &["\u{e9}", "\u{20ac}\u{1f600}"])]),
+        ("a,b\n\"1\r\n\n2\",x\n\n  \n3,4\n", vec![row(1, 2, &["1\r\n\n2", "x"]), row(2, 7, &["3", "4"])]),
         ("a\n\"\"\n\nx\n", vec![row(1, 2, &[""]), row(2, 4, &["x"])]),
         ("a,b\n", vec![]),
         ("a,b", vec![]),
@@ -104,11 +82,7 @@ fn cells_come_back_as_rfc_4180_writes_them() {
 
 #[test]
 fn the_header_may_stand_below_a_title() {
-    let csv = Csv {
-        header_row: 3,
-        delimiter: b';',
-        ..Csv::default()
-    };
+    let csv = Csv { header_row: 3, delimiter: b';', ..Csv::default() };
     let text = b"Roster \"of\r\nmade, today\r\n id ;\"Last;Name\"\r\n1;2\r\n";
     assert_eq!(rows(text, &csv), vec![row(1, 4, &["1", "2"])]);
     let (tally, seen) = read_all(CHUNK, text, &csv).unwrap();
@@ -125,19 +99,11 @@ fn ragged_rows_are_counted_and_handed_on() {
         text.push_str("1\n1,2,3\n");
     }
     let (tally, seen) = read_all(CHUNK, text.as_bytes(), &Csv::default()).unwrap();
-    assert_eq!(
-        (tally.rows, tally.ragged_rows, tally.ragged.len()),
-        (121, 120, 50)
-    );
+    assert_eq!((tally.rows, tally.ragged_rows, tally.ragged.len()), (121, 120, 50));
     assert_eq!((tally.ragged[0].record, tally.ragged[0].line), (2, 3));
     assert_eq!(seen.1[2], row(3, 4, &["1", "2", "3"]));
     assert!(tally.ends_with_newline);
-    assert!(
-        !read_all(CHUNK, b"a,b\n1,2", &Csv::default())
-            .unwrap()
-            .0
-            .ends_with_newline
-    );
+    assert!(!read_all(CHUNK, b"a,b\n1,2", &Csv::default()).unwrap().0.ends_with_newline);
 }
 
 #[test]
@@ -147,34 +113,13 @@ fn what_proves_that_something_is_missing_is_said() {
         (&b""[..], "the file is empty"),
         (b"\n\n", "line 1 should hold the column names"),
         (b"\xEF\xBB\xBF", "before the header on line 1"),
-        (
-            b"a,b\n1,\"2\n3,4\n",
-            "the one that opens on line 2 is never closed",
-        ),
-        (
-            b"a,b\n\"1\n2\",\"2\n3,4\n",
-            "the one that opens on line 3 is never closed",
-        ),
-        (
-            b"a,b\n\"1\"x,2\n",
-            "the quoted cell 1 of the record on line 2, opened on line 2,",
-        ),
-        (
-            b"a,b\n\"1\n\",\"2\" \n",
-            "the quoted cell 2 of the record on line 2, opened on line 3,",
-        ),
-        (
-            b"a,b\nx,y\0z\n",
-            "line 2, column 4 (counted in bytes) is a NUL byte",
-        ),
-        (
-            b"a,b\n1,2\nJos\xE9,2\n",
-            "line 3, column 4 (counted in bytes) is not UTF-8",
-        ),
-        (
-            b"a,b\n1,Jos\xC3",
-            "line 2, column 6 (counted in bytes) is not UTF-8",
-        ),
+        (b"a,b\n1,\"2\n3,4\n", "the one that opens on line 2 is never closed"),
+        (b"a,b\n\"1\n2\",\"2\n3,4\n", "the one that opens on line 3 is never closed"),
+        (b"a,b\n\"1\"x,2\n", "the quoted cell 1 of the record on line 2, opened on line 2,"),
+        (b"a,b\n\"1\n\",\"2\" \n", "the quoted cell 2 of the record on line 2, opened on line 3,"),
+        (b"a,b\nx,y\0z\n", "line 2, column 4 (counted in bytes) is a NUL byte"),
+        (b"a,b\n1,2\nJos\xE9,2\n", "line 3, column 4 (counted in bytes) is not UTF-8"),
+        (b"a,b\n1,Jos\xC3", "line 2, column 6 (counted in bytes) is not UTF-8"),
         (b"<html><body>Sign in</body></html>", "an HTML page"),
         (b"\xFF\xFEa\0,\0b\0", "text in UTF-16"),
         (b"a\0,\0b\0\n\0", "a NUL byte"),
@@ -196,10 +141,7 @@ fn no_message_holds_the_text_of_a_cell() {
         b"id,name\nTRL,0\nQuirin,Zebedee\n",
     ] {
         let message = why(bytes, &with_trailer(Some(2)));
-        assert!(
-            !message.contains("Zebedee") && !message.contains("Quirin"),
-            "{message}"
-        );
+        assert!(!message.contains("Zebedee") && !message.contains("Quirin"), "{message}");
     }
 }
 
@@ -255,10 +197,7 @@ fn a_record_of_more_than_ten_megabytes_is_refused() {
     text.resize(10_100_000, b'x');
     text.extend(b"\",2\n");
     let message = read_all(CHUNK, &text, &Csv::default()).unwrap_err();
-    assert!(
-        message.contains("begins on line 2 is larger than 10 MB"),
-        "{message}"
-    );
+    assert!(message.contains("begins on line 2 is larger than 10 MB"), "{message}");
 }
 
 #[test]
@@ -286,9 +225,7 @@ fn batches_are_bounded_and_complete() {
 
 #[test]
 fn what_the_sink_refuses_ends_the_read() {
-    let refused = read(&mut spool(b"a\n1\n"), &Csv::default(), 0, &mut |_| {
-        Err(Incomplete("no".into()))
-    });
+    let refused = read(&mut spool(b"a\n1\n"), &Csv::default(), 0, &mut |_| Err(Incomplete("no".into())));
     assert_eq!(refused, Err(Incomplete("no".into())));
 }
 

@@ -1,0 +1,112 @@
+//! What the ledger knows of a group, as the decision wants it.
+
+use super::{Engine, Feed};
+use crate::{
+    attempt::{Operation, State},
+    decide::{Approved, GroupFacts},
+    ledger::{Attempt, LedgerError},
+    mapping::GroupRule,
+    roster::{Certainty, GroupRef, People},
+};
+use chrono::TimeDelta;
+use std::collections::BTreeSet;
+
+impl Engine {
+    /// The groups that get a verdict: those that the configuration names, and for an `as_is` column those
+    /// seen today and those that the feed fed before: a value that vanishes gets a verdict too.
+    pub(super) fn groups_of(&self, feed: &Feed, people: &People) -> Result<Vec<GroupRef>, LedgerError> {
+        let mut groups: BTreeSet<GroupRef> = BTreeSet::new();
+        match &feed.grouping.rule {
+            GroupRule::All(group) => {
+                groups.insert(group.clone());
+            }
+            GroupRule::Map { map, .. } => groups.extend(map.values().cloned()),
+            GroupRule::AsIs { .. } => {
+                groups.extend(people.groups.iter().cloned());
+                for group in self.ledger.known_groups()? {
+                    let last = self.ledger.attempts_of_group(&group, 1)?;
+                    if last.first().is_some_and(|attempt| attempt.feed == feed.name) {
+                        groups.insert(group);
+                    }
+                }
+            }
+        }
+        Ok(groups.into_iter().collect())
+    }
+
+    /// Everything known of one group.
+    pub(super) fn group_facts(&self, feed: &Feed, group: &GroupRef) -> Result<GroupFacts, LedgerError> {
+        let coverage = self.ledger.coverage(group)?;
+        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let completed = self.ledger.last_completed(group)?;
+        let approvals = self.ledger.approvals(&feed.name, group, self.clock.now())?;
+        Ok(GroupFacts {
+            group: group.clone(),
+            pass_over: newest.as_ref().and_then(|attempt| self.pass_over(attempt)),
+            failed_before: completed.as_ref().map(failed_adds).unwrap_or_default(),
+            approvals: approvals
+                .into_iter()
+                .map(|hold| Approved { digest: hold.digest, lines: hold.held.into_iter().collect() })
+                .collect(),
+            second_writer: completed.as_ref().and_then(|attempt| second_writer(attempt, &coverage.certainty)),
+            clean_since: clean_since(newest.as_ref()),
+            coverage,
+        })
+    }
+
+    /// Why the group has to wait: one known request in flight at most, and a while after a lost answer.
+    fn pass_over(&self, newest: &Attempt) -> Option<String> {
+        match &newest.state {
+            State::Prepared | State::Sent | State::Accepted { .. } => {
+                let request = newest
+                    .state
+                    .request_id()
+                    .map_or_else(|| "a request".to_owned(), |id| format!("request {id}"));
+                Some(format!(
+                    "{request} of run {} is still in flight; run again when it has ended",
+                    newest.run
+                ))
+            }
+            State::OutcomeUnknown { .. } => {
+                let wait =
+                    TimeDelta::from_std(self.settings.vitable.poll.stuck_after).unwrap_or(TimeDelta::MAX);
+                let due = newest.changed_at.checked_add_signed(wait)?;
+                (self.clock.now() < due).then(|| {
+                    format!(
+                        "the answer to run {} was lost, so nothing is sent before {} UTC",
+                        newest.run,
+                        due.format("%Y-%m-%d %H:%M")
+                    )
+                })
+            }
+            State::Completed { .. }
+            | State::TimedOut { .. }
+            | State::NotSent { .. }
+            | State::Rejected { .. } => None,
+        }
+    }
+}
+
+fn failed_adds(attempt: &Attempt) -> BTreeSet<crate::roster::ReferenceId> {
+    let failures = attempt.outcome.iter().flat_map(|outcome| &outcome.failures);
+    failures
+        .filter(|failure| failure.operation == Operation::Add)
+        .map(|failure| failure.reference_id.clone())
+        .collect()
+}
+
+/// The last completion's numbers did not match: its group's next change is held.
+fn second_writer(completed: &Attempt, certainty: &Certainty) -> Option<String> {
+    let Certainty::Uncertain(_) = certainty else {
+        return None;
+    };
+    let outcome = completed.outcome.as_ref()?;
+    super::follow::mismatch(&completed.counts, outcome)
+}
+
+fn clean_since(newest: Option<&Attempt>) -> Option<chrono::DateTime<chrono::Utc>> {
+    let newest = newest?;
+    let clean = newest.outcome.as_ref()?.failures.is_empty();
+    matches!(newest.state, State::Completed { .. }).then_some(())?;
+    clean.then_some(newest.changed_at)
+}

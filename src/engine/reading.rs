@@ -1,0 +1,264 @@
+//! From a feed's sources to its people, all or nothing.
+
+use super::{Engine, Feed, Step};
+use crate::{
+    decide::{self, Suspicion},
+    ledger::{AcceptedRead, FileReport, ReadReport},
+    mapping::{self, GroupRule, MapReport, Mapping},
+    notify::Kind,
+    roster::{People, PeopleBuilder, PlanId, SourceShape},
+    source::{
+        self, Arrived, Failure, Pick, Place,
+        decode::{Incomplete, Step as Decoded, Tally, csv},
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+/// What a read of a feed came to. Only the first two of `design.md`'s outcomes can become rosters, and both are
+/// [`Read`]: a suspicious one says why.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// Every source was read whole.
+    Whole(Box<Read>),
+    /// There is nothing to read yet: no incident of a typed `sync`, which says so.
+    NotYet(String),
+    /// Something is provably missing, or could not be read.
+    Stopped {
+        /// [`Kind::ReadIncomplete`] or [`Kind::SourceFailed`].
+        kind: Kind,
+        /// What proves it, and what to do.
+        findings: Vec<String>,
+        /// What was read until then.
+        report: Box<ReadReport>,
+    },
+}
+
+/// A complete read.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) people: Arc<People>,
+    pub(super) report: ReadReport,
+    pub(super) shapes: BTreeMap<String, SourceShape>,
+    pub(super) suspicions: Vec<Suspicion>,
+    /// Things to know that hold nothing: unknown statuses, unlisted values.
+    pub(super) notes: Vec<String>,
+}
+
+/// What a read depends on beside the feed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Against<'a> {
+    /// A local file in place of the source.
+    pub(super) file: Option<&'a Path>,
+    /// The plans that the organization may use.
+    pub(super) plans: &'a BTreeSet<PlanId>,
+    /// The last accepted read.
+    pub(super) accepted: Option<&'a AcceptedRead>,
+}
+
+/// Rows on their way, handed from source to source.
+struct Gathering {
+    builder: PeopleBuilder,
+    report: ReadReport,
+    shapes: BTreeMap<String, SourceShape>,
+    suspicions: Vec<Suspicion>,
+    notes: Vec<String>,
+}
+
+impl Engine {
+    pub(super) async fn read(&self, feed: &Feed, against: Against<'_>) -> Reading {
+        let groups = match &feed.grouping.rule {
+            GroupRule::All(group) => vec![group.clone()],
+            GroupRule::Map { map, .. } => {
+                map.values().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+            }
+            GroupRule::AsIs { .. } => Vec::new(),
+        };
+        let mut gathering = Gathering {
+            builder: PeopleBuilder::new(groups).with_plans(against.plans.clone()),
+            report: ReadReport::default(),
+            shapes: BTreeMap::new(),
+            suspicions: Vec::new(),
+            notes: Vec::new(),
+        };
+        for (index, settings) in (0_u16..).zip(&feed.sources) {
+            let settings = match against.file {
+                Some(path) => Arc::new(local(settings, path)),
+                None => Arc::clone(settings),
+            };
+            self.progress.step(&Step::Reading { source: &settings.name });
+            let arrived = match source::fetch(&settings, &self.settings.state_dir, &*self.clock).await {
+                Ok(arrived) => arrived,
+                Err(Failure::NothingYet(why)) => return Reading::NotYet(named(&settings.name, &why)),
+                Err(failure) => return stopped(gathering.report, &settings.name, &failure),
+            };
+            match self.take(feed, index, &settings, arrived, against.accepted, gathering).await {
+                Ok(next) => gathering = next,
+                Err(reading) => return reading,
+            }
+        }
+        Reading::Whole(Box::new(Read {
+            people: Arc::new(gathering.builder.finish()),
+            report: gathering.report,
+            shapes: gathering.shapes,
+            suspicions: gathering.suspicions,
+            notes: gathering.notes,
+        }))
+    }
+
+    /// Decodes and maps one file on a thread of its own, and judges it.
+    async fn take(
+        &self,
+        feed: &Feed,
+        index: u16,
+        settings: &Arc<source::Settings>,
+        arrived: Arrived,
+        accepted: Option<&AcceptedRead>,
+        mut gathering: Gathering,
+    ) -> Result<Gathering, Reading> {
+        let (source, path) = (settings.name.clone(), arrived.path.clone());
+        let mut file = FileReport {
+            source: source.clone(),
+            path: arrived.path.clone(),
+            size: arrived.size,
+            sha256: arrived.sha256.clone(),
+            modified: arrived.modified,
+            rows: 0,
+        };
+        let mapping =
+            mapping::compile(&settings.mapping, &feed.grouping, Some(self.ledger.fingerprint_key()));
+        let mapping = match mapping {
+            Ok(mapping) => mapping,
+            Err(error) => {
+                gathering.report.files.push(file);
+                return Err(incomplete(gathering.report, vec![named(&source, &error.to_string())]));
+            }
+        };
+        let today = self.clock.now().with_timezone(&settings.mapping.eligibility.timezone).date_naive();
+        let csv = settings.csv.clone();
+        let builder = std::mem::take(&mut gathering.builder);
+        let work = move || decode(arrived, &csv, index, &mapping, today, builder);
+        let (tally, map, builder) = match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(decoded)) => decoded,
+            Ok(Err(error)) => {
+                gathering.report.files.push(file);
+                let finding = format!("source `{source}`, file `{path}`: {error}");
+                return Err(incomplete(gathering.report, vec![finding]));
+            }
+            Err(_) => {
+                gathering.report.files.push(file);
+                let finding =
+                    named(&source, "reading the file failed; this is a defect of rosterd, please report it");
+                return Err(incomplete(gathering.report, vec![finding]));
+            }
+        };
+        gathering.builder = builder;
+        file.rows = tally.rows;
+        self.progress.step(&Step::Read { source: &source, path: &path, rows: tally.rows });
+        gathering.report.files.push(file);
+        gathering.judge(feed, settings, &tally, map, accepted)
+    }
+}
+
+type Taken = (Tally, MapReport, PeopleBuilder);
+
+fn decode(
+    mut arrived: Arrived,
+    csv: &source::Csv,
+    index: u16,
+    mapping: &Mapping,
+    today: chrono::NaiveDate,
+    mut builder: PeopleBuilder,
+) -> Result<Taken, Incomplete> {
+    let mut bound = None;
+    let tally = csv::read(&mut arrived.spool, csv, index, &mut |step| {
+        match (step, &mut bound) {
+            (Decoded::Header(header), _) => {
+                bound = Some(mapping.bind(header).map_err(|lost| Incomplete(lost.to_string()))?);
+            }
+            (Decoded::Rows(table), Some(bound)) => bound.map(table, today, &mut builder),
+            (Decoded::Rows(_), None) => {}
+        }
+        Ok(())
+    })?;
+    let report = bound.map(mapping::Bound::finish).unwrap_or_default();
+    Ok((tally, report, builder))
+}
+
+impl Gathering {
+    /// What the counts of one source prove, and what they make suspicious.
+    fn judge(
+        mut self,
+        feed: &Feed,
+        settings: &source::Settings,
+        tally: &Tally,
+        map: MapReport,
+        accepted: Option<&AcceptedRead>,
+    ) -> Result<Self, Reading> {
+        self.report.rows += tally.rows;
+        for (repair, rows) in &map.repairs {
+            *self.report.repairs.entry(repair.clone()).or_default() += rows;
+        }
+        self.note(&settings.name, &map);
+        let mut findings: Vec<String> =
+            map.proofs().iter().map(|proof| named(&settings.name, proof)).collect();
+        findings.extend(decide::incomplete(&settings.name, tally.rows, settings.min_rows, map.unusable));
+        if !findings.is_empty() {
+            findings.append(&mut self.notes);
+            return Err(incomplete(self.report, findings));
+        }
+        let shape = SourceShape {
+            rows: tally.rows,
+            ragged_rows: tally.ragged_rows,
+            ends_with_newline: tally.ends_with_newline,
+            filled: map.filled,
+            header: tally.header.names.clone(),
+        };
+        let before = accepted.and_then(|accepted| accepted.sources.get(&settings.name));
+        self.suspicions.extend(decide::suspicions(&settings.name, &shape, before, &feed.guard));
+        self.shapes.insert(settings.name.clone(), shape);
+        Ok(self)
+    }
+
+    fn note(&mut self, source: &str, map: &MapReport) {
+        for (what, values) in [
+            ("status", &map.unknown_statuses),
+            ("group value", &map.unlisted_groups),
+            ("plan", &map.unlisted_plans),
+        ] {
+            for (value, rows) in values {
+                let rows = format!("{rows} {}", if *rows == 1 { "row" } else { "rows" });
+                self.notes.push(format!("source `{source}`: {what} `{value}` is in no list ({rows})"));
+            }
+        }
+    }
+}
+
+/// A local file in place of the source, through the same mapping and guard.
+fn local(settings: &source::Settings, path: &Path) -> source::Settings {
+    source::Settings {
+        place: Place::File,
+        pick: Pick { path: globset::escape(&path.to_string_lossy()), settle: Duration::ZERO },
+        ..settings.clone()
+    }
+}
+
+fn named(source: &str, why: &str) -> String {
+    format!("source `{source}`: {why}")
+}
+
+fn incomplete(report: ReadReport, findings: Vec<String>) -> Reading {
+    Reading::Stopped { kind: Kind::ReadIncomplete, findings, report: Box::new(report) }
+}
+
+fn stopped(report: ReadReport, source: &str, failure: &Failure) -> Reading {
+    let kind = match failure {
+        Failure::Incomplete(_) => Kind::ReadIncomplete,
+        Failure::NothingYet(_) | Failure::Failed { .. } => Kind::SourceFailed,
+    };
+    Reading::Stopped { kind, findings: vec![named(source, &failure.to_string())], report: Box::new(report) }
+}

@@ -1,0 +1,184 @@
+//! One submit to one group: intent, POST, answer.
+
+use super::{
+    Engine, Feed, Step,
+    tell::{SENT, Scope},
+};
+use crate::{
+    attempt::{Event, State},
+    decide::{Plan, Submission},
+    ledger::{AttemptId, Facts, Intent, IntentMember, LedgerError, Run},
+    notify::{Affected, Incident, Kind},
+    roster::{Field, GroupId, PlanId, ReferenceId, RequestId},
+    vitable::{OnSent, Submitted, scrub_for},
+};
+use std::{sync::Arc, time::Duration};
+
+/// How often a submit that did not reach Vitable is tried within its attempt.
+const TRIES: u32 = 4;
+/// The longest wait between two tries, unless Vitable asks for more.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A longer Retry-After than this ends the attempt; the next run tries again.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// What is sent, and on whose word.
+pub(super) struct Release<'a> {
+    pub(super) run: &'a Run,
+    pub(super) feed: &'a Feed,
+    pub(super) group_id: &'a GroupId,
+    pub(super) plan: &'a Plan,
+    pub(super) submission: &'a Arc<Submission>,
+    pub(super) approval: Option<String>,
+}
+
+impl Engine {
+    /// Makes the intent durable and sends it, until Vitable has it or something else is certain.
+    pub(super) async fn submit(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
+        let attempt = self.intend(release)?;
+        self.progress
+            .step(&Step::Submitting { group: release.submission.group(), members: release.submission.len() });
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer =
+                self.client.submit(release.group_id, release.submission, self.on_sent(attempt)).await;
+            let (why, wait) = match answer {
+                Submitted::NotConnected { why } => (why, Duration::from_secs(1 << tries)),
+                Submitted::Throttled { retry_after, why } => {
+                    let event = Event::Throttled { why: why.clone() };
+                    self.ledger.advance(attempt, &event, self.clock.now(), Facts::default())?;
+                    (why, retry_after.unwrap_or(Duration::from_secs(1 << tries)))
+                }
+                Submitted::Accepted { request_id, .. } => {
+                    return Ok((attempt, self.accepted(attempt, release, request_id)?));
+                }
+                Submitted::Refused(error) => {
+                    let message = scrub_for(&error.message, release.submission);
+                    let event = Event::Refused {
+                        status: error.status.unwrap_or(0),
+                        message,
+                        trace_id: error.trace_id,
+                    };
+                    return Ok((attempt, self.ended(attempt, release, event)?));
+                }
+                Submitted::Unclear { why } => {
+                    let why = scrub_for(&why, release.submission);
+                    return Ok((attempt, self.ended(attempt, release, Event::Unclear { why })?));
+                }
+            };
+            if tries >= TRIES || wait > LONGEST_RETRY_AFTER {
+                return Ok((attempt, self.ended(attempt, release, Event::NotConnected { why })?));
+            }
+            self.progress.step(&Step::Note(&format!(
+                "{}: {why}; trying again in {} s",
+                release.submission.group(),
+                wait.as_secs()
+            )));
+            tokio::time::sleep(wait.min(LONGEST_WAIT.max(wait))).await;
+        }
+    }
+
+    /// `Sent` is written when the connection stands, before the first byte; without it no byte leaves.
+    fn on_sent(&self, attempt: AttemptId) -> OnSent {
+        let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
+        Arc::new(move || {
+            let state = ledger.advance(attempt, &Event::Connected, clock.now(), Facts::default());
+            state.map(|_| ()).map_err(|error| format!("the state could not be written: {error}"))
+        })
+    }
+
+    fn intend(&self, release: &Release<'_>) -> Result<AttemptId, LedgerError> {
+        let mut members = release.submission.members().filter_map(|member| {
+            let plan = match member.added_with {
+                Some(plan) => plan.clone(),
+                None => PlanId::new(member.record.get(Field::PlanId)).ok()?,
+            };
+            Some(IntentMember { record: member.record, plan, carried_since: member.carried_since })
+        });
+        let removed: Vec<ReferenceId> = release.plan.removed().cloned().collect();
+        let intent = Intent {
+            run: release.run.id,
+            feed: &release.feed.name,
+            group: release.submission.group(),
+            group_id: release.group_id,
+            members: &mut members,
+            removed: &removed,
+            counts: super::report::counts(release.plan),
+            approval: release.approval.clone(),
+        };
+        self.ledger.intend(intent, self.clock.now())
+    }
+
+    /// The request id is durable before anything else happens; when the ledger refuses, the reserve takes it.
+    fn accepted(
+        &self,
+        attempt: AttemptId,
+        release: &Release<'_>,
+        request_id: RequestId,
+    ) -> Result<State, LedgerError> {
+        let event = Event::Accepted { request_id: request_id.clone() };
+        match self.ledger.advance(attempt, &event, self.clock.now(), Facts::default()) {
+            Ok(state) => {
+                let group = release.submission.group();
+                tracing::info!(%group, %request_id, run = %release.run.id, "Vitable accepted the roster");
+                self.progress.step(&Step::Accepted { group, request_id: &request_id });
+                Ok(state)
+            }
+            Err(error) => {
+                tracing::error!(%request_id, group = %release.submission.group(), %error,
+                    "Vitable accepted the roster and the state cannot be written; the request id went to the reserve file");
+                if let Err(reserve) = self.ledger.reserve_accepted(attempt, &request_id) {
+                    tracing::error!(%request_id, error = %reserve, "the reserve file took nothing either: keep this line");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The attempt is over without a request id: the state, its incident and its mail are one batch.
+    fn ended(&self, attempt: AttemptId, release: &Release<'_>, event: Event) -> Result<State, LedgerError> {
+        let incident = self.incident_of(release, &event);
+        let scope =
+            Scope { kinds: SENT, feed: Some(&release.feed.name), group: Some(release.submission.group()) };
+        let facts = self.facts(&incident.into_iter().collect::<Vec<_>>(), scope)?;
+        self.ledger.advance(attempt, &event, self.clock.now(), facts)
+    }
+
+    fn incident_of(&self, release: &Release<'_>, event: &Event) -> Option<Incident> {
+        let (kind, reason, trace_id) = match event {
+            Event::NotConnected { why } => {
+                (Kind::ApiUnreachable, format!("The roster could not be sent: {why}."), None)
+            }
+            Event::Unclear { why } => (
+                Kind::OutcomeUnknown,
+                format!("The answer to the roster was lost: {why}. Vitable may have it or not."),
+                None,
+            ),
+            Event::Refused { status, message, trace_id } if matches!(status, 401 | 403) => (
+                Kind::Credential,
+                format!("Vitable refused the API key ({status}: {message})."),
+                trace_id.clone(),
+            ),
+            Event::Refused { status, message, trace_id } => (
+                Kind::Refused,
+                format!("Vitable refused the roster with {status}: {message}"),
+                trace_id.clone(),
+            ),
+            Event::Connected
+            | Event::Throttled { .. }
+            | Event::Accepted { .. }
+            | Event::Finished
+            | Event::GaveUp
+            | Event::Restarted => return None,
+        };
+        let daemon_wide = matches!(kind, Kind::Credential | Kind::ApiUnreachable);
+        Some(Incident {
+            feed: (!daemon_wide).then(|| release.feed.name.clone()),
+            group: (!daemon_wide).then(|| release.submission.group().clone()),
+            run: Some(release.run.id),
+            trace_id,
+            people: Vec::<Affected>::new(),
+            ..Incident::new(kind, reason)
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! From what happened to what is stored and mailed with it, in the same batch.
+
+use super::Engine;
+use crate::{
+    ledger::{Facts, LedgerError, StoredIncident, StoredMail},
+    notify::{self, Incident, Kind, Record},
+    roster::{FeedName, GroupRef},
+};
+
+/// Which open incidents a step could have seen, so that one that it did not see is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope<'a> {
+    pub(super) kinds: &'a [Kind],
+    pub(super) feed: Option<&'a FeedName>,
+    pub(super) group: Option<&'a GroupRef>,
+}
+
+/// What a read that came to its end shows to be over.
+pub(super) const READ: &[Kind] = &[Kind::SourceFailed, Kind::ReadIncomplete];
+/// What reaching Vitable shows to be over.
+pub(super) const CONTACT: &[Kind] =
+    &[Kind::ApiUnreachable, Kind::Credential, Kind::ClockWrong, Kind::OtherLedger, Kind::ConfigWrong];
+/// What a decision shows anew each time.
+pub(super) const DECISION: &[Kind] = &[
+    Kind::Held,
+    Kind::ReadSuspicious,
+    Kind::GroupUnknown,
+    Kind::GroupChangedId,
+    Kind::RowsLeftOut,
+    Kind::RowsCarried,
+    Kind::UnfinishedRun,
+];
+/// What an answer to a submit shows to be over.
+pub(super) const SENT: &[Kind] = &[Kind::Refused, Kind::OutcomeUnknown];
+/// What a completed sync shows anew each time.
+pub(super) const COMPLETION: &[Kind] = &[
+    Kind::Refused,
+    Kind::OutcomeUnknown,
+    Kind::Stuck,
+    Kind::TimedOut,
+    Kind::MembersFailed,
+    Kind::SecondWriter,
+    Kind::OldPlan,
+];
+
+impl Scope<'_> {
+    fn covers(&self, record: &Record) -> bool {
+        record.incident().is_some_and(|incident| {
+            self.kinds.contains(&incident.kind)
+                && (self.feed.is_none() || self.feed == incident.feed.as_ref())
+                && (self.group.is_none() || self.group == incident.group.as_ref())
+        })
+    }
+}
+
+impl Engine {
+    /// What is stored and mailed for these incidents; open ones in `scope` that are not among them are over.
+    pub(super) fn facts(&self, current: &[Incident], scope: Scope<'_>) -> Result<Facts, LedgerError> {
+        let known: Vec<Record> = self.ledger.incidents(false)?.into_iter().map(record).collect();
+        let mut token = || random_token();
+        let review = notify::review(
+            current,
+            &|record: &Record| scope.covers(record),
+            &known,
+            self.clock.now(),
+            &self.settings.alerts,
+            &mut token,
+        );
+        for each in &review.records {
+            if each.resolved.is_none() && each.mails <= 1 {
+                tracing::info!(incident = %each.key, "an incident is open");
+            }
+        }
+        let now = self.clock.now();
+        Ok(Facts {
+            incidents: review.records.into_iter().map(stored).collect(),
+            mails: review
+                .mails
+                .into_iter()
+                .map(|mail| StoredMail {
+                    message_id: mail.message_id,
+                    to: mail.to,
+                    message: mail.message,
+                    queued: now,
+                    tries: 0,
+                })
+                .collect(),
+        })
+    }
+
+    /// Stores and mails these incidents by themselves, when nothing else changes with them.
+    pub(super) fn tell(&self, current: &[Incident], scope: Scope<'_>) -> Result<(), LedgerError> {
+        let facts = self.facts(current, scope)?;
+        self.ledger.record(facts)
+    }
+}
+
+/// Sixteen random bytes in hexadecimal, for a Message-ID.
+pub(super) fn random_token() -> String {
+    let mut bytes = [0_u8; 16];
+    // Without randomness from the system the token is constant, and a mail server may take two mails for one;
+    // no mail is worth a crash.
+    if getrandom::fill(&mut bytes).is_err() {
+        tracing::warn!("the system gives no random numbers; a Message-ID may come twice");
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn record(stored: StoredIncident) -> Record {
+    let StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved } = stored;
+    Record { key, body, opened, changed, mailed, thread, mails, resolved }
+}
+
+fn stored(record: Record) -> StoredIncident {
+    let Record { key, body, opened, changed, mailed, thread, mails, resolved } = record;
+    StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved }
+}

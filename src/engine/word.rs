@@ -1,0 +1,126 @@
+//! What a person says to a hold.
+
+use super::Engine;
+use crate::{
+    ledger::{Hold, LedgerError, Word},
+    roster::{GroupRef, RunId},
+};
+use chrono::TimeDelta;
+
+/// What became of a person's word.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spoken {
+    /// It counts.
+    Counts(Hold),
+    /// Somebody was first.
+    Before(Hold, Word),
+}
+
+/// Why a word finds no hold.
+#[derive(Debug, thiserror::Error)]
+pub enum WordError {
+    /// Nothing is held under that number.
+    #[error("nothing is held under run {0}; `rosterd status` shows what waits")]
+    Nothing(RunId),
+    /// Several groups are held, and none was named.
+    #[error("run {run} holds {}; name the groups, or add `--all`", .groups.join(", "))]
+    Several {
+        /// The run.
+        run: RunId,
+        /// What is held.
+        groups: Vec<String>,
+    },
+    /// A named group is not held under that number.
+    #[error("run {run} does not hold the group `{group}`; it holds {}", .groups.join(", "))]
+    NotHeld {
+        /// The run.
+        run: RunId,
+        /// The group that was named.
+        group: GroupRef,
+        /// What is held.
+        groups: Vec<String>,
+    },
+    /// The change is not the one that the person saw.
+    #[error(
+        "the change that waits has the digest {now}, not {seen}: it changed since you looked; `rosterd show {run}` shows it"
+    )]
+    Changed {
+        /// The run.
+        run: RunId,
+        /// What the person named.
+        seen: String,
+        /// What waits.
+        now: String,
+    },
+    /// The ledger fails.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Engine {
+    /// The holds that a person means by a run's number and groups. A hold keeps the number of the run that
+    /// held it first, so that yesterday's mail can be answered today.
+    ///
+    /// # Errors
+    /// When nothing is held there, when it is not clear which, or when the digest is not the one that waits.
+    pub fn meant(
+        &self,
+        run: RunId,
+        groups: &[GroupRef],
+        all: bool,
+        change: Option<&str>,
+    ) -> Result<Vec<Hold>, WordError> {
+        let held: Vec<Hold> = self
+            .ledger
+            .holds(None)?
+            .into_iter()
+            .filter(|hold| hold.run == run || hold.last_run == run)
+            .collect();
+        let names = || held.iter().map(|hold| format!("`{}`", hold.group)).collect::<Vec<_>>();
+        let meant: Vec<Hold> = match (groups, held.as_slice()) {
+            (_, []) => return Err(WordError::Nothing(run)),
+            ([], [one]) => vec![one.clone()],
+            ([], _) if all => held.clone(),
+            ([], _) => return Err(WordError::Several { run, groups: names() }),
+            (groups, _) => {
+                let find = |group: &GroupRef| held.iter().find(|hold| hold.group == *group).cloned();
+                let found: Option<Vec<Hold>> = groups.iter().map(find).collect();
+                match found {
+                    Some(found) => found,
+                    None => {
+                        let missing = groups.iter().find(|group| find(group).is_none());
+                        let group = missing.cloned().ok_or(WordError::Nothing(run))?;
+                        return Err(WordError::NotHeld { run, group, groups: names() });
+                    }
+                }
+            }
+        };
+        if let Some(seen) = change
+            && let Some(hold) = meant.iter().find(|hold| !hold.digest.starts_with(seen))
+        {
+            return Err(WordError::Changed { run, seen: seen.to_owned(), now: hold.digest.clone() });
+        }
+        Ok(meant)
+    }
+
+    /// Keeps a person's word to a hold. The first word counts, and the second is told who was first.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn say(&self, hold: &Hold, approved: bool, by: &str, reason: &str) -> Result<Spoken, LedgerError> {
+        let now = self.clock.now();
+        let expires = self.feed(hold.feed.as_str()).map(|feed| feed.guard.approval_expires);
+        let expires = expires.and_then(|after| TimeDelta::from_std(after).ok());
+        let word = Word {
+            approved,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+            at: now,
+            expires: if approved { expires.and_then(|after| now.checked_add_signed(after)) } else { None },
+        };
+        match self.ledger.say(&hold.feed, &hold.group, &hold.digest, word)? {
+            Ok(hold) => Ok(Spoken::Counts(hold)),
+            Err(before) => Ok(Spoken::Before(hold.clone(), before)),
+        }
+    }
+}
