@@ -1,2 +1,7 @@
-//! The `rosterd` command.
-fn main() {}
+//! The `rosterd` command: see [`rosterd::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rosterd::cli::main()
+}

@@ -1,1 +1,111 @@
-//! Not written yet.
+//! What people type. One file for each command; the only module that prints. Data goes to stdout, talk to
+//! stderr.
+
+mod approve;
+mod check;
+#[cfg(feature = "failpoints")]
+mod crash;
+mod demo;
+mod exit;
+mod open;
+mod plan;
+mod render;
+mod runs;
+mod sandbox;
+mod schema;
+mod show;
+mod status;
+mod sync;
+mod table;
+mod terminal;
+
+pub use exit::{Exit, Failure};
+
+use clap::{Args, Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Keeps Vitable group rosters in step with HR exports, and never removes anyone because of bad data.
+#[derive(Debug, Parser)]
+#[command(name = "rosterd", version, max_term_width = 100)]
+struct Cli {
+    /// The configuration [default: $ROSTERD_CONFIG, else /etc/rosterd/rosterd.yaml].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration and report every mistake at once.
+    Check,
+    /// Run feeds now, wait until Vitable has finished, print what happened.
+    Sync(sync::Sync),
+    /// Show what a sync would do, member by member; submits nothing.
+    Plan(plan::Plan),
+    /// Show every feed and group: last completed roster, members, what is in flight or held.
+    Status(Json),
+    /// Show the history of runs.
+    Runs(runs::Runs),
+    /// Show one run whole: files, problem rows, each group, each request and its results.
+    Show(show::Show),
+    /// Release what a run holds, after showing it.
+    Approve(approve::Approve),
+    /// Refuse what a run holds: it is not asked for again while it stays the same.
+    Reject(approve::Reject),
+    /// Serve a local Vitable API with the real one's behaviour, to try a configuration against.
+    Sandbox(sandbox::Sandbox),
+    /// Play the whole job against the sandbox: two days, with everything that can happen to a row.
+    Demo(demo::Demo),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+}
+
+/// For commands that report.
+#[derive(Clone, Copy, Debug, Args)]
+struct Json {
+    /// Print machine-readable output: docs/json.md is its contract.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // A closed terminal is no reason to fail differently.
+            drop(error.print());
+            return if wrong { Exit::Wrong } else { Exit::Done }.into();
+        }
+    };
+    terminal::log();
+    #[cfg(feature = "failpoints")]
+    crash::arm();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return exit::report(&Failure::text(format!("cannot start the runtime: {error}"))).into();
+        }
+    };
+    runtime.block_on(run(cli)).unwrap_or_else(|failure| exit::report(&failure)).into()
+}
+
+async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let config = cli.config;
+    match cli.command {
+        Command::Check => check::run(config),
+        Command::Sync(command) => sync::run(config, command).await,
+        Command::Plan(command) => plan::run(config, command).await,
+        Command::Status(json) => status::run(config, json.json),
+        Command::Runs(command) => runs::run(config, &command),
+        Command::Show(command) => show::run(config, &command),
+        Command::Approve(command) => approve::approve(config, command).await,
+        Command::Reject(command) => approve::reject(config, command),
+        Command::Sandbox(command) => sandbox::run(command).await,
+        Command::Demo(command) => demo::run(command).await,
+        Command::Schema => schema::run(),
+    }
+}

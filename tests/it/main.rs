@@ -1,9 +1,12 @@
 //! Tests against real peers.
 
-mod vitable;
-mod notify;
-mod sftp;
-pub mod sshd;
-mod sandbox;
 mod config;
 mod ledger;
+mod notify;
+mod sandbox;
+mod sftp;
+mod sshd;
+mod tidy;
+mod vitable;
+mod whole_path;
+mod world;

@@ -1,0 +1,215 @@
+//! A run, for people and for machines.
+
+use super::table::{number, table};
+use crate::{
+    attempt::{Operation, State},
+    ledger::{Attempt, Consequence, GroupReport, Ledger, LedgerError, ReadReport, RowProblem, Run},
+    roster::ReferenceId,
+};
+use std::{collections::BTreeMap, fmt::Write};
+
+/// How much of a run is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What a person who typed `sync` wants to see.
+    Short,
+    /// Everything that is remembered.
+    Whole,
+}
+
+/// The attempts of a run, by number.
+pub(super) fn attempts(ledger: &Ledger, run: &Run) -> Result<BTreeMap<u64, Attempt>, LedgerError> {
+    let mut attempts = BTreeMap::new();
+    for id in run.groups.iter().filter_map(|group| group.attempt) {
+        if let Some(attempt) = ledger.attempt(id)? {
+            attempts.insert(id.0, attempt);
+        }
+    }
+    Ok(attempts)
+}
+
+/// One run as JSON.
+pub(super) fn json(run: &Run, attempts: &BTreeMap<u64, Attempt>, notes: &[String]) -> serde_json::Value {
+    let attempts: Vec<&Attempt> = attempts.values().collect();
+    serde_json::json!({ "run": run, "attempts": attempts, "notes": notes })
+}
+
+/// One run as text.
+pub(super) fn text(run: &Run, attempts: &BTreeMap<u64, Attempt>, notes: &[String], detail: Detail) -> String {
+    let mut out = String::new();
+    match write_text(&mut out, run, attempts, notes, detail) {
+        Ok(()) => out,
+        // Writing to a String cannot fail.
+        Err(error) => error.to_string(),
+    }
+}
+
+fn write_text(
+    out: &mut String,
+    run: &Run,
+    attempts: &BTreeMap<u64, Attempt>,
+    notes: &[String],
+    detail: Detail,
+) -> std::fmt::Result {
+    heading(out, run)?;
+    if let Some(read) = &run.read {
+        reading(out, read, detail)?;
+    }
+    if !run.groups.is_empty() {
+        writeln!(out, "\n{}", groups(run, attempts))?;
+    }
+    for group in &run.groups {
+        group_notes(out, run, group, attempts, detail)?;
+    }
+    for note in notes {
+        writeln!(out, "note: {note}")?;
+    }
+    Ok(())
+}
+
+fn heading(out: &mut String, run: &Run) -> std::fmt::Result {
+    let number = if run.id.0 == 0 { "plan".to_owned() } else { format!("run {}", run.id) };
+    write!(out, "{number} of feed `{}`, {} UTC", run.feed, run.began.format("%Y-%m-%d %H:%M"))?;
+    match &run.result {
+        Some(result) => writeln!(out, ": {}", result.summary),
+        None => writeln!(out, ": not ended"),
+    }
+}
+
+fn reading(out: &mut String, read: &ReadReport, detail: Detail) -> std::fmt::Result {
+    for file in &read.files {
+        writeln!(out, "  {}: {} ({} rows, {} bytes)", file.source, file.path, file.rows, file.size)?;
+        if detail == Detail::Whole {
+            writeln!(out, "    SHA-256 {}", file.sha256)?;
+        }
+    }
+    for finding in &read.findings {
+        writeln!(out, "  ! {finding}")?;
+    }
+    for (repair, rows) in &read.repairs {
+        writeln!(out, "  {rows} {repair}")?;
+    }
+    if read.problem_rows == 0 {
+        return Ok(());
+    }
+    let most = if detail == Detail::Whole { usize::MAX } else { 20 };
+    writeln!(out, "  rows with problems: {}", read.problem_rows)?;
+    for row in read.problems.iter().take(most) {
+        writeln!(out, "    {}", problem_row(row, read))?;
+    }
+    let more =
+        read.problem_rows.saturating_sub(u64::try_from(most.min(read.problems.len())).unwrap_or(u64::MAX));
+    if more > 0 {
+        writeln!(out, "    and {more} more")?;
+    }
+    Ok(())
+}
+
+/// `roster.csv row 3 (line 4), E-7: carried: `Phone` is not a 10-digit US phone number`.
+fn problem_row(row: &RowProblem, read: &ReadReport) -> String {
+    let file = read.files.get(usize::from(row.at.source));
+    let name = file.map_or("", |file| file.path.rsplit('/').next().unwrap_or(&file.path));
+    let who = row.reference_id.as_ref().map_or(String::new(), |id| format!(", {id}"));
+    let consequence = match row.consequence {
+        Consequence::Carried => "sent as last accepted",
+        Consequence::LeftOut => "left out",
+        Consequence::FieldLeftOut => "the field was left out",
+        Consequence::Held => "held: rows contradict each other",
+    };
+    let what: Vec<String> = row
+        .problems
+        .iter()
+        .map(|problem| match &*problem.column {
+            "" => problem.what.to_string(),
+            column => format!("`{column}` {}", problem.what),
+        })
+        .collect();
+    let what = if what.is_empty() { String::new() } else { format!(": {}", what.join("; ")) };
+    format!("{name} row {} (line {}){who}: {consequence}{what}", row.at.record, row.at.line)
+}
+
+fn groups(run: &Run, attempts: &BTreeMap<u64, Attempt>) -> comfy_table::Table {
+    let heads = ["group", "result", "before", "now", "added", "updated", "removed", "carried", "left out"];
+    let mut rows = table(&heads, 2);
+    for group in &run.groups {
+        let counts = &group.counts;
+        rows.add_row([
+            group.group.to_string(),
+            result(group, attempts),
+            counts.covered.to_string(),
+            counts.payload.to_string(),
+            number(counts.added),
+            number(counts.updated),
+            number(counts.removed()),
+            number(counts.carried),
+            number(counts.left_out),
+        ]);
+    }
+    rows
+}
+
+fn result(group: &GroupReport, attempts: &BTreeMap<u64, Attempt>) -> String {
+    let attempt = group.attempt.and_then(|id| attempts.get(&id.0));
+    match (group.verdict.as_str(), attempt) {
+        (_, Some(attempt)) => match (&attempt.state, &attempt.outcome) {
+            (State::Completed { .. }, Some(outcome)) if !outcome.failures.is_empty() => {
+                format!("completed, {} not applied", outcome.failures.len())
+            }
+            (state, _) => state.name().to_owned(),
+        },
+        ("hold", None) => "held".to_owned(),
+        ("skip", None) => "not sent".to_owned(),
+        ("submit", None) if run_is_plan(group) => "would be sent".to_owned(),
+        (other, None) => other.to_owned(),
+    }
+}
+
+fn run_is_plan(group: &GroupReport) -> bool {
+    group.attempt.is_none()
+}
+
+fn group_notes(
+    out: &mut String,
+    run: &Run,
+    group: &GroupReport,
+    attempts: &BTreeMap<u64, Attempt>,
+    detail: Detail,
+) -> std::fmt::Result {
+    for reason in &group.reasons {
+        writeln!(out, "{}: {reason}", group.group)?;
+    }
+    for (what, members) in &group.members {
+        let quiet = matches!(what.as_str(), "added" | "updated") && detail == Detail::Short && run.id.0 != 0;
+        if !quiet && !members.is_empty() {
+            writeln!(out, "{}: {what}: {}", group.group, listed(members, detail))?;
+        }
+    }
+    if let Some(attempt) = group.attempt.and_then(|id| attempts.get(&id.0)) {
+        if let Some(request_id) = attempt.state.request_id() {
+            writeln!(out, "{}: request {request_id}", group.group)?;
+        }
+        for failure in attempt.outcome.iter().flat_map(|outcome| &outcome.failures) {
+            let operation = match &failure.operation {
+                Operation::Add => "not added",
+                Operation::Remove => "not removed",
+                Operation::Unknown(other) => other,
+            };
+            writeln!(out, "{}: {}: {operation}: {}", group.group, failure.reference_id, failure.reason)?;
+        }
+    }
+    if group.verdict == "hold" && run.id.0 != 0 {
+        writeln!(
+            out,
+            "{}: to release it, type: rosterd approve {} {} --reason \"…\"",
+            group.group, run.id, group.group
+        )?;
+    }
+    Ok(())
+}
+
+fn listed(members: &[ReferenceId], detail: Detail) -> String {
+    let most = if detail == Detail::Whole { usize::MAX } else { 50 };
+    let shown: Vec<&str> = members.iter().take(most).map(ReferenceId::as_str).collect();
+    let more = members.len().saturating_sub(most);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}

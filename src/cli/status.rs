@@ -1,0 +1,146 @@
+//! `rosterd status`.
+
+use super::{Exit, Failure, open, table::table};
+use crate::{
+    clock::{Clock, SystemClock},
+    ledger::{Attempt, Hold, Ledger, LedgerError},
+    mapping::GroupRule,
+    roster::{Certainty, FeedName, GroupRef},
+};
+use chrono::{DateTime, Utc};
+use std::{collections::BTreeSet, io::Write, path::PathBuf};
+
+/// What is known of one group.
+#[derive(serde::Serialize)]
+struct GroupStatus {
+    feed: FeedName,
+    group: GroupRef,
+    /// Members covered, by the last confirmed picture and everything sent since.
+    members: usize,
+    certainty: Certainty,
+    completed_at: Option<DateTime<Utc>>,
+    in_flight: Option<String>,
+    held: Option<Hold>,
+    last: Option<Attempt>,
+}
+
+pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> {
+    let settings = open::settings(config)?;
+    let ledger = open::ledger(&settings)?;
+    let mut groups = Vec::new();
+    for feed in &settings.feeds {
+        for group in groups_of(&ledger, feed)? {
+            groups.push(of_group(&ledger, &feed.name, group)?);
+        }
+    }
+    let (open_incidents, mails) = (ledger.incidents(true)?, ledger.outbox()?);
+    let mut out = std::io::stdout().lock();
+    if json {
+        let value = serde_json::json!({
+            "groups": groups,
+            "incidents": open_incidents,
+            "mails_waiting": mails.len(),
+        });
+        writeln!(out, "{}", serde_json::to_string_pretty(&value).map_err(Failure::failed)?)?;
+        return Ok(Exit::Done);
+    }
+    let now = SystemClock.now();
+    let mut rows = table(&["feed", "group", "last completed", "state", "members"], 4);
+    for group in &groups {
+        rows.add_row([
+            group.feed.to_string(),
+            group.group.to_string(),
+            group.completed_at.map_or_else(|| "never".to_owned(), |at| age(now, at)),
+            state(group),
+            group.members.to_string(),
+        ]);
+    }
+    writeln!(out, "{rows}")?;
+    for group in &groups {
+        let Some(hold) = &group.held else { continue };
+        let reasons = hold.reasons.join("; ");
+        match &hold.word {
+            Some(word) if !word.approved => writeln!(
+                out,
+                "{}: rejected by {} on {}: {}; it waits for another file",
+                group.group,
+                word.by,
+                word.at.format("%Y-%m-%d"),
+                word.reason
+            )?,
+            Some(_) | None => writeln!(
+                out,
+                "{}: {reasons}\n  type: rosterd show {}, then: rosterd approve {} {} --reason \"…\"",
+                group.group, hold.last_run, hold.run, group.group
+            )?,
+        }
+    }
+    writeln!(out, "open incidents: {}; mails waiting: {}", open_incidents.len(), mails.len())?;
+    writeln!(out, "next run: when you type `rosterd sync`; this version has no schedule yet")?;
+    Ok(Exit::Done)
+}
+
+fn groups_of(ledger: &Ledger, feed: &crate::engine::Feed) -> Result<BTreeSet<GroupRef>, LedgerError> {
+    Ok(match &feed.grouping.rule {
+        GroupRule::All(group) => [group.clone()].into(),
+        GroupRule::Map { map, .. } => map.values().cloned().collect(),
+        GroupRule::AsIs { .. } => {
+            let mut groups = BTreeSet::new();
+            for group in ledger.known_groups()? {
+                let last = ledger.attempts_of_group(&group, 1)?;
+                if last.first().is_some_and(|attempt| attempt.feed == feed.name) {
+                    groups.insert(group);
+                }
+            }
+            groups
+        }
+    })
+}
+
+fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupStatus, LedgerError> {
+    let coverage = ledger.coverage(&group)?;
+    let last = ledger.attempts_of_group(&group, 1)?.into_iter().next();
+    let held = ledger.holds(Some(feed))?.into_iter().find(|hold| hold.group == group);
+    let in_flight = last.as_ref().filter(|attempt| attempt.state.in_flight()).map(|attempt| {
+        attempt.state.request_id().map_or_else(|| attempt.state.name().to_owned(), ToString::to_string)
+    });
+    Ok(GroupStatus {
+        feed: feed.clone(),
+        members: coverage.len(),
+        certainty: coverage.certainty,
+        completed_at: ledger.last_completed(&group)?.map(|attempt| attempt.changed_at),
+        in_flight,
+        held,
+        last,
+        group,
+    })
+}
+
+fn state(group: &GroupStatus) -> String {
+    if let Some(request) = &group.in_flight {
+        return format!("in flight: {request}");
+    }
+    if let Some(hold) = &group.held {
+        return match &hold.word {
+            Some(word) if word.approved => format!("approved by {}", word.by),
+            Some(_) => "rejected".to_owned(),
+            None => format!("held since {}", hold.since.format("%Y-%m-%d")),
+        };
+    }
+    match (&group.certainty, &group.last) {
+        (Certainty::Uncertain(why), _) => format!("uncertain: {why}"),
+        (_, Some(attempt)) => attempt.state.name().to_owned(),
+        (_, None) => "never sent".to_owned(),
+    }
+}
+
+/// `2026-11-22 06:00 UTC (3 h ago)`.
+fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let since = now.signed_duration_since(at);
+    let ago = match (since.num_days(), since.num_hours(), since.num_minutes()) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, _) => format!("{hours} h"),
+        (days, _, _) => format!("{days} d"),
+    };
+    format!("{} UTC ({ago} ago)", at.format("%Y-%m-%d %H:%M"))
+}

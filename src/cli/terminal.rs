@@ -1,0 +1,94 @@
+//! Talk: what happens, as it happens, to stderr. Bars on a terminal, plain lines elsewhere.
+
+use crate::engine::{Progress, Step};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{
+    collections::HashMap,
+    io::{IsTerminal, Write},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Log lines go to stderr: warnings, unless `ROSTERD_LOG` asks for more.
+pub(super) fn log() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("ROSTERD_LOG")
+        .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+        .from_env_lossy();
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // Only the first subscriber of a process counts; a test that runs two commands has one already.
+    drop(lines.try_init());
+}
+
+/// Shows an engine's steps.
+pub(super) struct Terminal {
+    bars: Option<MultiProgress>,
+    groups: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl Terminal {
+    pub(super) fn new() -> Self {
+        let bars = std::io::stderr()
+            .is_terminal()
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Self { bars, groups: Mutex::default() }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bars {
+            // Whoever closed stderr does not want to hear it.
+            Some(bars) => drop(bars.println(text)),
+            None => drop(writeln!(std::io::stderr(), "{text}")),
+        }
+    }
+
+    fn waiting(&self, group: &str, text: String) {
+        let Some(bars) = &self.bars else {
+            self.line(&text);
+            return;
+        };
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = groups.entry(group.to_owned()).or_insert_with(|| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} ({elapsed})") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        bar.set_message(text);
+    }
+
+    fn finished(&self, group: &str, text: &str) {
+        if let Some(bar) = self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(group) {
+            bar.finish_and_clear();
+        }
+        self.line(text);
+    }
+}
+
+impl Progress for Terminal {
+    fn step(&self, step: &Step<'_>) {
+        match *step {
+            Step::Began { run, feed } => self.line(&format!("run {run}: feed `{feed}`")),
+            Step::Reading { source } => self.line(&format!("  reading source `{source}`")),
+            Step::Read { path, rows, .. } => self.line(&format!("  read {rows} rows of {path}")),
+            Step::Submitting { group, members } => {
+                self.waiting(group.as_str(), format!("{group}: sending {members} members"));
+            }
+            Step::Accepted { group, request_id } => {
+                self.waiting(
+                    group.as_str(),
+                    format!("{group}: accepted as {request_id}, Vitable is working"),
+                );
+            }
+            Step::Completed { group, added, removed, failed } => {
+                let failed = if failed == 0 { String::new() } else { format!(", {failed} not applied") };
+                let text = format!("  {group}: completed: {added} added, {removed} removed{failed}");
+                self.finished(group.as_str(), &text);
+            }
+            Step::Note(text) => self.line(&format!("  {text}")),
+        }
+    }
+}
