@@ -162,18 +162,28 @@ impl Model {
         }
     }
 
+    fn sync(&mut self, ledger: &Ledger, mask: u16, versions: u16) {
+        if self.flying.is_some() {
+            return;
+        }
+        let complete = Step::Complete {
+            failing: 0,
+            wrong: false,
+        };
+        for step in [
+            Step::Intend { mask, versions },
+            Step::Connect,
+            Step::Accept,
+            complete,
+        ] {
+            self.step(ledger, &step);
+        }
+    }
+
     fn step(&mut self, ledger: &Ledger, step: &Step) {
         match step {
             Step::Intend { mask, versions } => self.intend(ledger, *mask, *versions),
-            Step::Sync { mask, versions } => {
-                if self.flying.is_none() {
-                    self.intend(ledger, *mask, *versions);
-                    self.step(ledger, &Step::Connect);
-                    self.step(ledger, &Step::Accept);
-                    let complete = Step::Complete { failing: 0, wrong: false };
-                    self.step(ledger, &complete);
-                }
-            }
+            Step::Sync { mask, versions } => self.sync(ledger, *mask, *versions),
             Step::Connect => {
                 let taken = self.take(ledger, Stage::Prepared, |_| Event::Connected);
                 self.flying =
