@@ -61,7 +61,7 @@ pub(super) async fn approve(config: Option<PathBuf>, command: Approve) -> Result
     }
     speak(&engine, &holds, true, &command.which.reason)?;
     let feeds: BTreeSet<&FeedName> = holds.iter().map(|hold| &hold.feed).collect();
-    sync::pick_up(&engine).await?;
+    sync::pick_up(&engine, &feeds.iter().copied().collect::<Vec<_>>()).await?;
     let mut passes = Vec::new();
     for name in feeds {
         let feed = engine.feed(name.as_str()).ok_or_else(|| {

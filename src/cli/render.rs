@@ -135,7 +135,7 @@ fn groups(run: &Run, attempts: &BTreeMap<u64, Attempt>) -> comfy_table::Table {
         let counts = &group.counts;
         rows.add_row([
             group.group.to_string(),
-            result(group, attempts),
+            result(group, attempts, run.id.0 == 0),
             counts.covered.to_string(),
             counts.payload.to_string(),
             number(counts.added),
@@ -148,7 +148,7 @@ fn groups(run: &Run, attempts: &BTreeMap<u64, Attempt>) -> comfy_table::Table {
     rows
 }
 
-fn result(group: &GroupReport, attempts: &BTreeMap<u64, Attempt>) -> String {
+fn result(group: &GroupReport, attempts: &BTreeMap<u64, Attempt>, plan: bool) -> String {
     let attempt = group.attempt.and_then(|id| attempts.get(&id.0));
     match (group.verdict.as_str(), attempt) {
         (_, Some(attempt)) => match (&attempt.state, &attempt.outcome) {
@@ -159,13 +159,10 @@ fn result(group: &GroupReport, attempts: &BTreeMap<u64, Attempt>) -> String {
         },
         ("hold", None) => "held".to_owned(),
         ("skip", None) => "not sent".to_owned(),
-        ("submit", None) if run_is_plan(group) => "would be sent".to_owned(),
+        ("submit", None) if plan => "would be sent".to_owned(),
+        ("submit", None) => "not sent".to_owned(),
         (other, None) => other.to_owned(),
     }
-}
-
-fn run_is_plan(group: &GroupReport) -> bool {
-    group.attempt.is_none()
 }
 
 fn group_notes(

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     engine::{Engine, Feed, Order, Pass},
     ledger::{RunOutcome, Trigger},
+    roster::FeedName,
 };
 use clap::Args;
 use futures_util::StreamExt;
@@ -40,7 +41,8 @@ pub(super) async fn run(config: Option<PathBuf>, command: Sync) -> Result<Exit, 
     let engine = open::engine(open::settings(config)?)?;
     let feeds = open::feeds(&engine, &command.feeds, command.all)?;
     let group = open::narrow(&feeds, command.group.as_deref(), command.file.as_deref())?;
-    let again = pick_up(&engine).await?;
+    let names: Vec<&FeedName> = feeds.iter().map(|feed| &feed.name).collect();
+    let again = pick_up(&engine, &names).await?;
     let begun = again.iter().filter(|feed| !feeds.iter().any(|named| named.name == feed.name));
     let orders = feeds
         .iter()
@@ -60,7 +62,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Sync) -> Result<Exit, 
 }
 
 /// Takes up what an earlier process left: polls what is in flight, and names the feeds whose run had no end.
-pub(super) async fn pick_up(engine: &Engine) -> Result<Vec<&Feed>, Failure> {
+pub(super) async fn pick_up<'a>(engine: &'a Engine, feeds: &[&FeedName]) -> Result<Vec<&'a Feed>, Failure> {
     let recovered = engine.recover()?;
     let mut err = std::io::stderr().lock();
     for attempt in &recovered.changed {
@@ -70,7 +72,7 @@ pub(super) async fn pick_up(engine: &Engine) -> Result<Vec<&Feed>, Failure> {
         writeln!(err, "the last run of feed `{feed}` did not come to its end; it is begun again")?;
     }
     drop(err);
-    engine.resume().await?;
+    engine.resume(feeds).await?;
     Ok(recovered.begin_again.iter().filter_map(|name| engine.feed(name.as_str())).collect())
 }
 

@@ -8,18 +8,14 @@ use crate::{
     ledger::{LedgerError, Pin},
     notify::{Incident, Kind},
     roster::{GroupId, GroupRef, OrganizationId, PlanId},
-    vitable::{ApiError, ApiErrorKind, wire},
+    vitable::{ApiError, ApiErrorKind, FindError, Groups, MAX_CLOCK_SKEW, wire},
 };
-use chrono::TimeDelta;
 use std::collections::BTreeSet;
 
-/// More than this apart, and nothing is submitted (`vitable-api.md`, What may be sent again).
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
-
 /// What Vitable has, as of now.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Contact {
-    groups: Vec<wire::Group>,
+    groups: Groups,
     /// The plans that the organization may use.
     pub(super) plans: BTreeSet<PlanId>,
 }
@@ -49,11 +45,11 @@ impl Engine {
     pub(super) async fn contact(&self) -> Result<Contact, NoContact> {
         match self.look().await {
             Ok(contact) => {
-                self.tell(&[], Scope { kinds: CONTACT, feed: None, group: None })?;
+                self.tell(&[], Scope { kinds: CONTACT, feed: None, group: None, except: &[] })?;
                 Ok(contact)
             }
             Err(Trouble::Incident(incident)) => {
-                self.tell(std::slice::from_ref(&*incident), Scope { kinds: &[], feed: None, group: None })?;
+                self.tell(std::slice::from_ref(&*incident), Scope::NOTHING)?;
                 Err(NoContact::Refused(incident.reason))
             }
             Err(Trouble::Ledger(error)) => Err(NoContact::Ledger(error)),
@@ -69,7 +65,7 @@ impl Engine {
         }
         let groups = self.client.groups().await?;
         if let Some(skew) = self.client.clock_skew()
-            && skew.abs() > CLOCK_TOLERANCE
+            && skew.abs() > MAX_CLOCK_SKEW
         {
             return Err(Incident::new(
                 Kind::ClockWrong,
@@ -83,7 +79,7 @@ impl Engine {
         let plans = self.client.plans().await?;
         let plans = plans.iter().filter_map(|plan| PlanId::new(&plan.id).ok()).collect();
         self.pin_organization(&groups, &base_url)?;
-        Ok(Contact { groups, plans })
+        Ok(Contact { groups: Groups::new(groups), plans })
     }
 
     fn pin_organization(&self, groups: &[wire::Group], base_url: &str) -> Result<(), Trouble> {
@@ -108,24 +104,12 @@ impl Engine {
 
     /// What a reference names: byte for byte, on every page, and with the id known from before.
     pub(super) fn named(&self, contact: &Contact, group: &GroupRef) -> Named {
-        let matches: Vec<&wire::Group> = contact
-            .groups
-            .iter()
-            .filter(|each| each.external_reference_id.as_deref() == Some(group.as_str()))
-            .collect();
-        let found = match matches.as_slice() {
-            [] => return Named::Nothing,
-            [one] => one,
-            [_, _, ..] => {
-                let ids: Vec<&str> = matches.iter().map(|each| each.id.as_str()).collect();
-                return Named::Wrong(
-                    Kind::GroupUnknown,
-                    format!("`{group}` names {} groups at Vitable: {}.", ids.len(), ids.join(", ")),
-                );
+        let id = match contact.groups.find(group) {
+            Ok(found) => found.id,
+            Err(FindError::NotFound(_)) => return Named::Nothing,
+            Err(error @ (FindError::Ambiguous { .. } | FindError::Api(_))) => {
+                return Named::Wrong(Kind::GroupUnknown, format!("{error}."));
             }
-        };
-        let Ok(id) = GroupId::new(&found.id) else {
-            return Named::Wrong(Kind::GroupUnknown, format!("Vitable shows `{group}` without a `grp_` id."));
         };
         match self.ledger.group_pin(group) {
             Some(known) if known != id => Named::Wrong(

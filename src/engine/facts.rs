@@ -37,7 +37,8 @@ impl Engine {
     /// Everything known of one group.
     pub(super) fn group_facts(&self, feed: &Feed, group: &GroupRef) -> Result<GroupFacts, LedgerError> {
         let coverage = self.ledger.coverage(group)?;
-        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let mut newest = self.ledger.attempts_of_group(group, 2)?.into_iter();
+        let (newest, before) = (newest.next(), newest.next());
         let completed = self.ledger.last_completed(group)?;
         let approvals = self.ledger.approvals(&feed.name, group, self.clock.now())?;
         Ok(GroupFacts {
@@ -49,7 +50,7 @@ impl Engine {
                 .map(|hold| Approved { digest: hold.digest, lines: hold.held.into_iter().collect() })
                 .collect(),
             second_writer: completed.as_ref().and_then(|attempt| second_writer(attempt, &coverage.certainty)),
-            clean_since: clean_since(newest.as_ref()),
+            clean_since: clean_since(newest.as_ref(), before.as_ref()),
             coverage,
         })
     }
@@ -104,8 +105,15 @@ fn second_writer(completed: &Attempt, certainty: &Certainty) -> Option<String> {
     super::follow::mismatch(&completed.counts, outcome)
 }
 
-fn clean_since(newest: Option<&Attempt>) -> Option<chrono::DateTime<chrono::Utc>> {
+/// When the newest attempt completed without any failure. The run after the one that followed a lost answer
+/// submits once more, so that the last word is the newest roster: two requests may be processed in either order.
+fn clean_since(newest: Option<&Attempt>, before: Option<&Attempt>) -> Option<chrono::DateTime<chrono::Utc>> {
     let newest = newest?;
+    let lost =
+        |attempt: &Attempt| matches!(attempt.state, State::OutcomeUnknown { .. } | State::TimedOut { .. });
+    if before.is_some_and(lost) {
+        return None;
+    }
     let clean = newest.outcome.as_ref()?.failures.is_empty();
     matches!(newest.state, State::Completed { .. }).then_some(())?;
     clean.then_some(newest.changed_at)

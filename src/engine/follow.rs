@@ -9,7 +9,7 @@ use crate::{
     ledger::{Attempt, Counts, Facts, LedgerError},
     notify::{Affected, Incident, Kind},
     roster::ReferenceId,
-    vitable::Polled,
+    vitable::{ApiErrorKind, Polled, known_reason, scrub, values_of},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,26 +32,33 @@ impl Engine {
         };
         let poll = self.settings.vitable.poll;
         let began = Instant::now();
-        let mut wait = poll.first;
+        // Who resumes looks at once; who has just sent gives Vitable a moment.
+        let mut wait = if aside.patience.is_some() { Duration::ZERO } else { poll.first };
         let mut stuck_told = false;
         let mut note = None;
         loop {
             tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(poll.max);
+            wait = (wait * 2).clamp(poll.first.min(poll.max), poll.max);
             match self.client.poll(&attempt.group_id, request_id).await {
                 Ok(Polled::Finished(outcome)) => return self.completed(attempt, outcome, aside),
                 Ok(Polled::InFlight) => {}
                 // Not completion: the answer says less than it must. A later one may say it.
                 Ok(Polled::NotCompletion(why)) => note = Some(why),
                 // Polling never ends an attempt because of an error; the next look may be answered.
-                Err(error) => note = Some(error.to_string()),
+                Err(error) => {
+                    if error.kind == ApiErrorKind::Credential && note.is_none() {
+                        let incident = Incident::new(Kind::Credential, format!("{error}."));
+                        self.tell(&[incident], Scope::NOTHING)?;
+                    }
+                    note = Some(error.to_string());
+                }
             }
             let waited = began.elapsed();
             if waited >= poll.stuck_after && !stuck_told {
                 stuck_told = true;
                 self.stuck(attempt, note.as_deref())?;
             }
-            if waited >= poll.give_up_after {
+            if waited >= poll.give_up_after && attempt.state.in_flight() {
                 return self.gave_up(attempt);
             }
             if aside.patience.is_some_and(|patience| waited >= patience) {
@@ -80,7 +87,8 @@ impl Engine {
             Some(members) => incidents.push(old_plan(attempt, members)),
             None => kinds.retain(|kind| *kind != Kind::OldPlan),
         }
-        let scope = Scope { kinds: &kinds, feed: Some(&attempt.feed), group: Some(&attempt.group) };
+        let scope =
+            Scope { kinds: &kinds, feed: Some(&attempt.feed), group: Some(&attempt.group), except: &[] };
         let facts = self.facts(&incidents, scope)?;
         self.ledger.complete(attempt.id, &outcome, self.clock.now(), facts)?;
         tracing::info!(
@@ -103,15 +111,8 @@ impl Engine {
         let records = self.ledger.records(&attempt.group, &ids)?;
         for failure in &mut outcome.failures {
             let record = records.get(&failure.reference_id);
-            let values = record.into_iter().flat_map(|record| {
-                crate::roster::Field::ALL
-                    .into_iter()
-                    .filter(|field| {
-                        !matches!(field, crate::roster::Field::ReferenceId | crate::roster::Field::PlanId)
-                    })
-                    .map(|field| record.view().get(field))
-            });
-            failure.reason = crate::vitable::scrub(&failure.reason, values);
+            let values = record.into_iter().flat_map(|record| values_of(record.view()));
+            failure.reason = known_reason(&failure.reason).unwrap_or_else(|| scrub(&failure.reason, values));
         }
         Ok(())
     }
@@ -123,14 +124,14 @@ impl Engine {
         if let Some(note) = note {
             incident.reason = format!("{} The last look said: {note}.", incident.reason);
         }
-        self.tell(&[incident], Scope { kinds: &[], feed: None, group: None })
+        self.tell(&[incident], Scope::NOTHING)
     }
 
     fn gave_up(&self, attempt: &Attempt) -> Result<State, LedgerError> {
         let hours = self.settings.vitable.poll.give_up_after.as_secs() / 3_600;
         let incident =
             about(attempt, Kind::TimedOut, format!("Vitable has not finished after {hours} hours."));
-        let facts = self.facts(&[incident], Scope { kinds: &[], feed: None, group: None })?;
+        let facts = self.facts(&[incident], Scope::NOTHING)?;
         self.ledger.advance(attempt.id, &Event::GaveUp, self.clock.now(), facts)
     }
 
@@ -153,7 +154,7 @@ impl Engine {
                 | State::Rejected { .. } => None,
             })
             .collect();
-        self.facts(&incidents, Scope { kinds: &[], feed: None, group: None })
+        self.facts(&incidents, Scope::NOTHING)
     }
 }
 

@@ -62,7 +62,7 @@ struct Decided {
     contact: Contact,
     read: Read,
     decisions: Vec<Decision>,
-    unplaced: usize,
+    unplaced: Vec<u32>,
 }
 
 impl Engine {
@@ -167,23 +167,24 @@ impl Engine {
             now: self.clock.now(),
         };
         let decisions = rules.decide(&facts, &records);
-        let unplaced = rules.unplaced(&facts).len();
+        let unplaced = rules.unplaced(&facts);
         Ok(Ok(Decided { contact, read, decisions, unplaced }))
     }
 
     /// Puts what was read and decided into the run. Returns the outcome as far as it is certain by now.
     fn fill(&self, run: &mut Run, order: &Order<'_>, decided: &Decided) -> RunOutcome {
         let people = &decided.read.people;
-        let (problems, problem_rows) = report::problem_rows(people, &decided.decisions);
+        let omit = order.feed.grouping.unmatched == crate::mapping::Unmatched::Omit;
+        let unplaced = if omit { &[][..] } else { decided.unplaced.as_slice() };
+        let column = order.feed.grouping.column();
+        let (problems, problem_rows) = report::problem_rows(people, &decided.decisions, unplaced, column);
         let mut read = decided.read.report.clone();
         read.findings = decided.read.suspicions.iter().map(|each| each.sentence.clone()).collect();
-        let omit = order.feed.grouping.unmatched == crate::mapping::Unmatched::Omit;
         let costly = problems.iter().any(|row| row.consequence != crate::ledger::Consequence::FieldLeftOut);
         (read.problems, read.problem_rows) = (problems, problem_rows);
         run.read = Some(read);
         run.groups = decided.decisions.iter().map(|decision| report::group(decision, people)).collect();
-        let mut outcome =
-            if costly || (decided.unplaced > 0 && !omit) { RunOutcome::LeftOut } else { RunOutcome::Done };
+        let mut outcome = if costly { RunOutcome::LeftOut } else { RunOutcome::Done };
         for (decision, group) in decided.decisions.iter().zip(&run.groups) {
             outcome = outcome.max(match &decision.verdict {
                 Verdict::Submit { .. } => RunOutcome::Done,
@@ -272,24 +273,30 @@ impl Engine {
     ) -> Result<(), LedgerError> {
         let known = self.ledger.holds(Some(&feed.name))?;
         let mut holds = Vec::new();
+        // Groups about whose hold this run says nothing new: what was said of it stays as it is.
+        let mut silent = Vec::new();
         for decision in &decided.decisions {
             let group = &decision.plan.group;
             let held = match &decision.verdict {
                 Verdict::Hold(held) => held,
                 // The approval stays until the attempt that it releases has completed.
                 Verdict::Submit { approval: Some(_), .. } => continue,
-                Verdict::Submit { approval: None, .. } | Verdict::Skip(_) => {
+                Verdict::Submit { approval: None, .. } => {
                     self.ledger.drop_hold(&feed.name, group)?;
+                    continue;
+                }
+                Verdict::Skip(_) => {
+                    silent.push(group.clone());
                     continue;
                 }
             };
             let same = known.iter().find(|hold| hold.group == *group && hold.digest == held.digest);
-            let rejected = same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved);
             let first = same.map_or(run.id, |hold| hold.run);
-            if !rejected {
-                incidents.extend(
-                    report::held_incident(decision).map(|incident| Incident { run: Some(first), ..incident }),
-                );
+            if same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved) {
+                silent.push(group.clone());
+            } else {
+                let incident = report::held_incident(decision);
+                incidents.extend(incident.map(|incident| Incident { run: Some(first), ..incident }));
             }
             holds.push(Hold {
                 run: first,
@@ -308,7 +315,8 @@ impl Engine {
             incident.run.get_or_insert(run.id);
         }
         let kinds: Vec<Kind> = READ.iter().chain(DECISION).copied().collect();
-        let facts = self.facts(&incidents, Scope { kinds: &kinds, feed: Some(&feed.name), group: None })?;
+        let scope = Scope { kinds: &kinds, feed: Some(&feed.name), group: None, except: &silent };
+        let facts = self.facts(&incidents, scope)?;
         self.ledger.put_holds(&holds, facts).map(|_| ())
     }
 
@@ -384,7 +392,7 @@ impl Engine {
                     group: Some(group.clone()),
                     ..Incident::new(Kind::GroupUnknown, format!("The group could not be created: {error}."))
                 };
-                self.tell(&[incident], Scope { kinds: &[], feed: None, group: None })?;
+                self.tell(&[incident], Scope::NOTHING)?;
                 Ok(None)
             }
         }
@@ -430,7 +438,7 @@ impl Engine {
         run.result = Some(RunResult { outcome: RunOutcome::Failed, summary: sentence(&findings) });
         let read = run.read.get_or_insert_with(ReadReport::default);
         read.findings = findings;
-        let facts = self.facts(&incidents, Scope { kinds: &[], feed: None, group: None })?;
+        let facts = self.facts(&incidents, Scope::NOTHING)?;
         tracing::error!(run = %run.id, feed = %run.feed, "the run failed; nothing was submitted");
         self.ledger.end_run(&run, facts)?;
         Ok(Pass { run, notes: Vec::new() })

@@ -2,12 +2,12 @@
 
 use super::{Engine, follow::Aside, tell::Scope};
 use crate::{
-    attempt::State,
     ledger::{Attempt, Facts, LedgerError, Run, RunOutcome, RunResult, Trigger},
     notify::{Incident, Kind},
     roster::FeedName,
 };
 use futures_util::StreamExt;
+use std::time::Duration;
 
 /// What a start found.
 #[derive(Clone, Debug, Default)]
@@ -51,17 +51,20 @@ impl Engine {
         Ok(Recovered { changed, begin_again })
     }
 
-    /// Polls every attempt in flight, until its end or until `poll.stuck_after` has passed. Several at a time.
+    /// Looks after every request that an earlier process left. Those of the feeds that are about to run are
+    /// polled to their end, or until `poll.stuck_after` has passed; the others, and those that timed out, get
+    /// one look.
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
-    pub async fn resume(&self) -> Result<(), LedgerError> {
-        let in_flight = self.ledger.attempts_in_flight()?;
-        let patience = Some(self.settings.vitable.poll.stuck_after);
-        let followed = in_flight
-            .iter()
-            .filter(|attempt| matches!(attempt.state, State::Accepted { .. }))
-            .map(|attempt| self.follow(attempt, Aside { on_old_plan: None, patience }));
+    pub async fn resume(&self, feeds: &[&FeedName]) -> Result<(), LedgerError> {
+        let mut left = self.ledger.attempts_in_flight()?;
+        left.extend(self.ledger.timed_out()?);
+        let followed = left.iter().filter(|attempt| attempt.state.request_id().is_some()).map(|attempt| {
+            let waited_for = feeds.contains(&&attempt.feed) && attempt.state.in_flight();
+            let patience = if waited_for { self.settings.vitable.poll.stuck_after } else { Duration::ZERO };
+            self.follow(attempt, Aside { on_old_plan: None, patience: Some(patience) })
+        });
         let results: Vec<_> = futures_util::stream::iter(followed).buffer_unordered(64).collect().await;
         results.into_iter().try_for_each(|result| result.map(|_| ()))
     }
@@ -75,6 +78,6 @@ impl Engine {
                 "Two runs of this feed in a row did not come to their end; the next one is begun by a person or by the schedule.",
             )
         };
-        self.facts(&[incident], Scope { kinds: &[], feed: None, group: None })
+        self.facts(&[incident], Scope::NOTHING)
     }
 }

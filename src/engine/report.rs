@@ -4,7 +4,7 @@ use crate::{
     decide::{Decision, Plan, Verdict},
     ledger::{Consequence, Counts, GroupReport, RowProblem},
     notify::{Affected, Incident, Kind},
-    roster::{Certainty, People, ReferenceId, Standing},
+    roster::{Certainty, People, Problem, ReferenceId, Route, Standing},
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -83,49 +83,70 @@ fn name(members: &mut BTreeMap<String, Vec<ReferenceId>>, what: &str, id: &Refer
     }
 }
 
-/// Every row with a problem and what it led to. The second is how many there are in all.
-pub(super) fn problem_rows(people: &People, decisions: &[Decision]) -> (Vec<RowProblem>, u64) {
-    let covered: HashSet<&str> = decisions
+/// Every row with a problem and what it led to. The second is how many there are in all. `unplaced` are people
+/// whom no group takes, because the value in `column` is blank or unlisted.
+pub(super) fn problem_rows(
+    people: &People,
+    decisions: &[Decision],
+    unplaced: &[u32],
+    column: &str,
+) -> (Vec<RowProblem>, u64) {
+    let with = |fate| decisions.iter().flat_map(move |decision| decision.plan.with_fate(fate));
+    let carried: HashSet<&str> = with("carried").map(ReferenceId::as_str).collect();
+    let unrouted: HashSet<&str> = with("unrouted").map(ReferenceId::as_str).collect();
+    let unplaced: HashSet<u32> = unplaced.iter().copied().collect();
+    let mut rows: Vec<RowProblem> = people
+        .nameless
         .iter()
-        .flat_map(|decision| decision.plan.with_fate("carried").chain(decision.plan.with_fate("unrouted")))
-        .map(ReferenceId::as_str)
-        .collect();
-    let mut rows = Vec::new();
-    let mut all = 0_u64;
-    let mut push = |row: RowProblem| {
-        all += 1;
-        if rows.len() < PROBLEM_ROWS {
-            rows.push(row);
-        }
-    };
-    for (at, problem) in &people.nameless {
-        push(RowProblem {
+        .map(|(at, problem)| RowProblem {
             at: *at,
             reference_id: None,
             consequence: Consequence::LeftOut,
             problems: vec![problem.clone()],
-        });
-    }
-    for (id, person) in people.iter() {
-        let problems = people.problems_of(id);
+        })
+        .collect();
+    let mut more = 0_u64;
+    for (place, (id, person)) in (0_u32..).zip(people.iter()) {
+        let mut problems = people.problems_of(id).to_vec();
+        let routed = !(unrouted.contains(id) || unplaced.contains(&place));
         let consequence = match person.standing {
             Standing::Duplicate => Consequence::Held,
-            Standing::Unusable { .. } if covered.contains(id) => Consequence::Carried,
+            Standing::Unusable { .. } if carried.contains(id) => Consequence::Carried,
             Standing::Unusable { .. } => Consequence::LeftOut,
-            Standing::Eligible(_) | Standing::Ended | Standing::Ineligible(_) if problems.is_empty() => {
-                continue;
+            Standing::Eligible(_) | Standing::Ended | Standing::Ineligible(_) if routed => {
+                if problems.is_empty() {
+                    continue;
+                }
+                Consequence::FieldLeftOut
             }
-            Standing::Eligible(_) | Standing::Ended | Standing::Ineligible(_) => Consequence::FieldLeftOut,
+            Standing::Eligible(_) | Standing::Ended | Standing::Ineligible(_) if unrouted.contains(id) => {
+                Consequence::Held
+            }
+            Standing::Eligible(_) | Standing::Ended | Standing::Ineligible(_) => Consequence::LeftOut,
         };
-        push(RowProblem {
-            at: person.at,
-            reference_id: ReferenceId::new(id).ok(),
-            consequence,
-            problems: problems.to_vec(),
-        });
+        problems.extend(route_problem(person.route, column).filter(|_| !routed));
+        if rows.len() < PROBLEM_ROWS {
+            let reference_id = ReferenceId::new(id).ok();
+            rows.push(RowProblem { at: person.at, reference_id, consequence, problems });
+        } else {
+            more += 1;
+        }
     }
     rows.sort_by_key(|row| row.at);
+    let all = more + len(&rows);
+    rows.truncate(PROBLEM_ROWS);
     (rows, all)
+}
+
+fn route_problem(route: Route, column: &str) -> Option<Problem> {
+    let what = match route {
+        Route::Group(_) => return None,
+        Route::Blank => "is blank, so that no group takes the person; fill it in at the source",
+        Route::Unlisted => {
+            "names no group of the feed; add the value to `groups`, or correct it at the source"
+        }
+    };
+    Some(Problem { field: None, column: column.into(), what: what.into(), rule: None })
 }
 
 /// The incidents that the problem rows make: people left out, and people carried forward.

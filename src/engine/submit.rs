@@ -1,9 +1,6 @@
 //! One submit to one group: intent, POST, answer.
 
-use super::{
-    Engine, Feed, Step,
-    tell::{SENT, Scope},
-};
+use super::{Engine, Feed, Step, tell::Scope};
 use crate::{
     attempt::{Event, State},
     decide::{Plan, Submission},
@@ -12,12 +9,16 @@ use crate::{
     roster::{Field, GroupId, PlanId, ReferenceId, RequestId},
     vitable::{OnSent, Submitted, scrub_for},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// How often a submit that did not reach Vitable is tried within its attempt.
 const TRIES: u32 = 4;
-/// The longest wait between two tries, unless Vitable asks for more.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A longer Retry-After than this ends the attempt; the next run tries again.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
@@ -40,8 +41,9 @@ impl Engine {
         let mut tries = 0;
         loop {
             tries += 1;
-            let answer =
-                self.client.submit(release.group_id, release.submission, self.on_sent(attempt)).await;
+            let refused = Arc::new(AtomicBool::new(false));
+            let on_sent = self.on_sent(attempt, Arc::clone(&refused));
+            let answer = self.client.submit(release.group_id, release.submission, on_sent).await;
             let (why, wait) = match answer {
                 Submitted::NotConnected { why } => (why, Duration::from_secs(1 << tries)),
                 Submitted::Throttled { retry_after, why } => {
@@ -66,7 +68,9 @@ impl Engine {
                     return Ok((attempt, self.ended(attempt, release, Event::Unclear { why })?));
                 }
             };
-            if tries >= TRIES || wait > LONGEST_RETRY_AFTER {
+            // What cannot be recorded is not sent, and trying again does not help.
+            let given_up = refused.load(Ordering::SeqCst);
+            if given_up || tries >= TRIES || wait > LONGEST_RETRY_AFTER {
                 return Ok((attempt, self.ended(attempt, release, Event::NotConnected { why })?));
             }
             self.progress.step(&Step::Note(&format!(
@@ -74,16 +78,19 @@ impl Engine {
                 release.submission.group(),
                 wait.as_secs()
             )));
-            tokio::time::sleep(wait.min(LONGEST_WAIT.max(wait))).await;
+            tokio::time::sleep(wait).await;
         }
     }
 
     /// `Sent` is written when the connection stands, before the first byte; without it no byte leaves.
-    fn on_sent(&self, attempt: AttemptId) -> OnSent {
+    fn on_sent(&self, attempt: AttemptId, refused: Arc<AtomicBool>) -> OnSent {
         let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
         Arc::new(move || {
             let state = ledger.advance(attempt, &Event::Connected, clock.now(), Facts::default());
-            state.map(|_| ()).map_err(|error| format!("the state could not be written: {error}"))
+            state.map(|_| ()).map_err(|error| {
+                refused.store(true, Ordering::SeqCst);
+                format!("the state could not be written: {error}")
+            })
         })
     }
 
@@ -138,9 +145,8 @@ impl Engine {
     /// The attempt is over without a request id: the state, its incident and its mail are one batch.
     fn ended(&self, attempt: AttemptId, release: &Release<'_>, event: Event) -> Result<State, LedgerError> {
         let incident = self.incident_of(release, &event);
-        let scope =
-            Scope { kinds: SENT, feed: Some(&release.feed.name), group: Some(release.submission.group()) };
-        let facts = self.facts(&incident.into_iter().collect::<Vec<_>>(), scope)?;
+        // Only a completion shows that something is over.
+        let facts = self.facts(&incident.into_iter().collect::<Vec<_>>(), Scope::NOTHING)?;
         self.ledger.advance(attempt, &event, self.clock.now(), facts)
     }
 

@@ -13,6 +13,13 @@ pub(super) struct Scope<'a> {
     pub(super) kinds: &'a [Kind],
     pub(super) feed: Option<&'a FeedName>,
     pub(super) group: Option<&'a GroupRef>,
+    /// Groups that the step did not look at, though it looked at their feed.
+    pub(super) except: &'a [GroupRef],
+}
+
+impl Scope<'_> {
+    /// Nothing is over by this step.
+    pub(super) const NOTHING: Scope<'static> = Scope { kinds: &[], feed: None, group: None, except: &[] };
 }
 
 /// What a read that came to its end shows to be over.
@@ -30,8 +37,6 @@ pub(super) const DECISION: &[Kind] = &[
     Kind::RowsCarried,
     Kind::UnfinishedRun,
 ];
-/// What an answer to a submit shows to be over.
-pub(super) const SENT: &[Kind] = &[Kind::Refused, Kind::OutcomeUnknown];
 /// What a completed sync shows anew each time.
 pub(super) const COMPLETION: &[Kind] = &[
     Kind::Refused,
@@ -49,6 +54,7 @@ impl Scope<'_> {
             self.kinds.contains(&incident.kind)
                 && (self.feed.is_none() || self.feed == incident.feed.as_ref())
                 && (self.group.is_none() || self.group == incident.group.as_ref())
+                && incident.group.as_ref().is_none_or(|group| !self.except.contains(group))
         })
     }
 }
@@ -56,7 +62,7 @@ impl Scope<'_> {
 impl Engine {
     /// What is stored and mailed for these incidents; open ones in `scope` that are not among them are over.
     pub(super) fn facts(&self, current: &[Incident], scope: Scope<'_>) -> Result<Facts, LedgerError> {
-        let known: Vec<Record> = self.ledger.incidents(false)?.into_iter().map(record).collect();
+        let known: Vec<Record> = self.ledger.incidents(true)?.into_iter().map(record).collect();
         let mut token = || random_token();
         let review = notify::review(
             current,
@@ -91,6 +97,9 @@ impl Engine {
     /// Stores and mails these incidents by themselves, when nothing else changes with them.
     pub(super) fn tell(&self, current: &[Incident], scope: Scope<'_>) -> Result<(), LedgerError> {
         let facts = self.facts(current, scope)?;
+        if facts.incidents.is_empty() && facts.mails.is_empty() {
+            return Ok(());
+        }
         self.ledger.record(facts)
     }
 }

@@ -45,8 +45,6 @@ pub struct MapReport {
 
 impl MapReport {
     /// Everything in these rows that proves that the read is incomplete (`config.md`, Incomplete), in words.
-    /// Of a feed with several sources, "more than half of all rows" is to be asked of the sum: see
-    /// [`MapReport::mostly_unusable`].
     #[must_use]
     pub fn proofs(&self) -> Vec<String> {
         let mut proofs: Vec<String> = self.sensitive_ids.iter().cloned().collect();
@@ -57,16 +55,6 @@ impl MapReport {
             ));
         }
         proofs
-    }
-
-    /// The sentence that more than half of the rows cannot be used, if that is so.
-    #[must_use]
-    pub fn mostly_unusable(rows: u64, unusable: u64) -> Option<String> {
-        (unusable > rows / 2 && unusable.saturating_mul(2) > rows).then(|| {
-            format!(
-                "{unusable} of {rows} rows cannot be used, more than half: this is no roster as the mapping expects it; correct the export or the mapping"
-            )
-        })
     }
 
     pub(super) fn add_scientific(&mut self, at: RowAt) {
@@ -199,10 +187,6 @@ mod tests {
         assert_eq!(seen.verdict(), None);
         seen.add("219-09-9998");
         assert_eq!(seen.verdict(), Some("social security numbers"));
-        let cases = [(0, 0, false), (2, 1, false), (3, 2, true), (3, 1, false), (1, 1, true)];
-        for (rows, unusable, expected) in cases {
-            assert_eq!(MapReport::mostly_unusable(rows, unusable).is_some(), expected, "{rows} {unusable}");
-        }
     }
 
     #[test]

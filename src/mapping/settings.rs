@@ -119,6 +119,17 @@ pub struct Grouping {
     pub create_missing: bool,
 }
 
+impl Grouping {
+    /// The column that names the group; empty when every row belongs to one.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        match &self.rule {
+            GroupRule::All(_) => "",
+            GroupRule::Map { by, .. } | GroupRule::AsIs { by } => by,
+        }
+    }
+}
+
 /// The rule of a [`Grouping`].
 #[derive(Clone, Debug)]
 pub enum GroupRule {

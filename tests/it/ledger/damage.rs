@@ -111,8 +111,7 @@ fn damage_of_rosters_and_of_the_sequence_is_noticed() {
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
         }));
-        assert!(noticed(dir.path(), &expected, &file, |bytes| bytes
-            .truncate(bytes.len() - 1)));
+        assert!(noticed(dir.path(), &expected, &file, |bytes| bytes.truncate(bytes.len() - 1)));
     }
     assert!(noticed(dir.path(), &expected, Path::new("sequence"), |bytes| { bytes.fill(7) }));
     std::fs::remove_file(dir.path().join("sequence")).unwrap();

@@ -166,16 +166,8 @@ impl Model {
         if self.flying.is_some() {
             return;
         }
-        let complete = Step::Complete {
-            failing: 0,
-            wrong: false,
-        };
-        for step in [
-            Step::Intend { mask, versions },
-            Step::Connect,
-            Step::Accept,
-            complete,
-        ] {
+        let complete = Step::Complete { failing: 0, wrong: false };
+        for step in [Step::Intend { mask, versions }, Step::Connect, Step::Accept, complete] {
             self.step(ledger, &step);
         }
     }
