@@ -4,7 +4,8 @@ use super::table::{number, table};
 use crate::{
     attempt::{Operation, State},
     ledger::{Attempt, Consequence, GroupReport, Ledger, LedgerError, ReadReport, RowProblem, Run},
-    roster::ReferenceId,
+    notify::shell_word,
+    roster::{GroupRef, ReferenceId, RunId},
 };
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -195,11 +196,7 @@ fn group_notes(
         }
     }
     if group.verdict == "hold" && run.id.0 != 0 {
-        writeln!(
-            out,
-            "{}: to release it, type: rosterd approve {} {} --reason \"…\"",
-            group.group, run.id, group.group
-        )?;
+        writeln!(out, "{}: to release it, type: {}", group.group, approve_command(run.id, &group.group))?;
     }
     Ok(())
 }
@@ -209,4 +206,9 @@ fn listed(members: &[ReferenceId], detail: Detail) -> String {
     let shown: Vec<&str> = members.iter().take(most).map(ReferenceId::as_str).collect();
     let more = members.len().saturating_sub(most);
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
+/// What a person types to release a held group.
+pub(super) fn approve_command(run: RunId, group: &GroupRef) -> String {
+    format!("rosterd approve {run} --reason \"WHY\" {}", shell_word(group.as_str()))
 }

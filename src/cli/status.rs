@@ -1,6 +1,6 @@
 //! `rosterd status`.
 
-use super::{Exit, Failure, open, table::table};
+use super::{Exit, Failure, open, render::approve_command, table::table};
 use crate::{
     clock::{Clock, SystemClock},
     ledger::{Attempt, Hold, Ledger, LedgerError},
@@ -70,8 +70,10 @@ pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> 
             )?,
             Some(_) | None => writeln!(
                 out,
-                "{}: {reasons}\n  type: rosterd show {}, then: rosterd approve {} {} --reason \"…\"",
-                group.group, hold.last_run, hold.run, group.group
+                "{}: {reasons}\n  type: rosterd show {}, then: {}",
+                group.group,
+                hold.last_run,
+                approve_command(hold.run, &group.group)
             )?,
         }
     }

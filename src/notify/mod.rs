@@ -20,6 +20,7 @@ mod words;
 pub use folder::FolderTransport;
 pub use incident::{Affected, Incident, Kind};
 pub use message::{Mail, is_mailbox};
+pub use phrase::shell_word;
 pub use policy::{History, Reason, needs_mail, recovered};
 pub use record::Record;
 pub use review::{Review, Scope, review};

@@ -57,7 +57,8 @@ fn value(name: &str, incident: &Incident, command: bool) -> Option<String> {
 
 /// One word of a command line, whatever is in it. What begins with a hyphen is kept from being an option, so
 /// names stand at the end of our commands.
-fn shell_word(text: &str) -> String {
+#[must_use]
+pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     let word = if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
