@@ -2,8 +2,8 @@
 
 use super::{Exit, Failure, open, sync};
 use crate::{
-    engine::{Engine, Order, Spoken, WordError},
-    ledger::{Hold, Trigger},
+    engine::{Engine, Feed, Order, Spoken, WordError},
+    ledger::{Hold, Trigger, Word},
     roster::{FeedName, GroupRef, RunId},
 };
 use clap::Args;
@@ -35,9 +35,12 @@ pub(super) struct Which {
 pub(super) struct Approve {
     #[command(flatten)]
     which: Which,
-    /// Only if the change still has this digest.
+    /// Only if the change still has this digest (at least its first 8 characters); for exactly one group.
     #[arg(long, value_name = "DIGEST")]
     change: Option<String>,
+    /// Read this local file in place of the source, as the `sync --file` did that was held.
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -55,23 +58,38 @@ pub(super) struct Reject {
 pub(super) async fn approve(config: Option<PathBuf>, command: Approve) -> Result<Exit, Failure> {
     let engine = open::engine(open::settings(config)?)?;
     let holds = meant(&engine, &command.which, command.change.as_deref())?;
+    let feeds = feeds_of(&engine, &holds)?;
+    open::narrow(&feeds, None, command.file.as_deref())?;
     show(&holds)?;
+    if let Some(hold) = holds.iter().find(|hold| !hold.approvable) {
+        return Err(Failure::wrong(format!(
+            "{} cannot be released by an approval: correct it at the source or in the configuration, then run the feed again",
+            hold.group
+        )));
+    }
     if !command.yes && !agreed()? {
         return Err(Failure::text("nothing was approved".to_owned()));
     }
     speak(&engine, &holds, true, &command.which.reason)?;
-    let feeds: BTreeSet<&FeedName> = holds.iter().map(|hold| &hold.feed).collect();
-    sync::pick_up(&engine, &feeds.iter().copied().collect::<Vec<_>>()).await?;
-    let mut passes = Vec::new();
-    for name in feeds {
-        let feed = engine.feed(name.as_str()).ok_or_else(|| {
+    let again = sync::pick_up(&engine, &feeds).await?;
+    let orders = feeds.iter().map(|feed| Order {
+        feed,
+        trigger: Trigger::Approval,
+        group: None,
+        file: command.file.clone(),
+    });
+    sync::run_all(&engine, orders.collect(), &again, command.json).await
+}
+
+/// The feeds of these holds, each once.
+fn feeds_of<'a>(engine: &'a Engine, holds: &[Hold]) -> Result<Vec<&'a Feed>, Failure> {
+    let names: BTreeSet<&FeedName> = holds.iter().map(|hold| &hold.feed).collect();
+    let find = |name: &FeedName| {
+        engine.feed(name.as_str()).ok_or_else(|| {
             Failure::wrong(format!("feed `{name}` is no longer configured; nothing was submitted"))
-        })?;
-        let order = Order { feed, trigger: Trigger::Approval, group: None, file: None };
-        passes.push(engine.run(&order).await?);
-    }
-    engine.deliver()?;
-    sync::print(&engine, &passes, command.json)
+        })
+    };
+    names.into_iter().map(find).collect()
 }
 
 pub(super) fn reject(config: Option<PathBuf>, command: Reject) -> Result<Exit, Failure> {
@@ -94,7 +112,8 @@ fn meant(engine: &Engine, which: &Which, change: Option<&str>) -> Result<Vec<Hol
         error @ (WordError::Nothing(_)
         | WordError::Several { .. }
         | WordError::NotHeld { .. }
-        | WordError::Changed { .. }) => Failure::wrong(error.to_string()),
+        | WordError::Changed { .. }
+        | WordError::Digest) => Failure::wrong(error.to_string()),
     })
 }
 
@@ -134,21 +153,31 @@ fn agreed() -> Result<bool, Failure> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// Says the word to all of them, or to none.
 fn speak(engine: &Engine, holds: &[Hold], approved: bool, reason: &str) -> Result<(), Failure> {
+    for hold in holds {
+        if let Some(word) = engine.word_before(hold) {
+            return Err(was_first(hold, &word));
+        }
+    }
     let by = user();
     for hold in holds {
         if let Spoken::Before(hold, word) = engine.say(hold, approved, &by, reason)? {
-            let said = if word.approved { "approved" } else { "rejected" };
-            return Err(Failure::text(format!(
-                "{} was first: {} was {said} on {} UTC ({})",
-                word.by,
-                hold.group,
-                word.at.format("%Y-%m-%d %H:%M"),
-                word.reason
-            )));
+            return Err(was_first(&hold, &word));
         }
     }
     Ok(())
+}
+
+fn was_first(hold: &Hold, word: &Word) -> Failure {
+    let said = if word.approved { "approved" } else { "rejected" };
+    Failure::text(format!(
+        "{} was first: {} was {said} on {} UTC ({})",
+        word.by,
+        hold.group,
+        word.at.format("%Y-%m-%d %H:%M"),
+        word.reason
+    ))
 }
 
 /// Who types: the account of this process, by name where `/etc/passwd` has one.

@@ -170,7 +170,7 @@ impl Tale<'_> {
         let pass = self.engine.run(&order).await?;
         self.engine.deliver()?;
         let attempts = render::attempts(self.engine.ledger(), &pass.run)?;
-        let text = render::text(&pass.run, &attempts, &pass.notes, Detail::Short);
+        let text = render::text(&pass.run, &attempts, Detail::Short);
         write!(std::io::stdout().lock(), "{text}")?;
         Ok(pass)
     }

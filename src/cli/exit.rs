@@ -92,3 +92,11 @@ pub(super) fn report(failure: &Failure) -> Exit {
     drop(writeln!(std::io::stderr(), "rosterd: {}", text.trim_end()));
     failure.exit
 }
+
+/// A panic is a defect, and its text may quote what was being read: only its place is shown.
+pub(super) fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        drop(writeln!(std::io::stderr(), "rosterd: a defect at {place}; please report it"));
+    }));
+}

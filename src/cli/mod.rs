@@ -82,6 +82,7 @@ pub fn main() -> ExitCode {
         }
     };
     terminal::log();
+    exit::quiet_panics();
     #[cfg(feature = "failpoints")]
     crash::arm();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -107,5 +108,34 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Schema => schema::run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        notify::{Incident, Kind, remedy},
+        roster::{FeedName, GroupRef, RequestId, RunId},
+    };
+
+    #[test]
+    fn every_command_that_a_mail_names_can_be_typed() {
+        let mut commands = 0;
+        for &kind in Kind::ALL {
+            let incident = Incident {
+                feed: Some(FeedName::new("acme").unwrap()),
+                group: Some(GroupRef::new("acme-east").unwrap()),
+                run: Some(RunId(7)),
+                request_id: Some(RequestId::new("grpmsr_1").unwrap()),
+                ..Incident::new(kind, "")
+            };
+            for line in remedy(&incident).iter().filter(|line| line.starts_with("rosterd ")) {
+                let parsed = Cli::try_parse_from(line.split_whitespace());
+                assert!(parsed.is_ok(), "{}: `{line}`: {}", kind.name(), parsed.err().unwrap());
+                commands += 1;
+            }
+        }
+        assert!(commands > 20, "the words name commands");
     }
 }

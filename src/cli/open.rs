@@ -76,7 +76,14 @@ pub(super) fn feeds<'a>(engine: &'a Engine, names: &[String], all: bool) -> Resu
             .feed(name)
             .ok_or_else(|| Failure::wrong(format!("there is no feed `{name}`; the feeds are: {}", known())))
     };
-    names.iter().map(find).collect()
+    let mut feeds: Vec<&Feed> = Vec::new();
+    for name in names {
+        let feed = find(name)?;
+        if !feeds.iter().any(|named| named.name == feed.name) {
+            feeds.push(feed);
+        }
+    }
+    Ok(feeds)
 }
 
 /// `--group` and `--file` are about one feed.
@@ -98,9 +105,17 @@ pub(super) fn narrow(
             feed.sources.len()
         )));
     }
-    group
-        .map(|group| GroupRef::new(group).map_err(|error| Failure::wrong(format!("`--group`: {error}"))))
-        .transpose()
+    let Some(group) = group else { return Ok(None) };
+    let group = GroupRef::new(group).map_err(|error| Failure::wrong(format!("`--group`: {error}")))?;
+    if let [feed] = feeds
+        && !feed.may_feed(&group)
+    {
+        return Err(Failure::wrong(format!(
+            "feed `{}` feeds no group `{group}`; `rosterd status` lists its groups",
+            feed.name
+        )));
+    }
+    Ok(Some(group))
 }
 
 #[expect(

@@ -3,7 +3,9 @@
 use super::table::{number, table};
 use crate::{
     attempt::{Operation, State},
-    ledger::{Attempt, Consequence, GroupReport, Ledger, LedgerError, ReadReport, RowProblem, Run},
+    ledger::{
+        Attempt, Consequence, GroupReport, GroupVerdict, Ledger, LedgerError, ReadReport, RowProblem, Run,
+    },
     notify::shell_word,
     roster::{GroupRef, ReferenceId, RunId},
 };
@@ -18,27 +20,21 @@ pub(super) enum Detail {
     Whole,
 }
 
-/// The attempts of a run, by number.
+/// The attempts of a run, by number, those that the run itself did not live to remember too.
 pub(super) fn attempts(ledger: &Ledger, run: &Run) -> Result<BTreeMap<u64, Attempt>, LedgerError> {
-    let mut attempts = BTreeMap::new();
-    for id in run.groups.iter().filter_map(|group| group.attempt) {
-        if let Some(attempt) = ledger.attempt(id)? {
-            attempts.insert(id.0, attempt);
-        }
-    }
-    Ok(attempts)
+    Ok(ledger.attempts_of_run(run.id)?.into_iter().map(|attempt| (attempt.id.0, attempt)).collect())
 }
 
 /// One run as JSON.
-pub(super) fn json(run: &Run, attempts: &BTreeMap<u64, Attempt>, notes: &[String]) -> serde_json::Value {
+pub(super) fn json(run: &Run, attempts: &BTreeMap<u64, Attempt>) -> serde_json::Value {
     let attempts: Vec<&Attempt> = attempts.values().collect();
-    serde_json::json!({ "run": run, "attempts": attempts, "notes": notes })
+    serde_json::json!({ "run": run, "attempts": attempts })
 }
 
 /// One run as text.
-pub(super) fn text(run: &Run, attempts: &BTreeMap<u64, Attempt>, notes: &[String], detail: Detail) -> String {
+pub(super) fn text(run: &Run, attempts: &BTreeMap<u64, Attempt>, detail: Detail) -> String {
     let mut out = String::new();
-    match write_text(&mut out, run, attempts, notes, detail) {
+    match write_text(&mut out, run, attempts, detail) {
         Ok(()) => out,
         // Writing to a String cannot fail.
         Err(error) => error.to_string(),
@@ -49,7 +45,6 @@ fn write_text(
     out: &mut String,
     run: &Run,
     attempts: &BTreeMap<u64, Attempt>,
-    notes: &[String],
     detail: Detail,
 ) -> std::fmt::Result {
     heading(out, run)?;
@@ -62,7 +57,7 @@ fn write_text(
     for group in &run.groups {
         group_notes(out, run, group, attempts, detail)?;
     }
-    for note in notes {
+    for note in run.read.iter().flat_map(|read| &read.notes) {
         writeln!(out, "note: {note}")?;
     }
     Ok(())
@@ -88,7 +83,7 @@ fn reading(out: &mut String, read: &ReadReport, detail: Detail) -> std::fmt::Res
         writeln!(out, "  ! {finding}")?;
     }
     for (repair, rows) in &read.repairs {
-        writeln!(out, "  {rows} {repair}")?;
+        writeln!(out, "  repaired in {rows} rows: {repair}")?;
     }
     if read.problem_rows == 0 {
         return Ok(());
@@ -136,12 +131,12 @@ fn groups(run: &Run, attempts: &BTreeMap<u64, Attempt>) -> comfy_table::Table {
         let counts = &group.counts;
         rows.add_row([
             group.group.to_string(),
-            result(group, attempts, run.id.0 == 0),
+            result(group, attempt_of(attempts, group), run.id.0 == 0),
             counts.covered.to_string(),
             counts.payload.to_string(),
             number(counts.added),
             number(counts.updated),
-            number(counts.removed()),
+            number(counts.removed),
             number(counts.carried),
             number(counts.left_out),
         ]);
@@ -149,21 +144,26 @@ fn groups(run: &Run, attempts: &BTreeMap<u64, Attempt>) -> comfy_table::Table {
     rows
 }
 
-fn result(group: &GroupReport, attempts: &BTreeMap<u64, Attempt>, plan: bool) -> String {
-    let attempt = group.attempt.and_then(|id| attempts.get(&id.0));
-    match (group.verdict.as_str(), attempt) {
+fn result(group: &GroupReport, attempt: Option<&Attempt>, plan: bool) -> String {
+    match (group.verdict, attempt) {
         (_, Some(attempt)) => match (&attempt.state, &attempt.outcome) {
             (State::Completed { .. }, Some(outcome)) if !outcome.failures.is_empty() => {
                 format!("completed, {} not applied", outcome.failures.len())
             }
             (state, _) => state.name().to_owned(),
         },
-        ("hold", None) => "held".to_owned(),
-        ("skip", None) => "not sent".to_owned(),
-        ("submit", None) if plan => "would be sent".to_owned(),
-        ("submit", None) => "not sent".to_owned(),
-        (other, None) => other.to_owned(),
+        (GroupVerdict::Hold, None) => "held".to_owned(),
+        (GroupVerdict::Unchanged, None) => "unchanged".to_owned(),
+        (GroupVerdict::Submit, None) if plan => "would be sent".to_owned(),
+        (GroupVerdict::Submit | GroupVerdict::PassedOver | GroupVerdict::Refused, None) => {
+            "not sent".to_owned()
+        }
     }
+}
+
+/// The attempt that a run made for a group.
+fn attempt_of<'a>(attempts: &'a BTreeMap<u64, Attempt>, group: &GroupReport) -> Option<&'a Attempt> {
+    attempts.values().rev().find(|attempt| attempt.group == group.group)
 }
 
 fn group_notes(
@@ -176,13 +176,16 @@ fn group_notes(
     for reason in &group.reasons {
         writeln!(out, "{}: {reason}", group.group)?;
     }
+    if let Some(body) = &group.body {
+        writeln!(out, "{}: the body has {} bytes, SHA-256 {}", group.group, body.bytes, body.sha256)?;
+    }
     for (what, members) in &group.members {
         let quiet = matches!(what.as_str(), "added" | "updated") && detail == Detail::Short && run.id.0 != 0;
         if !quiet && !members.is_empty() {
             writeln!(out, "{}: {what}: {}", group.group, listed(members, detail))?;
         }
     }
-    if let Some(attempt) = group.attempt.and_then(|id| attempts.get(&id.0)) {
+    if let Some(attempt) = attempt_of(attempts, group) {
         if let Some(request_id) = attempt.state.request_id() {
             writeln!(out, "{}: request {request_id}", group.group)?;
         }
@@ -195,7 +198,7 @@ fn group_notes(
             writeln!(out, "{}: {}: {operation}: {}", group.group, failure.reference_id, failure.reason)?;
         }
     }
-    if group.verdict == "hold" && run.id.0 != 0 {
+    if group.verdict == GroupVerdict::Hold && group.approvable && run.id.0 != 0 {
         writeln!(out, "{}: to release it, type: {}", group.group, approve_command(run.id, &group.group))?;
     }
     Ok(())

@@ -26,10 +26,10 @@ pub(super) fn run(config: Option<PathBuf>, command: &Show) -> Result<Exit, Failu
     let attempts = render::attempts(&ledger, &run)?;
     let mut out = std::io::stdout().lock();
     if command.json {
-        let text = serde_json::to_string_pretty(&render::json(&run, &attempts, &[]));
+        let text = serde_json::to_string_pretty(&render::json(&run, &attempts));
         writeln!(out, "{}", text.map_err(Failure::failed)?)?;
     } else {
-        write!(out, "{}", render::text(&run, &attempts, &[], Detail::Whole))?;
+        write!(out, "{}", render::text(&run, &attempts, Detail::Whole))?;
     }
     Ok(Exit::Done)
 }

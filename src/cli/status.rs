@@ -20,7 +20,8 @@ struct GroupStatus {
     certainty: Certainty,
     completed_at: Option<DateTime<Utc>>,
     in_flight: Option<String>,
-    held: Option<Hold>,
+    /// What is held: what waits for a person first.
+    held: Vec<Hold>,
     last: Option<Attempt>,
 }
 
@@ -56,24 +57,29 @@ pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> 
         ]);
     }
     writeln!(out, "{rows}")?;
-    for group in &groups {
-        let Some(hold) = &group.held else { continue };
+    for hold in groups.iter().flat_map(|group| &group.held) {
         let reasons = hold.reasons.join("; ");
         match &hold.word {
-            Some(word) if !word.approved => writeln!(
+            Some(word) => writeln!(
                 out,
-                "{}: rejected by {} on {}: {}; it waits for another file",
-                group.group,
+                "{}: {} by {} on {} ({}): {reasons}",
+                hold.group,
+                if word.approved { "approved" } else { "rejected" },
                 word.by,
                 word.at.format("%Y-%m-%d"),
                 word.reason
             )?,
-            Some(_) | None => writeln!(
+            None if hold.approvable => writeln!(
                 out,
                 "{}: {reasons}\n  type: rosterd show {}, then: {}",
-                group.group,
+                hold.group,
                 hold.last_run,
-                approve_command(hold.run, &group.group)
+                approve_command(hold.run, &hold.group)
+            )?,
+            None => writeln!(
+                out,
+                "{}: {reasons}\n  no approval releases this: correct it at the source or in the configuration",
+                hold.group
             )?,
         }
     }
@@ -102,7 +108,9 @@ fn groups_of(ledger: &Ledger, feed: &crate::engine::Feed) -> Result<BTreeSet<Gro
 fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupStatus, LedgerError> {
     let coverage = ledger.coverage(&group)?;
     let last = ledger.attempts_of_group(&group, 1)?.into_iter().next();
-    let held = ledger.holds(Some(feed))?.into_iter().find(|hold| hold.group == group);
+    let mut held: Vec<Hold> = ledger.holds(Some(feed))?;
+    held.retain(|hold| hold.group == group);
+    held.sort_by_key(|hold| hold.word.is_some());
     let in_flight = last.as_ref().filter(|attempt| attempt.state.in_flight()).map(|attempt| {
         attempt.state.request_id().map_or_else(|| attempt.state.name().to_owned(), ToString::to_string)
     });
@@ -122,7 +130,7 @@ fn state(group: &GroupStatus) -> String {
     if let Some(request) = &group.in_flight {
         return format!("in flight: {request}");
     }
-    if let Some(hold) = &group.held {
+    if let Some(hold) = group.held.first() {
         return match &hold.word {
             Some(word) if word.approved => format!("approved by {}", word.by),
             Some(_) => "rejected".to_owned(),

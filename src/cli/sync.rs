@@ -11,10 +11,7 @@ use crate::{
 };
 use clap::Args;
 use futures_util::StreamExt;
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 /// Feeds that run at a time; the requests among them are bounded by `max_in_flight`.
 const FEEDS_AT_A_TIME: usize = 8;
@@ -41,48 +38,63 @@ pub(super) async fn run(config: Option<PathBuf>, command: Sync) -> Result<Exit, 
     let engine = open::engine(open::settings(config)?)?;
     let feeds = open::feeds(&engine, &command.feeds, command.all)?;
     let group = open::narrow(&feeds, command.group.as_deref(), command.file.as_deref())?;
-    let names: Vec<&FeedName> = feeds.iter().map(|feed| &feed.name).collect();
-    let again = pick_up(&engine, &names).await?;
-    let begun = again.iter().filter(|feed| !feeds.iter().any(|named| named.name == feed.name));
-    let orders = feeds
-        .iter()
-        .map(|feed| order(feed, Trigger::Sync, group.clone(), command.file.as_deref()))
-        .chain(begun.map(|feed| order(feed, Trigger::Recovery, None, None)));
-    let passes: Vec<_> = futures_util::stream::iter(orders.map(|order| {
-        let engine = &engine;
-        async move { engine.run(&order).await }
-    }))
-    .buffered(FEEDS_AT_A_TIME)
-    .collect()
-    .await;
-    // The mails of the runs that came to their end go out, even when another one failed.
-    engine.deliver()?;
-    let passes = passes.into_iter().collect::<Result<Vec<_>, _>>()?;
-    print(&engine, &passes, command.json)
+    let again = pick_up(&engine, &feeds).await?;
+    let orders = feeds.iter().map(|feed| Order {
+        feed,
+        trigger: Trigger::Sync,
+        group: group.clone(),
+        file: command.file.clone(),
+    });
+    run_all(&engine, orders.collect(), &again, command.json).await
 }
 
 /// Takes up what an earlier process left: polls what is in flight, and names the feeds whose run had no end.
-pub(super) async fn pick_up<'a>(engine: &'a Engine, feeds: &[&FeedName]) -> Result<Vec<&'a Feed>, Failure> {
+pub(super) async fn pick_up<'a>(engine: &'a Engine, feeds: &[&Feed]) -> Result<Vec<&'a Feed>, Failure> {
     let recovered = engine.recover()?;
-    let mut err = std::io::stderr().lock();
+    // The talk is done before the wait: a lock on stderr must not be held over it.
+    let mut talk = String::new();
     for attempt in &recovered.changed {
-        writeln!(err, "run {}, group `{}`: {}", attempt.run, attempt.group, attempt.state.name())?;
+        talk.push_str(&format!("run {}, group `{}`: {}\n", attempt.run, attempt.group, attempt.state.name()));
     }
     for feed in &recovered.begin_again {
-        writeln!(err, "the last run of feed `{feed}` did not come to its end; it is begun again")?;
+        talk.push_str(&format!("the last run of feed `{feed}` did not come to its end; it is begun again\n"));
     }
-    drop(err);
-    engine.resume(feeds).await?;
+    write!(std::io::stderr(), "{talk}")?;
+    let names: Vec<&FeedName> = feeds.iter().map(|feed| &feed.name).collect();
+    engine.resume(&names).await?;
     Ok(recovered.begin_again.iter().filter_map(|name| engine.feed(name.as_str())).collect())
 }
 
-fn order<'a>(
-    feed: &'a Feed,
-    trigger: Trigger,
-    group: Option<crate::roster::GroupRef>,
-    file: Option<&Path>,
-) -> Order<'a> {
-    Order { feed, trigger, group, file: file.map(Path::to_owned) }
+/// Runs what was asked for, and beside it the feeds that are begun again; hands out the mails; prints each pass.
+/// The exit code is the worst of them, and a broken state comes last, after all that could be done.
+pub(super) async fn run_all(
+    engine: &Engine,
+    mut orders: Vec<Order<'_>>,
+    again: &[&Feed],
+    json: bool,
+) -> Result<Exit, Failure> {
+    let asked: Vec<&FeedName> = orders.iter().map(|order| &order.feed.name).collect();
+    let begun = again.iter().filter(|feed| !asked.contains(&&feed.name));
+    let begun: Vec<Order<'_>> =
+        begun.map(|feed| Order { feed, trigger: Trigger::Recovery, group: None, file: None }).collect();
+    orders.extend(begun);
+    let runs = orders.iter().map(|order| engine.run(order));
+    let ended: Vec<_> = futures_util::stream::iter(runs).buffered(FEEDS_AT_A_TIME).collect().await;
+    // The mails of the runs that came to their end go out, even when another one failed.
+    let delivered = engine.deliver();
+    let (mut passes, mut broken) = (Vec::new(), None);
+    for pass in ended {
+        match pass {
+            Ok(pass) => passes.push(pass),
+            Err(error) => broken = broken.or(Some(error)),
+        }
+    }
+    let exit = print(engine, &passes, json)?;
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
+    delivered?;
+    Ok(exit)
 }
 
 /// Prints each pass; the exit code is the worst of them.
@@ -92,9 +104,9 @@ pub(super) fn print(engine: &Engine, passes: &[Pass], json: bool) -> Result<Exit
     for pass in passes {
         let attempts = render::attempts(engine.ledger(), &pass.run)?;
         if json {
-            values.push(render::json(&pass.run, &attempts, &pass.notes));
+            values.push(render::json(&pass.run, &attempts));
         } else {
-            writeln!(out, "{}", render::text(&pass.run, &attempts, &pass.notes, Detail::Short))?;
+            writeln!(out, "{}", render::text(&pass.run, &attempts, Detail::Short))?;
         }
     }
     if json {

@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashSet};
 pub(in crate::decide) struct Bench<'a> {
     pub(in crate::decide) guard: &'a Guard,
     pub(in crate::decide) suspicions: &'a [Suspicion],
+    pub(in crate::decide) missing: bool,
     pub(in crate::decide) max_members: u64,
     pub(in crate::decide) failed_before: &'a BTreeSet<ReferenceId>,
     pub(in crate::decide) second_writer: Option<&'a str>,
@@ -45,6 +46,16 @@ pub(in crate::decide) fn judge(plan: &Plan, bench: &Bench<'_>) -> Option<Held> {
     for suspicion in bench.suspicions {
         case.add(suspicion.rule, suspicion.sentence.clone(), [suspicion.line.clone()]);
     }
+    if bench.missing {
+        case.add(
+            "create_missing",
+            format!(
+                "no group at Vitable has the external_reference_id `{}`: it would be created",
+                plan.group
+            ),
+            [format!("create:{}", plan.group)],
+        );
+    }
     first_sync(plan, bench, &mut case);
     contradictions(plan, &mut case);
     moves(plan, bench, &mut case);
@@ -52,9 +63,8 @@ pub(in crate::decide) fn judge(plan: &Plan, bench: &Bench<'_>) -> Option<Held> {
     additions(plan, bench, &mut case);
     unusable(plan, bench, &mut case);
     sizes(plan, bench, &mut case);
-    if let Some(why) = bench.second_writer
-        && plan.changes_something()
-    {
+    // Any roster would remove the people of the other writer, an unchanged one too.
+    if let Some(why) = bench.second_writer {
         let removed = plan.removed().map(|id| format!("removed:{id}"));
         case.add("second_writer", why.to_owned(), removed.chain(["second_writer".to_owned()]));
     }
@@ -283,7 +293,7 @@ fn sizes(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
                 "the roster has {members} members (`max_members_per_sync` is {}): ask Vitable before the first sync of this size, then raise the setting or approve",
                 bench.max_members
             ),
-            ["max_members".to_owned()],
+            [format!("max_members:{members}")],
         );
     }
 }

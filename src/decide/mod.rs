@@ -17,7 +17,7 @@ pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
 pub use hold::{Approved, Held, Reason};
 pub use plan::{GroupFacts, Plan, wanted};
-pub use read::{Suspicion, incomplete, suspicions};
+pub use read::{SUSPICIOUS, Suspicion, incomplete, suspicions};
 pub use submission::{Submission, SubmissionMember};
 
 use crate::roster::{FingerprintKey, People, Record, ReferenceId, Route};
@@ -47,8 +47,10 @@ pub enum Verdict {
         /// The digest of the approval that releases it, when one was needed.
         approval: Option<String>,
     },
-    /// Nothing is sent, and nobody needs to do anything. The text says why.
-    Skip(String),
+    /// The roster is the one that Vitable has, confirmed and recently enough: nothing is sent.
+    Unchanged,
+    /// The group has to wait. The text says for what.
+    PassOver(String),
     /// A person has to look.
     Hold(Held),
 }
@@ -60,8 +62,6 @@ pub struct Feed<'a> {
     pub people: &'a Arc<People>,
     /// The limits.
     pub guard: &'a Guard,
-    /// What makes the read suspicious; holds every group.
-    pub suspicions: &'a [Suspicion],
     /// A larger roster is held.
     pub max_members: u64,
     /// With `submit: when_changed`: after how long an unchanged roster is sent again.
@@ -130,11 +130,12 @@ impl Feed<'_> {
 
     fn verdict(&self, plan: &Plan, facts: &GroupFacts) -> Verdict {
         if let Some(why) = &facts.pass_over {
-            return Verdict::Skip(why.clone());
+            return Verdict::PassOver(why.clone());
         }
         let bench = judge::Bench {
             guard: self.guard,
-            suspicions: self.suspicions,
+            suspicions: &facts.suspicions,
+            missing: facts.missing,
             max_members: self.max_members,
             failed_before: &facts.failed_before,
             second_writer: facts.second_writer.as_deref(),
@@ -142,12 +143,10 @@ impl Feed<'_> {
             now: self.now,
         };
         let Some(held) = judge::judge(plan, &bench) else {
-            return match self.unchanged(plan, facts) {
-                Some(why) => Verdict::Skip(why),
-                None => {
-                    Verdict::Submit { submission: self.submission(plan, &BTreeSet::new()), approval: None }
-                }
-            };
+            if self.unchanged(plan, facts) {
+                return Verdict::Unchanged;
+            }
+            return Verdict::Submit { submission: self.submission(plan, &BTreeSet::new()), approval: None };
         };
         match facts.approvals.iter().find(|approved| held.released_by(approved)) {
             Some(approved) => {
@@ -163,15 +162,13 @@ impl Feed<'_> {
         }
     }
 
-    /// Why an unchanged roster is not sent, if it is not. Never after a sync with failures: a cache must not
-    /// suppress the retry.
-    fn unchanged(&self, plan: &Plan, facts: &GroupFacts) -> Option<String> {
-        let resync_after = TimeDelta::from_std(self.resync_after?).unwrap_or(TimeDelta::MAX);
-        let since = facts.clean_since?;
+    /// Whether the roster is the one that Vitable has, and need not be sent again yet. Never after a sync with
+    /// failures: a cache must not suppress the retry.
+    fn unchanged(&self, plan: &Plan, facts: &GroupFacts) -> bool {
+        let (Some(resync_after), Some(since)) = (self.resync_after, facts.clean_since) else { return false };
+        let resync_after = TimeDelta::from_std(resync_after).unwrap_or(TimeDelta::MAX);
         let fresh = self.now.signed_duration_since(since) < resync_after;
-        let confirmed = plan.certainty == crate::roster::Certainty::Confirmed;
-        (fresh && confirmed && !plan.changes_something())
-            .then(|| "unchanged since the last completed sync".to_owned())
+        fresh && plan.certainty == crate::roster::Certainty::Confirmed && !plan.changes_something()
     }
 
     fn submission(&self, plan: &Plan, renewed: &BTreeSet<ReferenceId>) -> Arc<Submission> {

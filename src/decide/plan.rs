@@ -1,6 +1,6 @@
 //! The difference between what is covered and what was read, by fates, for one group.
 
-use super::{Approved, Fate, fate::fate};
+use super::{Approved, Fate, Suspicion, fate::fate};
 use crate::roster::{
     Certainty, Coverage, Covered, Field, FingerprintKey, GroupRef, People, PlanId, Problem, Record,
     RecordRef, ReferenceId, Standing,
@@ -26,6 +26,10 @@ pub struct GroupFacts {
     pub approvals: Vec<Approved>,
     /// What shows that somebody else writes to this group, if something does.
     pub second_writer: Option<String>,
+    /// What makes the read suspicious for this group, compared with the last read that was accepted for it.
+    pub suspicions: Vec<Suspicion>,
+    /// The group is not there yet and would be created at Vitable.
+    pub missing: bool,
     /// When the last sync completed without any failure, if the last one did.
     pub clean_since: Option<DateTime<Utc>>,
 }

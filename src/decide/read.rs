@@ -4,6 +4,9 @@
 use super::Guard;
 use crate::roster::SourceShape;
 
+/// The rules of [`Suspicion`].
+pub const SUSPICIOUS: &[&str] = &["ragged_rows", "fewer_rows", "no_line_end", "blank_column"];
+
 /// What makes a complete read suspicious: every group of the feed is held, and a person can approve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspicion {
@@ -15,19 +18,22 @@ pub struct Suspicion {
     pub sentence: String,
 }
 
-/// What is suspicious about a source's data, compared with its last accepted read.
+/// What is suspicious about a source's data, compared with its last accepted read. An approval is for exactly
+/// this file, so `evidence` (its SHA-256) stands in every line.
 #[must_use]
 pub fn suspicions(
     source: &str,
+    evidence: &str,
     now: &SourceShape,
     before: Option<&SourceShape>,
     guard: &Guard,
 ) -> Vec<Suspicion> {
     let mut found = Vec::new();
-    if now.ragged_rows > 0 {
+    // An approved read is the new reference: as many ragged rows as it had are its nature.
+    if now.ragged_rows > before.map_or(0, |before| before.ragged_rows) {
         found.push(Suspicion {
             rule: "ragged_rows",
-            line: format!("ragged_rows:{source}:{}", now.ragged_rows),
+            line: format!("ragged_rows:{source}:{evidence}"),
             sentence: format!(
                 "source `{source}`: {} have more or fewer cells than the header",
                 count(now.ragged_rows, "row", "rows")
@@ -40,7 +46,7 @@ pub fn suspicions(
     if missing > allowed {
         found.push(Suspicion {
             rule: "fewer_rows",
-            line: format!("fewer_rows:{source}:{}", now.rows),
+            line: format!("fewer_rows:{source}:{evidence}"),
             sentence: format!(
                 "source `{source}` has {} rows, {missing} fewer than the last accepted read's {} (`fewer_rows` allows {allowed})",
                 now.rows, before.rows
@@ -50,18 +56,19 @@ pub fn suspicions(
     if before.ends_with_newline && !now.ends_with_newline {
         found.push(Suspicion {
             rule: "no_line_end",
-            line: format!("no_line_end:{source}:{}", now.rows),
+            line: format!("no_line_end:{source}:{evidence}"),
             sentence: format!(
                 "the file of source `{source}` does not end with a line end, and the last accepted one did: it may be cut off"
             ),
         });
     }
-    found.extend(blank_columns(source, now, before, guard));
+    found.extend(blank_columns(source, evidence, now, before, guard));
     found
 }
 
 fn blank_columns<'a>(
     source: &'a str,
+    evidence: &'a str,
     now: &'a SourceShape,
     before: &'a SourceShape,
     guard: &'a Guard,
@@ -72,7 +79,7 @@ fn blank_columns<'a>(
         let fell = was.saturating_sub(is);
         (fell > u64::from(guard.blank_column)).then(|| Suspicion {
             rule: "blank_column",
-            line: format!("blank_column:{source}:{column}:{is}"),
+            line: format!("blank_column:{source}:{column}:{evidence}"),
             sentence: format!(
                 "column `{column}` of source `{source}` is filled in {is}% of the rows; it was {was}% in the last accepted read (`blank_column` allows a fall of {})",
                 guard.blank_column
@@ -135,11 +142,11 @@ mod tests {
             (1_000, 899, true),
             (1_000, 2_000, false),
         ] {
-            let found = suspicions("s", &shape(now, now), Some(&shape(before, before)), &guard);
+            let found = suspicions("s", "e", &shape(now, now), Some(&shape(before, before)), &guard);
             assert_eq!(found.iter().any(|each| each.rule == "fewer_rows"), expected, "{before} to {now}");
         }
         let blank = |was, is| {
-            suspicions("s", &shape(100, is), Some(&shape(100, was)), &guard)
+            suspicions("s", "e", &shape(100, is), Some(&shape(100, was)), &guard)
                 .iter()
                 .any(|each| each.rule == "blank_column")
         };
@@ -152,10 +159,10 @@ mod tests {
     fn a_missing_line_end_and_ragged_rows_are_suspicious() {
         let guard = Guard::default();
         let cut = SourceShape { ends_with_newline: false, ..shape(5, 5) };
-        assert_eq!(suspicions("s", &cut, Some(&shape(5, 5)), &guard)[0].rule, "no_line_end");
-        assert!(suspicions("s", &cut, Some(&cut), &guard).is_empty());
+        assert_eq!(suspicions("s", "e", &cut, Some(&shape(5, 5)), &guard)[0].rule, "no_line_end");
+        assert!(suspicions("s", "e", &cut, Some(&cut), &guard).is_empty());
         let ragged = SourceShape { ragged_rows: 1, ..shape(5, 5) };
-        assert_eq!(suspicions("s", &ragged, None, &guard)[0].rule, "ragged_rows");
+        assert_eq!(suspicions("s", "e", &ragged, None, &guard)[0].rule, "ragged_rows");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! First contact of a run: is this the Vitable that the ledger belongs to, and which groups and plans does it have?
 
 use super::{
-    Engine,
+    Engine, Feed,
     tell::{CONTACT, Scope},
 };
 use crate::{
@@ -18,6 +18,8 @@ pub(super) struct Contact {
     groups: Groups,
     /// The plans that the organization may use.
     pub(super) plans: BTreeSet<PlanId>,
+    /// The organization that the groups show; none while there is no group.
+    organization: Option<OrganizationId>,
 }
 
 /// What a reference names at Vitable.
@@ -25,7 +27,7 @@ pub(super) struct Contact {
 pub(super) enum Named {
     /// Exactly one group, the one known from before if there was one.
     Group(GroupId),
-    /// No group.
+    /// No group, and the configuration says to create it.
     Nothing,
     /// Something that must not be submitted to. The sentence says why; the kind is its incident's.
     Wrong(Kind, String),
@@ -45,6 +47,9 @@ impl Engine {
     pub(super) async fn contact(&self) -> Result<Contact, NoContact> {
         match self.look().await {
             Ok(contact) => {
+                if let (None, Some(organization)) = (self.ledger.pin(), &contact.organization) {
+                    self.pin(organization.clone())?;
+                }
                 self.tell(&[], Scope { kinds: CONTACT, feed: None, group: None, except: &[] })?;
                 Ok(contact)
             }
@@ -57,7 +62,7 @@ impl Engine {
     }
 
     pub(super) async fn look(&self) -> Result<Contact, Trouble> {
-        let base_url = self.settings.vitable.base_url.as_str().trim_end_matches('/').to_owned();
+        let base_url = self.base_url();
         if let Some(pin) = self.ledger.pin()
             && pin.base_url != base_url
         {
@@ -69,55 +74,101 @@ impl Engine {
         {
             return Err(Incident::new(
                 Kind::ClockWrong,
-                format!(
-                    "This host's clock and Vitable's are {} minutes apart; nothing was submitted.",
-                    skew.abs().num_minutes()
-                ),
+                "This host's clock and Vitable's are more than ten minutes apart. Nothing was submitted.",
             )
             .into());
         }
         let plans = self.client.plans().await?;
-        let plans = plans.iter().filter_map(|plan| PlanId::new(&plan.id).ok()).collect();
-        self.pin_organization(&groups, &base_url)?;
-        Ok(Contact { groups: Groups::new(groups), plans })
+        let plans: BTreeSet<PlanId> = plans.iter().filter_map(|plan| PlanId::new(&plan.id).ok()).collect();
+        if plans.is_empty() {
+            let why = "Vitable lists no plan for this organization, so that nobody could be added. Nothing was submitted.";
+            return Err(Incident::new(Kind::ConfigWrong, why).into());
+        }
+        let organization = organization_of(&groups)?;
+        if let (Some(pin), Some(seen)) = (self.ledger.pin(), &organization)
+            && pin.organization != *seen
+        {
+            return Err(other_ledger("organization", pin.organization.as_str(), seen.as_str()).into());
+        }
+        Ok(Contact { groups: Groups::new(groups), plans, organization })
     }
 
-    fn pin_organization(&self, groups: &[wire::Group], base_url: &str) -> Result<(), Trouble> {
-        let seen: BTreeSet<&str> = groups.iter().map(|group| group.organization_id.as_str()).collect();
-        let mut seen = seen.into_iter();
-        let (organization, other) = (seen.next(), seen.next());
-        if let (Some(one), Some(other)) = (organization, other) {
-            return Err(other_ledger("organization", one, other).into());
-        }
-        // No group yet, so nothing to submit to either: the pin waits.
-        let Some(organization) = organization.and_then(|text| OrganizationId::new(text).ok()) else {
-            return Ok(());
-        };
+    /// Whether a group that was just created belongs to the pinned organization, which it pins if none is.
+    pub(super) fn belongs(&self, seen: &OrganizationId) -> Result<Result<(), Incident>, LedgerError> {
         match self.ledger.pin() {
-            Some(pin) if pin.organization != organization => {
-                Err(other_ledger("organization", pin.organization.as_str(), organization.as_str()).into())
+            Some(pin) if pin.organization != *seen => {
+                Ok(Err(other_ledger("organization", pin.organization.as_str(), seen.as_str())))
             }
-            Some(_) => Ok(()),
-            None => Ok(self.ledger.set_pin(&Pin { base_url: base_url.to_owned(), organization })?),
+            Some(_) => Ok(Ok(())),
+            None => self.pin(seen.clone()).map(Ok),
         }
     }
 
-    /// What a reference names: byte for byte, on every page, and with the id known from before.
-    pub(super) fn named(&self, contact: &Contact, group: &GroupRef) -> Named {
-        let id = match contact.groups.find(group) {
-            Ok(found) => found.id,
-            Err(FindError::NotFound(_)) => return Named::Nothing,
-            Err(error @ (FindError::Ambiguous { .. } | FindError::Api(_))) => {
-                return Named::Wrong(Kind::GroupUnknown, format!("{error}."));
-            }
-        };
-        match self.ledger.group_pin(group) {
-            Some(known) if known != id => Named::Wrong(
-                Kind::GroupChangedId,
-                format!("`{group}` was {known} and is now {id} at Vitable: it may be another group."),
-            ),
-            Some(_) | None => Named::Group(id),
+    fn pin(&self, organization: OrganizationId) -> Result<(), LedgerError> {
+        self.ledger.set_pin(&Pin { base_url: self.base_url(), organization })
+    }
+
+    fn base_url(&self) -> String {
+        self.settings.vitable.base_url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// What a reference names: byte for byte, on every page, with the id known from before, and fed by no other
+    /// feed.
+    pub(super) fn named(
+        &self,
+        contact: &Contact,
+        feed: &Feed,
+        group: &GroupRef,
+    ) -> Result<Named, LedgerError> {
+        if let Some(owner) = self.ledger.owner(group)?
+            && owner != feed.name
+            && self.settings.feeds.iter().any(|other| other.name == owner && other.may_feed(group))
+        {
+            return Ok(Named::Wrong(
+                Kind::ConfigWrong,
+                format!("`{group}` is fed by feed `{owner}`: two feeds would remove each other's people."),
+            ));
         }
+        Ok(match contact.groups.find(group) {
+            Ok(found) => match self.ledger.group_pin(group) {
+                Some(known) if known != found.id => Named::Wrong(
+                    Kind::GroupChangedId,
+                    format!(
+                        "`{group}` was {known} and is now {} at Vitable: it may be another group.",
+                        found.id
+                    ),
+                ),
+                Some(_) | None => Named::Group(found.id),
+            },
+            Err(FindError::NotFound(_)) if feed.grouping.create_missing => Named::Nothing,
+            Err(FindError::NotFound(_)) => Named::Wrong(
+                Kind::GroupUnknown,
+                format!(
+                    "No group at Vitable has the external_reference_id `{group}`, looked for byte for byte on every page."
+                ),
+            ),
+            Err(error @ (FindError::Ambiguous { .. } | FindError::Api(_))) => {
+                Named::Wrong(Kind::GroupUnknown, format!("{error}."))
+            }
+        })
+    }
+}
+
+/// The one organization that the groups show.
+fn organization_of(groups: &[wire::Group]) -> Result<Option<OrganizationId>, Trouble> {
+    let seen: BTreeSet<&str> = groups.iter().map(|group| group.organization_id.as_str()).collect();
+    match seen.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => Ok(None),
+        [one] => OrganizationId::new(one).map(Some).map_err(|error| {
+            Incident::new(
+                Kind::ApiUnreachable,
+                format!(
+                    "Vitable shows groups without a readable organization ({error}). Nothing was submitted."
+                ),
+            )
+            .into()
+        }),
+        [one, other, ..] => Err(other_ledger("organization", one, other).into()),
     }
 }
 
@@ -150,7 +201,7 @@ impl From<ApiError> for Trouble {
             | ApiErrorKind::Unreadable
             | ApiErrorKind::Refused => Kind::ApiUnreachable,
         };
-        let mut incident = Incident::new(kind, format!("{error}. Nothing was submitted."));
+        let mut incident = Incident::new(kind, format!("{} Nothing was submitted.", failing(&error)));
         incident.trace_id = error.trace_id;
         Self::Incident(Box::new(incident))
     }
@@ -163,4 +214,22 @@ fn other_ledger(what: &str, pinned: &str, seen: &str) -> Incident {
             "This state belongs to the {what} {pinned}, and the configuration leads to {seen}. Nothing was submitted."
         ),
     )
+}
+
+/// A failing call in words that do not differ from run to run: each new wording would be a mail.
+pub(super) fn failing(error: &ApiError) -> String {
+    let what = match error.kind {
+        ApiErrorKind::Connect => "Vitable cannot be reached",
+        ApiErrorKind::Credential => "Vitable refuses the API key",
+        ApiErrorKind::NotFound => "Vitable does not know what was asked for",
+        ApiErrorKind::Throttled => "Vitable asks for fewer requests",
+        ApiErrorKind::Server => "Vitable fails to answer",
+        ApiErrorKind::Unreadable => "Vitable's answer cannot be used",
+        ApiErrorKind::Refused => "Vitable refuses the request",
+    };
+    match (error.status, &error.code) {
+        (Some(status), Some(code)) => format!("{what} (status {status}, `{code}`)."),
+        (Some(status), None) => format!("{what} (status {status})."),
+        (None, _) => format!("{what}: {}.", error.message.trim_end_matches(['.', ' '])),
+    }
 }

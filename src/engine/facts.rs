@@ -6,7 +6,7 @@ use crate::{
     decide::{Approved, GroupFacts},
     ledger::{Attempt, LedgerError},
     mapping::GroupRule,
-    roster::{Certainty, GroupRef, People},
+    roster::{Certainty, Doubt, GroupRef, People},
 };
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
@@ -37,8 +37,7 @@ impl Engine {
     /// Everything known of one group.
     pub(super) fn group_facts(&self, feed: &Feed, group: &GroupRef) -> Result<GroupFacts, LedgerError> {
         let coverage = self.ledger.coverage(group)?;
-        let mut newest = self.ledger.attempts_of_group(group, 2)?.into_iter();
-        let (newest, before) = (newest.next(), newest.next());
+        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
         let completed = self.ledger.last_completed(group)?;
         let approvals = self.ledger.approvals(&feed.name, group, self.clock.now())?;
         Ok(GroupFacts {
@@ -49,8 +48,13 @@ impl Engine {
                 .into_iter()
                 .map(|hold| Approved { digest: hold.digest, lines: hold.held.into_iter().collect() })
                 .collect(),
-            second_writer: completed.as_ref().and_then(|attempt| second_writer(attempt, &coverage.certainty)),
-            clean_since: clean_since(newest.as_ref(), before.as_ref()),
+            second_writer: match &coverage.certainty {
+                Certainty::Uncertain(Doubt::SecondWriter(why)) => Some(why.clone()),
+                Certainty::Uncertain(_) | Certainty::FirstSync | Certainty::Confirmed => None,
+            },
+            suspicions: Vec::new(),
+            missing: false,
+            clean_since: if self.ledger.repeat_owed(group)? { None } else { clean_since(newest.as_ref()) },
             coverage,
         })
     }
@@ -96,25 +100,9 @@ fn failed_adds(attempt: &Attempt) -> BTreeSet<crate::roster::ReferenceId> {
         .collect()
 }
 
-/// The last completion's numbers did not match: its group's next change is held.
-fn second_writer(completed: &Attempt, certainty: &Certainty) -> Option<String> {
-    let Certainty::Uncertain(_) = certainty else {
-        return None;
-    };
-    let outcome = completed.outcome.as_ref()?;
-    super::follow::mismatch(&completed.counts, outcome)
-}
-
-/// When the newest attempt completed without any failure. The run after the one that followed a lost answer
-/// submits once more, so that the last word is the newest roster: two requests may be processed in either order.
-fn clean_since(newest: Option<&Attempt>, before: Option<&Attempt>) -> Option<chrono::DateTime<chrono::Utc>> {
+/// When the newest attempt completed without any failure.
+fn clean_since(newest: Option<&Attempt>) -> Option<chrono::DateTime<chrono::Utc>> {
     let newest = newest?;
-    let lost =
-        |attempt: &Attempt| matches!(attempt.state, State::OutcomeUnknown { .. } | State::TimedOut { .. });
-    if before.is_some_and(lost) {
-        return None;
-    }
     let clean = newest.outcome.as_ref()?.failures.is_empty();
-    matches!(newest.state, State::Completed { .. }).then_some(())?;
-    clean.then_some(newest.changed_at)
+    (clean && matches!(newest.state, State::Completed { .. })).then_some(newest.changed_at)
 }

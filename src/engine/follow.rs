@@ -2,14 +2,15 @@
 
 use super::{
     Engine, Step,
+    contact::failing,
     tell::{COMPLETION, Scope},
 };
 use crate::{
     attempt::{Event, Failure, Operation, Outcome, State},
-    ledger::{Attempt, Counts, Facts, LedgerError},
+    ledger::{Attempt, Facts, LedgerError},
     notify::{Affected, Incident, Kind},
     roster::ReferenceId,
-    vitable::{ApiErrorKind, Polled, known_reason, scrub, values_of},
+    vitable::{ApiErrorKind, Polled, known_reason, scrub_all, values_of},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -43,14 +44,14 @@ impl Engine {
                 Ok(Polled::Finished(outcome)) => return self.completed(attempt, outcome, aside),
                 Ok(Polled::InFlight) => {}
                 // Not completion: the answer says less than it must. A later one may say it.
-                Ok(Polled::NotCompletion(why)) => note = Some(why),
+                Ok(Polled::NotCompletion(why)) => note = Some(format!("{why}.")),
                 // Polling never ends an attempt because of an error; the next look may be answered.
                 Err(error) => {
+                    let why = failing(&error);
                     if error.kind == ApiErrorKind::Credential && note.is_none() {
-                        let incident = Incident::new(Kind::Credential, format!("{error}."));
-                        self.tell(&[incident], Scope::NOTHING)?;
+                        self.tell(&[Incident::new(Kind::Credential, why.clone())], Scope::NOTHING)?;
                     }
-                    note = Some(error.to_string());
+                    note = Some(why);
                 }
             }
             let waited = began.elapsed();
@@ -62,9 +63,19 @@ impl Engine {
                 return self.gave_up(attempt);
             }
             if aside.patience.is_some_and(|patience| waited >= patience) {
-                return Ok(attempt.state.clone());
+                return self.leave(attempt, stuck_told);
             }
         }
+    }
+
+    /// Nobody waits any longer in this process. A request that was accepted longer ago than `give_up_after` and
+    /// was looked at for `stuck_after` in vain has timed out, though no process saw all of it.
+    fn leave(&self, attempt: &Attempt, looked_long: bool) -> Result<State, LedgerError> {
+        let age = self.clock.now().signed_duration_since(attempt.changed_at).to_std().unwrap_or_default();
+        if looked_long && attempt.state.in_flight() && age >= self.settings.vitable.poll.give_up_after {
+            return self.gave_up(attempt);
+        }
+        Ok(attempt.state.clone())
     }
 
     fn completed(
@@ -104,33 +115,58 @@ impl Engine {
         Ok(self.ledger.attempt(attempt.id)?.map_or_else(|| attempt.state.clone(), |now| now.state))
     }
 
-    /// Vitable's reasons are kept without personal data: known ones become our own words.
+    /// Vitable's reasons are kept without personal data: known ones become our own words, others lose every
+    /// value of the submitted roster.
     fn scrub_reasons(&self, attempt: &Attempt, outcome: &mut Outcome) -> Result<(), LedgerError> {
-        let ids: Vec<ReferenceId> =
-            outcome.failures.iter().map(|failure| failure.reference_id.clone()).collect();
-        let records = self.ledger.records(&attempt.group, &ids)?;
+        let mut unknown = Vec::new();
         for failure in &mut outcome.failures {
-            let record = records.get(&failure.reference_id);
-            let values = record.into_iter().flat_map(|record| values_of(record.view()));
-            failure.reason = known_reason(&failure.reason).unwrap_or_else(|| scrub(&failure.reason, values));
+            match known_reason(&failure.reason) {
+                Some(known) => failure.reason = known,
+                None => unknown.push(failure.reason.clone()),
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        unknown.sort();
+        unknown.dedup();
+        let mut clean = unknown.clone();
+        let scrubbed = self.ledger.payload_records(attempt.id, &mut |record| {
+            let texts: Vec<&str> = clean.iter().map(String::as_str).collect();
+            clean = scrub_all(&texts, values_of(record));
+        });
+        match scrubbed {
+            Ok(()) => {}
+            // Without the roster nobody can say whose values stand in the text.
+            Err(error) if error.is_about_the_group() => {
+                clean = vec!["a reason that cannot be shown any more".to_owned(); unknown.len()];
+            }
+            Err(error) => return Err(error),
+        }
+        for failure in &mut outcome.failures {
+            if let Some(place) = unknown.iter().position(|each| *each == failure.reason)
+                && let Some(text) = clean.get(place)
+            {
+                failure.reason.clone_from(text);
+            }
         }
         Ok(())
     }
 
     fn stuck(&self, attempt: &Attempt, note: Option<&str>) -> Result<(), LedgerError> {
-        let minutes = self.settings.vitable.poll.stuck_after.as_secs() / 60;
-        let mut incident =
-            about(attempt, Kind::Stuck, format!("Vitable has not finished after {minutes} minutes."));
+        let waited = words(self.settings.vitable.poll.stuck_after);
+        let mut incident = about(attempt, Kind::Stuck, format!("Vitable has not finished after {waited}."));
         if let Some(note) = note {
-            incident.reason = format!("{} The last look said: {note}.", incident.reason);
+            incident.reason = format!("{} The last look said: {note}", incident.reason);
         }
-        self.tell(&[incident], Scope::NOTHING)
+        self.tell(&[incident], Scope::NOTHING)?;
+        // Whoever waits for the end of this may wait for a day: the mail does not.
+        self.deliver().map(|_| ())
     }
 
     fn gave_up(&self, attempt: &Attempt) -> Result<State, LedgerError> {
-        let hours = self.settings.vitable.poll.give_up_after.as_secs() / 3_600;
-        let incident =
-            about(attempt, Kind::TimedOut, format!("Vitable has not finished after {hours} hours."));
+        let waited = words(self.settings.vitable.poll.give_up_after);
+        let incident = about(attempt, Kind::TimedOut, format!("Vitable has not finished after {waited}."));
         let facts = self.facts(&[incident], Scope::NOTHING)?;
         self.ledger.advance(attempt.id, &Event::GaveUp, self.clock.now(), facts)
     }
@@ -226,19 +262,14 @@ fn old_plan(attempt: &Attempt, members: &[ReferenceId]) -> Incident {
     }
 }
 
-/// What shows that somebody else writes to the group, from a confirmed baseline: the numbers must agree
-/// (`design.md`, What we know about a group).
-pub(super) fn mismatch(planned: &Counts, outcome: &Outcome) -> Option<String> {
-    let failed = |wanted: &Operation| {
-        let count = outcome.failures.iter().filter(|failure| failure.operation == *wanted).count();
-        u64::try_from(count).unwrap_or(u64::MAX)
+/// A duration in the largest unit that it is a whole number of.
+fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (number, unit) = match seconds {
+        0 => (0, "second"),
+        _ if seconds.is_multiple_of(3_600) => (seconds / 3_600, "hour"),
+        _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
+        _ => (seconds, "second"),
     };
-    let added = planned.added.saturating_sub(failed(&Operation::Add));
-    let removed = planned.removed().saturating_sub(failed(&Operation::Remove));
-    (added != outcome.added || removed != outcome.removed).then(|| {
-        format!(
-            "Vitable added {} and removed {}, and the plan was to add {added} and remove {removed}: somebody else writes to this group.",
-            outcome.added, outcome.removed
-        )
-    })
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }

@@ -3,6 +3,7 @@
 //! There is one path: `sync`, `plan` (cut before the intent), an approval and the recovery after a crash all
 //! go through [`Engine::run`] over the same durable state.
 
+mod carry;
 mod contact;
 mod facts;
 mod follow;
@@ -25,7 +26,7 @@ pub use settings::{Feed, Settings, Submit};
 pub use word::{Spoken, WordError};
 
 use crate::{clock::Clock, ledger::Ledger, vitable::Client};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that one pass of a feed needs, given from outside.
 pub struct Engine {
@@ -34,6 +35,8 @@ pub struct Engine {
     client: Client,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Progress>,
+    /// Why nothing more is submitted in this process, if nothing is: a refused key, a state that takes nothing.
+    halt: Mutex<Option<String>>,
 }
 
 impl Engine {
@@ -46,7 +49,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         progress: Arc<dyn Progress>,
     ) -> Self {
-        Self { settings, ledger, client, clock, progress }
+        Self { settings, ledger, client, clock, progress, halt: Mutex::default() }
     }
 
     /// The durable state.
@@ -65,5 +68,14 @@ impl Engine {
     #[must_use]
     pub fn feeds(&self) -> &[Feed] {
         &self.settings.feeds
+    }
+
+    /// Nothing more is submitted by this process.
+    fn halt(&self, why: &str) {
+        self.halt.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
+    }
+
+    fn halted(&self) -> Option<String> {
+        self.halt.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Engine, Feed, Step};
 use crate::{
-    decide::{self, Suspicion},
-    ledger::{AcceptedRead, FileReport, ReadReport},
+    decide,
+    ledger::{FileReport, ReadReport},
     mapping::{self, GroupRule, MapReport, Mapping},
     notify::Kind,
     roster::{People, PeopleBuilder, PlanId, SourceShape},
@@ -44,7 +44,8 @@ pub(super) struct Read {
     pub(super) people: Arc<People>,
     pub(super) report: ReadReport,
     pub(super) shapes: BTreeMap<String, SourceShape>,
-    pub(super) suspicions: Vec<Suspicion>,
+    /// For each source the beginning of its file's SHA-256: what an approval of a suspicious read is for.
+    pub(super) evidence: BTreeMap<String, String>,
     /// Things to know that hold nothing: unknown statuses, unlisted values.
     pub(super) notes: Vec<String>,
 }
@@ -56,8 +57,6 @@ pub(super) struct Against<'a> {
     pub(super) file: Option<&'a Path>,
     /// The plans that the organization may use.
     pub(super) plans: &'a BTreeSet<PlanId>,
-    /// The last accepted read.
-    pub(super) accepted: Option<&'a AcceptedRead>,
 }
 
 /// Rows on their way, handed from source to source.
@@ -65,7 +64,7 @@ struct Gathering {
     builder: PeopleBuilder,
     report: ReadReport,
     shapes: BTreeMap<String, SourceShape>,
-    suspicions: Vec<Suspicion>,
+    evidence: BTreeMap<String, String>,
     notes: Vec<String>,
 }
 
@@ -82,7 +81,7 @@ impl Engine {
             builder: PeopleBuilder::new(groups).with_plans(against.plans.clone()),
             report: ReadReport::default(),
             shapes: BTreeMap::new(),
-            suspicions: Vec::new(),
+            evidence: BTreeMap::new(),
             notes: Vec::new(),
         };
         for (index, settings) in (0_u16..).zip(&feed.sources) {
@@ -96,7 +95,7 @@ impl Engine {
                 Err(Failure::NothingYet(why)) => return Reading::NotYet(named(&settings.name, &why)),
                 Err(failure) => return stopped(gathering.report, &settings.name, &failure),
             };
-            match self.take(feed, index, &settings, arrived, against.accepted, gathering).await {
+            match self.take(feed, index, &settings, arrived, gathering).await {
                 Ok(next) => gathering = next,
                 Err(reading) => return reading,
             }
@@ -105,7 +104,7 @@ impl Engine {
             people: Arc::new(gathering.builder.finish()),
             report: gathering.report,
             shapes: gathering.shapes,
-            suspicions: gathering.suspicions,
+            evidence: gathering.evidence,
             notes: gathering.notes,
         }))
     }
@@ -117,7 +116,6 @@ impl Engine {
         index: u16,
         settings: &Arc<source::Settings>,
         arrived: Arrived,
-        accepted: Option<&AcceptedRead>,
         mut gathering: Gathering,
     ) -> Result<Gathering, Reading> {
         let (source, path) = (settings.name.clone(), arrived.path.clone());
@@ -159,8 +157,10 @@ impl Engine {
         gathering.builder = builder;
         file.rows = tally.rows;
         self.progress.step(&Step::Read { source: &source, path: &path, rows: tally.rows });
+        let evidence = file.sha256.chars().take(16).collect();
+        gathering.evidence.insert(source.clone(), evidence);
         gathering.report.files.push(file);
-        gathering.judge(feed, settings, &tally, map, accepted)
+        gathering.judge(settings, &tally, map)
     }
 }
 
@@ -190,15 +190,8 @@ fn decode(
 }
 
 impl Gathering {
-    /// What the counts of one source prove, and what they make suspicious.
-    fn judge(
-        mut self,
-        feed: &Feed,
-        settings: &source::Settings,
-        tally: &Tally,
-        map: MapReport,
-        accepted: Option<&AcceptedRead>,
-    ) -> Result<Self, Reading> {
+    /// What the counts of one source prove.
+    fn judge(mut self, settings: &source::Settings, tally: &Tally, map: MapReport) -> Result<Self, Reading> {
         self.report.rows += tally.rows;
         for (repair, rows) in &map.repairs {
             *self.report.repairs.entry(repair.clone()).or_default() += rows;
@@ -218,8 +211,6 @@ impl Gathering {
             filled: map.filled,
             header: tally.header.names.clone(),
         };
-        let before = accepted.and_then(|accepted| accepted.sources.get(&settings.name));
-        self.suspicions.extend(decide::suspicions(&settings.name, &shape, before, &feed.guard));
         self.shapes.insert(settings.name.clone(), shape);
         Ok(self)
     }

@@ -2,7 +2,7 @@
 
 use super::{Engine, follow::Aside, tell::Scope};
 use crate::{
-    ledger::{Attempt, Facts, LedgerError, Run, RunOutcome, RunResult, Trigger},
+    ledger::{Attempt, Facts, LedgerError, Run, Trigger},
     notify::{Incident, Kind},
     roster::FeedName,
 };
@@ -21,32 +21,27 @@ pub struct Recovered {
 impl Engine {
     /// Brings the ledger into order after a stop, whatever kind of stop it was. Sends nothing.
     ///
-    /// `Sent` becomes `OutcomeUnknown` and `Prepared` becomes `NotSent`; a run without an end is ended here
-    /// and named, so that it is begun again; but one that a recovery had begun waits for its schedule, and is
-    /// an incident (`design.md`, Life of an attempt).
+    /// `Sent` becomes `OutcomeUnknown`, which is told in the same batch, and `Prepared` becomes `NotSent`. A run
+    /// without an end is named, so that it is begun again: it ends when that one begins, so that a kill in between
+    /// forgets nothing. But one that a recovery had begun ends here, waits for its schedule, and is an incident
+    /// (`design.md`, Life of an attempt).
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
     pub fn recover(&self) -> Result<Recovered, LedgerError> {
         let now = self.clock.now();
-        let changed = self.ledger.recover(now)?;
-        let facts = self.lost_answers(&changed)?;
-        self.ledger.record(facts)?;
+        let changed = self.ledger.recover(now, &mut |changed| self.lost_answers(changed))?;
         let mut begin_again = Vec::new();
         for run in self.ledger.open_runs()? {
             let twice = run.trigger == Trigger::Recovery;
-            let known = self.feed(run.feed.as_str()).is_some();
-            let facts = if twice { self.unfinished(&run)? } else { Facts::default() };
-            let mut ended = run.clone();
-            ended.ended = Some(now);
-            ended.result = Some(RunResult {
-                outcome: RunOutcome::Failed,
-                summary: "rosterd stopped before this run ended".to_owned(),
-            });
-            self.ledger.end_run(&ended, facts)?;
-            if known && !twice && !begin_again.contains(&run.feed) {
-                begin_again.push(run.feed);
+            if !twice && self.feed(run.feed.as_str()).is_some() {
+                if !begin_again.contains(&run.feed) {
+                    begin_again.push(run.feed);
+                }
+                continue;
             }
+            let facts = if twice { self.unfinished(&run)? } else { Facts::default() };
+            self.ledger.end_run(&run.cut_off(now), facts)?;
         }
         Ok(Recovered { changed, begin_again })
     }

@@ -1,13 +1,15 @@
 //! What a run remembers of its plans and problem rows, for `show`, the mails and the exit code.
 
 use crate::{
-    decide::{Decision, Plan, Verdict},
-    ledger::{Consequence, Counts, GroupReport, RowProblem},
+    decide::{self, Decision, Plan, Suspicion, Verdict},
+    ledger::{Consequence, Counts, GroupReport, GroupVerdict, RowProblem},
     notify::{Affected, Incident, Kind},
     roster::{Certainty, People, Problem, ReferenceId, Route, Standing},
 };
 use std::collections::{BTreeMap, HashSet};
 
+/// What a person does about a hold that no approval releases.
+const NOT_APPROVABLE: &str = "Correct it at the source or in the configuration, then run the feed again: no approval can release this.";
 /// How many members of one fate a report names, and how many problem rows.
 const NAMED: usize = 1_000;
 const PROBLEM_ROWS: usize = 10_000;
@@ -26,6 +28,7 @@ pub(super) fn counts(plan: &Plan) -> Counts {
         ineligible: plan.count("ineligible"),
         moved: plan.count("moved"),
         absent: plan.count("absent"),
+        removed: u64::try_from(plan.removed().count()).unwrap_or(u64::MAX),
         plan_changes: len(&plan.plan_changes),
         left_out: len(&plan.left_out),
     }
@@ -53,26 +56,33 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
     for id in plan.plan_changes.iter().take(NAMED) {
         name(&mut members, "plan_changes", id);
     }
-    let (verdict, reasons, digest) = match &decision.verdict {
-        Verdict::Submit { approval: None, .. } => ("submit", Vec::new(), None),
+    let (verdict, reasons, digest, approvable) = match &decision.verdict {
+        Verdict::Submit { approval: None, .. } => (GroupVerdict::Submit, Vec::new(), None, false),
         Verdict::Submit { approval: Some(digest), .. } => {
-            ("submit", vec!["released by an approval".to_owned()], Some(digest.clone()))
+            let reasons = vec!["released by an approval".to_owned()];
+            (GroupVerdict::Submit, reasons, Some(digest.clone()), false)
         }
-        Verdict::Skip(why) => ("skip", vec![why.clone()], None),
+        Verdict::Unchanged => {
+            let reasons = vec!["unchanged since the last completed sync".to_owned()];
+            (GroupVerdict::Unchanged, reasons, None, false)
+        }
+        Verdict::PassOver(why) => (GroupVerdict::PassedOver, vec![why.clone()], None, false),
         Verdict::Hold(held) => {
             let reasons = held.reasons.iter().map(|reason| reason.sentence.clone()).collect();
-            ("hold", reasons, Some(held.digest.clone()))
+            (GroupVerdict::Hold, reasons, Some(held.digest.clone()), held.approvable())
         }
     };
     GroupReport {
         group: plan.group.clone(),
         group_id: None,
-        verdict: verdict.to_owned(),
+        verdict,
         reasons,
         counts: counts(plan),
         members,
         attempt: None,
         digest,
+        approvable,
+        body: None,
     }
 }
 
@@ -83,32 +93,125 @@ fn name(members: &mut BTreeMap<String, Vec<ReferenceId>>, what: &str, id: &Refer
     }
 }
 
-/// Every row with a problem and what it led to. The second is how many there are in all. `unplaced` are people
-/// whom no group takes, because the value in `column` is blank or unlisted.
+/// The problem rows of a read, and what they led to. Each kind is counted whole; the rows are kept up to a
+/// bound, those that cost somebody's place on the roster first.
+#[derive(Debug, Default)]
+pub(super) struct ProblemRows {
+    costly: Vec<RowProblem>,
+    mild: Vec<RowProblem>,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl ProblemRows {
+    fn push(&mut self, row: RowProblem) {
+        let list = match row.consequence {
+            Consequence::FieldLeftOut => &mut self.mild,
+            Consequence::Carried | Consequence::LeftOut | Consequence::Held => &mut self.costly,
+        };
+        *self.counts.entry(consequence_name(row.consequence)).or_default() += 1;
+        if list.len() < PROBLEM_ROWS {
+            list.push(row);
+        }
+    }
+
+    /// Whether somebody was left out, carried forward or held for it.
+    pub(super) fn costly(&self) -> bool {
+        !self.costly.is_empty()
+    }
+
+    /// How many rows have a problem, kept or not.
+    pub(super) fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// The rows that are kept, in the order of the files.
+    pub(super) fn into_rows(self) -> Vec<RowProblem> {
+        let mut rows = self.costly;
+        rows.extend(self.mild);
+        rows.truncate(PROBLEM_ROWS);
+        rows.sort_by_key(|row| row.at);
+        rows
+    }
+
+    /// The incidents that the rows make: people left out, and people carried forward.
+    pub(super) fn incidents(&self, notes: &[String]) -> Vec<Incident> {
+        let carried = (
+            Kind::RowsCarried,
+            Consequence::Carried,
+            "Their rows cannot be used, so that these covered members are sent as last accepted",
+        );
+        let left_out = (
+            Kind::RowsLeftOut,
+            Consequence::LeftOut,
+            "These rows cannot be used, and nobody of them is covered: they are not on the roster",
+        );
+        [carried, left_out]
+            .into_iter()
+            .filter_map(|(kind, consequence, sentence)| self.incident(kind, consequence, sentence, notes))
+            .collect()
+    }
+
+    fn incident(
+        &self,
+        kind: Kind,
+        consequence: Consequence,
+        sentence: &str,
+        notes: &[String],
+    ) -> Option<Incident> {
+        let name = consequence_name(consequence);
+        let total = self.counts.get(name).copied().filter(|total| *total > 0)?;
+        let people: Vec<Affected> =
+            self.costly.iter().filter(|row| row.consequence == consequence).map(affected).collect();
+        let mut names: Vec<String> = people
+            .iter()
+            .map(|who| match (who.reference_id.as_str(), who.row) {
+                ("", Some(at)) => format!("row {}", at.record),
+                (id, _) => id.to_owned(),
+            })
+            .collect();
+        names.sort();
+        let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = total.saturating_sub(10);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let mut reason = format!("{sentence}: {shown}{more}.");
+        for note in notes {
+            reason.push(' ');
+            reason.push_str(note);
+            reason.push('.');
+        }
+        Some(Incident { people, counts: vec![(name.to_owned(), total)], ..Incident::new(kind, reason) })
+    }
+}
+
+const fn consequence_name(consequence: Consequence) -> &'static str {
+    match consequence {
+        Consequence::Carried => "carried",
+        Consequence::LeftOut => "left_out",
+        Consequence::FieldLeftOut => "field_left_out",
+        Consequence::Held => "held",
+    }
+}
+
+/// Every row with a problem and what it led to. `unplaced` are people whom no group takes, because the value in
+/// `column` is blank or unlisted.
 pub(super) fn problem_rows(
     people: &People,
     decisions: &[Decision],
     unplaced: &[u32],
     column: &str,
-) -> (Vec<RowProblem>, u64) {
+) -> ProblemRows {
     let with = |fate| decisions.iter().flat_map(move |decision| decision.plan.with_fate(fate));
     let carried: HashSet<&str> = with("carried").map(ReferenceId::as_str).collect();
     let unrouted: HashSet<&str> = with("unrouted").map(ReferenceId::as_str).collect();
     let unplaced: HashSet<u32> = unplaced.iter().copied().collect();
-    let mut rows: Vec<RowProblem> = people
-        .nameless
-        .iter()
-        .map(|(at, problem)| RowProblem {
-            at: *at,
-            reference_id: None,
-            consequence: Consequence::LeftOut,
-            problems: vec![problem.clone()],
-        })
-        .collect();
-    let mut more = 0_u64;
+    let mut rows = ProblemRows::default();
+    for (at, problem) in &people.nameless {
+        let problems = vec![problem.clone()];
+        rows.push(RowProblem { at: *at, reference_id: None, consequence: Consequence::LeftOut, problems });
+    }
     for (place, (id, person)) in (0_u32..).zip(people.iter()) {
-        let mut problems = people.problems_of(id).to_vec();
         let routed = !(unrouted.contains(id) || unplaced.contains(&place));
+        let problems = people.problems_of(id);
         let consequence = match person.standing {
             Standing::Duplicate => Consequence::Held,
             Standing::Unusable { .. } if carried.contains(id) => Consequence::Carried,
@@ -124,18 +227,12 @@ pub(super) fn problem_rows(
             }
             Standing::Eligible(_) | Standing::Ended | Standing::Ineligible(_) => Consequence::LeftOut,
         };
+        let mut problems = problems.to_vec();
         problems.extend(route_problem(person.route, column).filter(|_| !routed));
-        if rows.len() < PROBLEM_ROWS {
-            let reference_id = ReferenceId::new(id).ok();
-            rows.push(RowProblem { at: person.at, reference_id, consequence, problems });
-        } else {
-            more += 1;
-        }
+        let reference_id = ReferenceId::new(id).ok();
+        rows.push(RowProblem { at: person.at, reference_id, consequence, problems });
     }
-    rows.sort_by_key(|row| row.at);
-    let all = more + len(&rows);
-    rows.truncate(PROBLEM_ROWS);
-    (rows, all)
+    rows
 }
 
 fn route_problem(route: Route, column: &str) -> Option<Problem> {
@@ -147,55 +244,6 @@ fn route_problem(route: Route, column: &str) -> Option<Problem> {
         }
     };
     Some(Problem { field: None, column: column.into(), what: what.into(), rule: None })
-}
-
-/// The incidents that the problem rows make: people left out, and people carried forward.
-pub(super) fn row_incidents(rows: &[RowProblem], notes: &[String]) -> Vec<Incident> {
-    let mut incidents = Vec::new();
-    for (kind, consequence, count, sentence) in [
-        (
-            Kind::RowsCarried,
-            Consequence::Carried,
-            "carried",
-            "Their rows cannot be used, so that these covered members are sent as last accepted",
-        ),
-        (
-            Kind::RowsLeftOut,
-            Consequence::LeftOut,
-            "left_out",
-            "These rows cannot be used, and nobody of them is covered: they are not on the roster",
-        ),
-    ] {
-        let people: Vec<Affected> =
-            rows.iter().filter(|row| row.consequence == consequence).map(affected).collect();
-        if people.is_empty() {
-            continue;
-        }
-        let mut names: Vec<String> = people
-            .iter()
-            .map(|who| match (who.reference_id.as_str(), who.row) {
-                ("", Some(at)) => format!("row {}", at.record),
-                (id, _) => id.to_owned(),
-            })
-            .collect();
-        names.sort();
-        let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = names.len().saturating_sub(10);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let mut reason = format!("{sentence}: {shown}{more}.");
-        for note in notes {
-            reason.push(' ');
-            reason.push_str(note);
-            reason.push('.');
-        }
-        let total = u64::try_from(people.len()).unwrap_or(u64::MAX);
-        incidents.push(Incident {
-            people,
-            counts: vec![(count.to_owned(), total)],
-            ..Incident::new(kind, reason)
-        });
-    }
-    incidents
 }
 
 fn affected(row: &RowProblem) -> Affected {
@@ -214,12 +262,20 @@ fn affected(row: &RowProblem) -> Affected {
     }
 }
 
-/// The incident of a held group.
+/// The incident of a suspicious read, which holds every group of its feed.
+pub(super) fn suspicious_incident(suspicions: &[Suspicion]) -> Option<Incident> {
+    let sentences: Vec<&str> = suspicions.iter().map(|each| each.sentence.as_str()).collect();
+    (!sentences.is_empty()).then(|| Incident::new(Kind::ReadSuspicious, paragraph(&sentences)))
+}
+
+/// The incident of a held group. What is suspicious about the read as a whole has an incident of its own.
 pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
-    let Verdict::Hold(held) = &decision.verdict else {
+    let Verdict::Hold(held) = &decision.verdict else { return None };
+    let own = held.reasons.iter().filter(|reason| !decide::SUSPICIOUS.contains(&reason.rule));
+    let sentences: Vec<&str> = own.map(|reason| reason.sentence.as_str()).collect();
+    if sentences.is_empty() {
         return None;
-    };
-    let sentences: Vec<&str> = held.reasons.iter().map(|reason| reason.sentence.as_str()).collect();
+    }
     let plan = &decision.plan;
     let people = plan.fates.iter().filter(|(_, fate)| fate.leaves()).map(|(id, fate)| Affected {
         reference_id: id.to_string(),
@@ -229,17 +285,28 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
     let counts = counts(plan);
     let mut numbers = vec![("covered".to_owned(), counts.covered), ("payload".to_owned(), counts.payload)];
     if plan.certainty != Certainty::FirstSync {
-        numbers.push(("removed".to_owned(), counts.removed()));
+        numbers.push(("removed".to_owned(), counts.removed));
     }
     numbers.push(("added".to_owned(), counts.added));
     Some(Incident {
         group: Some(plan.group.clone()),
         people: people.collect(),
         counts: numbers,
-        ..Incident::new(Kind::Held, format!("{}.", sentences.join(". ")))
+        what_to_do: if held.approvable() { Vec::new() } else { vec![NOT_APPROVABLE.to_owned()] },
+        ..Incident::new(Kind::Held, paragraph(&sentences))
     })
 }
 
 fn len<T>(list: &[T]) -> u64 {
     u64::try_from(list.len()).unwrap_or(u64::MAX)
+}
+
+/// Sentences one after the other, each with a capital letter and a full stop.
+fn paragraph(sentences: &[&str]) -> String {
+    let finished = sentences.iter().map(|sentence| {
+        let mut letters = sentence.chars();
+        let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+    });
+    finished.collect::<Vec<_>>().join(" ")
 }

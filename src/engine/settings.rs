@@ -1,6 +1,12 @@
 //! What the configuration says of a feed, checked.
 
-use crate::{decide::Guard, mapping::Grouping, notify, roster::FeedName, source, vitable};
+use crate::{
+    decide::Guard,
+    mapping::{GroupRule, Grouping},
+    notify,
+    roster::{FeedName, GroupRef},
+    source, vitable,
+};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// What an engine works by.
@@ -29,6 +35,18 @@ pub struct Feed {
     pub guard: Guard,
     /// Whether an unchanged roster is submitted.
     pub submit: Submit,
+}
+
+impl Feed {
+    /// Whether this feed could feed a group: it names it, or takes its groups from a column as they are.
+    #[must_use]
+    pub fn may_feed(&self, group: &GroupRef) -> bool {
+        match &self.grouping.rule {
+            GroupRule::All(only) => only == group,
+            GroupRule::Map { map, .. } => map.values().any(|each| each == group),
+            GroupRule::AsIs { .. } => true,
+        }
+    }
 }
 
 /// Whether an unchanged roster is submitted.

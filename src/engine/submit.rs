@@ -3,11 +3,11 @@
 use super::{Engine, Feed, Step, tell::Scope};
 use crate::{
     attempt::{Event, State},
-    decide::{Plan, Submission},
+    decide::{Plan, Submission, SubmissionMember},
     ledger::{AttemptId, Facts, Intent, IntentMember, LedgerError, Run},
     notify::{Affected, Incident, Kind},
     roster::{Field, GroupId, PlanId, ReferenceId, RequestId},
-    vitable::{OnSent, Submitted, scrub_for},
+    vitable::{ApiErrorKind, OnSent, Submitted},
 };
 use std::{
     sync::{
@@ -35,6 +35,12 @@ pub(super) struct Release<'a> {
 impl Engine {
     /// Makes the intent durable and sends it, until Vitable has it or something else is certain.
     pub(super) async fn submit(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
+        let wrong = |member: &SubmissionMember<'_>| PlanId::new(member.record.get(Field::PlanId)).is_err();
+        if release.submission.members().any(|member| wrong(&member)) {
+            return Err(LedgerError::Defect {
+                what: "a member of a submission has no valid plan".to_owned(),
+            });
+        }
         let attempt = self.intend(release)?;
         self.progress
             .step(&Step::Submitting { group: release.submission.group(), members: release.submission.len() });
@@ -55,7 +61,10 @@ impl Engine {
                     return Ok((attempt, self.accepted(attempt, release, request_id)?));
                 }
                 Submitted::Refused(error) => {
-                    let message = scrub_for(&error.message, release.submission);
+                    if error.kind == ApiErrorKind::Credential {
+                        self.halt("Vitable refuses the API key, so nothing more is submitted");
+                    }
+                    let message = error.message;
                     let event = Event::Refused {
                         status: error.status.unwrap_or(0),
                         message,
@@ -64,7 +73,6 @@ impl Engine {
                     return Ok((attempt, self.ended(attempt, release, event)?));
                 }
                 Submitted::Unclear { why } => {
-                    let why = scrub_for(&why, release.submission);
                     return Ok((attempt, self.ended(attempt, release, Event::Unclear { why })?));
                 }
             };
@@ -132,11 +140,9 @@ impl Engine {
                 Ok(state)
             }
             Err(error) => {
+                // The ledger has put it into the reserve, and takes nothing more.
                 tracing::error!(%request_id, group = %release.submission.group(), %error,
-                    "Vitable accepted the roster and the state cannot be written; the request id went to the reserve file");
-                if let Err(reserve) = self.ledger.reserve_accepted(attempt, &request_id) {
-                    tracing::error!(%request_id, error = %reserve, "the reserve file took nothing either: keep this line");
-                }
+                    "Vitable accepted the roster and the state cannot be written: keep this line");
                 Err(error)
             }
         }

@@ -39,6 +39,7 @@ pub(super) const DECISION: &[Kind] = &[
 ];
 /// What a completed sync shows anew each time.
 pub(super) const COMPLETION: &[Kind] = &[
+    Kind::Held,
     Kind::Refused,
     Kind::OutcomeUnknown,
     Kind::Stuck,

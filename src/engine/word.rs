@@ -52,6 +52,9 @@ pub enum WordError {
         /// What waits.
         now: String,
     },
+    /// A digest that is too short, or for several groups.
+    #[error("`--change` takes at least 8 characters of the digest of exactly one group")]
+    Digest,
     /// The ledger fails.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -95,12 +98,23 @@ impl Engine {
                 }
             }
         };
+        if change.is_some_and(|seen| seen.len() < 8 || meant.len() != 1) {
+            return Err(WordError::Digest);
+        }
         if let Some(seen) = change
             && let Some(hold) = meant.iter().find(|hold| !hold.digest.starts_with(seen))
         {
             return Err(WordError::Changed { run, seen: seen.to_owned(), now: hold.digest.clone() });
         }
         Ok(meant)
+    }
+
+    /// The word that was said to a hold before and still counts, if one was.
+    #[must_use]
+    pub fn word_before(&self, hold: &Hold) -> Option<Word> {
+        let now = self.clock.now();
+        let good = |word: &&Word| !word.approved || word.expires.is_none_or(|expires| now < expires);
+        hold.word.as_ref().filter(good).cloned()
     }
 
     /// Keeps a person's word to a hold. The first word counts, and the second is told who was first.

@@ -9,10 +9,13 @@ use super::{
 };
 use crate::{
     attempt::{Event, State, next},
-    roster::GroupRef,
+    roster::{GroupRef, RunId},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+/// How often a start looks again because an attempt changed meanwhile.
+const TRIES: u32 = 10;
 
 /// An attempt with what only the ledger needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,36 +33,46 @@ pub(super) struct StoredAttempt {
 
 impl Ledger {
     /// Takes an attempt one step further and returns its new state when that is durable. The facts are
-    /// written in the same batch. An accepted request id that cannot be recorded goes to the reserve, and
-    /// the error is returned all the same. A completion is [`Ledger::complete`]'s.
+    /// written in the same batch. An accepted request id that cannot be recorded goes to the reserve, nothing
+    /// more is taken then, and the error is returned all the same. A completion is [`Ledger::complete`]'s.
     ///
     /// # Errors
     /// The event cannot happen in the attempt's state, there is no such attempt, or it cannot be recorded.
+    /// [`LedgerError::NotReserved`] when the reserve did not take the request id either.
     pub fn advance(&self, id: AttemptId, event: &Event, now: DateTime<Utc>, facts: Facts) -> Result<State> {
-        let advanced = self.store.write("ledger-after-advance", |tx| {
+        let advanced = self.advance_recorded(id, event, now, &facts);
+        if let (Err(error), Event::Accepted { request_id }) = (&advanced, event)
+            && !matches!(error, LedgerError::Impossible(_) | LedgerError::Defect { .. })
+        {
+            self.reserve_accepted(id, request_id).map_err(|source| LedgerError::NotReserved {
+                request_id: request_id.clone(),
+                attempt: id.0,
+                source,
+            })?;
+        }
+        advanced
+    }
+
+    /// [`Ledger::advance`] without the reserve.
+    pub(super) fn advance_recorded(
+        &self,
+        id: AttemptId,
+        event: &Event,
+        now: DateTime<Utc>,
+        facts: &Facts,
+    ) -> Result<State> {
+        let (state, doomed) = self.store.write("ledger-after-advance", |tx| {
             let stored = attempt_in(tx, id)?;
             let state = next(&stored.attempt.state, event)?;
             if matches!(state, State::Completed { .. }) && state != stored.attempt.state {
                 return Err(LedgerError::defect("a completion without its outcome was to be recorded"));
             }
             let doomed = move_to(tx, stored, state.clone(), now)?;
-            notices::put_facts(tx, &facts)?;
+            notices::put_facts(tx, facts)?;
             Ok((state, doomed))
-        });
-        match advanced {
-            Ok((state, doomed)) => {
-                self.remove_rosters(&doomed);
-                Ok(state)
-            }
-            Err(error) => {
-                let lost = !matches!(error, LedgerError::Impossible(_) | LedgerError::Defect { .. });
-                if let (true, Event::Accepted { request_id }) = (lost, event) {
-                    self.reserve_accepted(id, request_id)
-                        .map_err(|error| LedgerError::io("keep a request id in the reserve", error))?;
-                }
-                Err(error)
-            }
-        }
+        })?;
+        self.remove_rosters(&doomed);
+        Ok(state)
     }
 
     /// One attempt.
@@ -67,7 +80,8 @@ impl Ledger {
     /// # Errors
     /// When the state cannot be read.
     pub fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>> {
-        Ok(self.stored_attempt(id)?.map(|stored| stored.attempt))
+        let stored: Option<StoredAttempt> = self.store.get(&key::attempt(id))?;
+        Ok(stored.map(|stored| stored.attempt))
     }
 
     /// Attempts that are `Prepared`, `Sent` or `Accepted`, the oldest first.
@@ -96,33 +110,62 @@ impl Ledger {
         self.all_of(ids)
     }
 
-    /// What the start does: whatever was `Prepared` was not sent, of whatever was `Sent` nobody knows what
-    /// became of it. Returns the attempts that changed.
+    /// The attempts that a run made, the oldest first, whether or not the run came to its end.
     ///
     /// # Errors
-    /// When the state cannot be read or written.
-    pub fn recover(&self, now: DateTime<Utc>) -> Result<Vec<Attempt>> {
-        let mut ids = self.store.newest(key::IN_FLIGHT, usize::MAX)?;
-        ids.reverse();
-        let (changed, doomed) = self.store.write("ledger-after-recover", |tx| {
-            let (mut changed, mut doomed) = (Vec::new(), Vec::new());
-            for &id in &ids {
-                let id = AttemptId(id);
-                let stored = attempt_in(tx, id)?;
-                let state = next(&stored.attempt.state, &Event::Restarted)?;
-                if state != stored.attempt.state {
-                    doomed.extend(move_to(tx, stored, state, now)?);
-                    changed.push(attempt_in(tx, id)?.attempt);
-                }
-            }
-            Ok((changed, doomed))
-        })?;
-        self.remove_rosters(&doomed);
-        Ok(changed)
+    /// When the state cannot be read.
+    pub fn attempts_of_run(&self, run: RunId) -> Result<Vec<Attempt>> {
+        self.oldest_first(&key::attempts_of_run(run))
     }
 
-    pub(super) fn stored_attempt(&self, id: AttemptId) -> Result<Option<StoredAttempt>> {
-        self.store.get(&key::attempt(id))
+    /// What the start does: whatever was `Prepared` was not sent, of whatever was `Sent` nobody knows what
+    /// became of it. `facts` says what goes into the same batch with the attempts as they will be; it may read
+    /// the ledger, and is not asked when nothing changes. Returns the attempts that changed, the oldest first.
+    ///
+    /// # Errors
+    /// What `facts` returns; the state cannot be read or written.
+    pub fn recover(
+        &self,
+        now: DateTime<Utc>,
+        facts: &mut dyn FnMut(&[Attempt]) -> Result<Facts>,
+    ) -> Result<Vec<Attempt>> {
+        for _ in 0..TRIES {
+            let (mut before, mut after) = (Vec::new(), Vec::new());
+            for attempt in self.attempts_in_flight()? {
+                let state = next(&attempt.state, &Event::Restarted)?;
+                if state != attempt.state {
+                    after.push(Attempt { state, changed_at: now, ..attempt.clone() });
+                    before.push(attempt);
+                }
+            }
+            if after.is_empty() {
+                return Ok(after);
+            }
+            let told = facts(&after)?;
+            let written = self.store.write("ledger-after-recover", |tx| {
+                let stored: Result<Vec<_>> = before.iter().map(|each| attempt_in(tx, each.id)).collect();
+                let stored = stored?;
+                if stored.iter().zip(&before).any(|(stored, before)| stored.attempt != *before) {
+                    return Ok(None);
+                }
+                let mut doomed = Vec::new();
+                for (stored, after) in stored.into_iter().zip(&after) {
+                    doomed.extend(move_to(tx, stored, after.state.clone(), now)?);
+                }
+                notices::put_facts(tx, &told)?;
+                Ok(Some(doomed))
+            })?;
+            if let Some(doomed) = written {
+                self.remove_rosters(&doomed);
+                return Ok(after);
+            }
+        }
+        Err(LedgerError::defect("attempts change faster than a start can settle them"))
+    }
+
+    /// The attempt, which must be there.
+    pub(super) fn existing(&self, id: AttemptId) -> Result<StoredAttempt> {
+        self.store.get(&key::attempt(id))?.ok_or_else(|| missing(id))
     }
 
     fn oldest_first(&self, prefix: &[u8]) -> Result<Vec<Attempt>> {
@@ -138,7 +181,11 @@ impl Ledger {
 
 /// The attempt, which must be there.
 pub(super) fn attempt_in(tx: &Tx<'_>, id: AttemptId) -> Result<StoredAttempt> {
-    tx.get(&key::attempt(id))?.ok_or_else(|| LedgerError::defect(format!("there is no attempt {}", id.0)))
+    tx.get(&key::attempt(id))?.ok_or_else(|| missing(id))
+}
+
+fn missing(id: AttemptId) -> LedgerError {
+    LedgerError::defect(format!("there is no attempt {}", id.0))
 }
 
 /// Gives the attempt a state other than a completion, and the group what follows from it. Returns the roster

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     attempt::{Event, Operation, Outcome, next},
-    roster::{Covered, Record, ReferenceId},
+    roster::{Covered, Doubt, Record, ReferenceId},
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -37,8 +37,9 @@ struct Judged {
 impl Ledger {
     /// Records that Vitable has finished: `Completed` with its outcome, the new baseline (the payload, less
     /// failed adds, plus failed removes; an unknown operation leaves that member as he was), what is now
-    /// certain of the group, the approval spent, incidents and mails, all in one batch. Returns whether the
-    /// numbers agreed; see [`Ledger::check_counts`].
+    /// certain of the group, incidents and mails, all in one batch. With it go the approval that is spent and
+    /// whatever else was held or said of the group before this roster was decided. Returns whether the numbers
+    /// agreed; see [`Ledger::check_counts`].
     ///
     /// An attempt that timed out and finishes after a newer one was confirmed moves no baseline: nobody knows
     /// which of the two was applied last, so the group becomes uncertain.
@@ -100,8 +101,9 @@ impl Ledger {
     }
 
     /// What [`Ledger::complete`] would find: why the numbers do not agree, if they do not. They are compared
-    /// only when the attempt was decided on a confirmed baseline that still stands: added must be the planned
-    /// adds less the failed ones, and so for removed. For the incident that goes into the same batch.
+    /// only when the attempt was decided on a confirmed baseline that still stands, and while no repeat is owed
+    /// ([`Ledger::repeat_owed`]): added must be the planned adds less the failed ones, and so for removed. For
+    /// the incident that goes into the same batch; the group is in [`Doubt::SecondWriter`] with the same words.
     ///
     /// # Errors
     /// There is no such attempt, or the state cannot be read.
@@ -111,9 +113,7 @@ impl Ledger {
     }
 
     fn attempt_and_group(&self, id: AttemptId) -> Result<(StoredAttempt, GroupState)> {
-        let stored = self
-            .stored_attempt(id)?
-            .ok_or_else(|| LedgerError::defect(format!("there is no attempt {}", id.0)))?;
+        let stored = self.existing(id)?;
         let state = self.state_of(&stored.attempt.group)?;
         Ok((stored, state))
     }
@@ -130,7 +130,8 @@ impl Ledger {
                 payload = self.entries(&[stored.node], all.collect())?;
             }
         }
-        let compared = stored.confirmed.is_some()
+        let compared = state.repeat.is_none()
+            && stored.confirmed.is_some()
             && stored.confirmed == state.baseline.as_ref().map(|baseline| baseline.node);
         let unknown = |in_payload: bool, before: bool| {
             let of = |id: &&ReferenceId| {
@@ -242,18 +243,18 @@ fn finish(
     let newest = group.baseline.as_ref().is_none_or(|baseline| attempt.id > baseline.attempt);
     match node {
         Some(node) if newest => {
-            group.baseline = Some(Baseline { node, attempt: attempt.id, at: now });
-            group.sent.retain(|sent| sent.attempt > attempt.id);
-            group.doubt = mismatch;
+            let baseline = Baseline { node, attempt: attempt.id, at: now };
+            group.confirm(baseline, mismatch.map(Doubt::SecondWriter));
         }
         Some(_) | None => {
-            let why = format!(
+            let why = Doubt::LateCompletion(format!(
                 "attempt {} finished after a newer one was confirmed, and nobody knows which came last",
                 attempt.id.0
-            );
+            ));
             group.sent.retain(|sent| sent.attempt != attempt.id);
             group.sent.extend(node.map(|node| Sent { node, attempt: attempt.id, why: why.clone() }));
-            group.doubt = Some(why);
+            // It confirms nothing, so it does not take away an older doubt either.
+            group.doubt.get_or_insert(why);
         }
     }
 }

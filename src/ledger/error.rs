@@ -2,7 +2,7 @@
 
 use crate::{
     attempt::Impossible,
-    roster::{FeedName, GroupRef},
+    roster::{FeedName, GroupRef, RequestId},
 };
 use std::{io, path::Path};
 
@@ -128,6 +128,28 @@ pub enum LedgerError {
         /// The group.
         group: GroupRef,
     },
+    /// The roster of an attempt that is long over is not kept.
+    #[error("the roster of attempt {attempt} to `{group}` is not kept any more; run the feed again")]
+    RosterGone {
+        /// The group.
+        group: GroupRef,
+        /// The attempt.
+        attempt: u64,
+    },
+    /// Vitable accepted a roster, and its request id could be written nowhere. It is not lost while this is
+    /// in a log.
+    #[error(
+        "`{request_id}` of attempt {attempt} can be kept neither in the state nor in the reserve; keep this line, make room and start rosterd again"
+    )]
+    NotReserved {
+        /// What Vitable gave.
+        request_id: RequestId,
+        /// The attempt.
+        attempt: u64,
+        /// Why the reserve refused.
+        #[source]
+        source: io::Error,
+    },
     /// An event that cannot happen in the attempt's state.
     #[error(transparent)]
     Impossible(#[from] Impossible),
@@ -152,6 +174,22 @@ pub enum LedgerError {
 pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
 
 impl LedgerError {
+    /// Whether it concerns one group alone, so that the others can go on: the store itself is well.
+    #[must_use]
+    pub const fn is_about_the_group(&self) -> bool {
+        match self {
+            Self::Busy { .. } | Self::Stale { .. } | Self::NoHold { .. } | Self::RosterGone { .. } => true,
+            Self::DiskFull
+            | Self::Stopped { .. }
+            | Self::Damaged { .. }
+            | Self::NewerVersion { .. }
+            | Self::NotReserved { .. }
+            | Self::Impossible(_)
+            | Self::Defect { .. }
+            | Self::Io { .. } => false,
+        }
+    }
+
     /// Translates an error of the file system; a full disk has a name of its own.
     pub(super) fn io(doing: impl Into<String>, source: io::Error) -> Self {
         let doing = doing.into();
@@ -201,6 +239,8 @@ impl LedgerError {
             | Self::Busy { .. }
             | Self::Stale { .. }
             | Self::NoHold { .. }
+            | Self::RosterGone { .. }
+            | Self::NotReserved { .. }
             | Self::Impossible(_)
             | Self::Defect { .. }) => OpenError::damaged(other.to_string()),
         }

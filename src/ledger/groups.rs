@@ -5,12 +5,14 @@ use super::{
     Attempt, AttemptId, Ledger,
     error::{LedgerError, Result},
     files, key,
-    node::{self, NodeMeta},
+    node::{self, Ask, NodeMeta},
     store::Tx,
 };
 use crate::{
     attempt::State,
-    roster::{Certainty, Coverage, Covered, GroupId, GroupRef, Record, ReferenceId},
+    roster::{
+        Certainty, Coverage, Covered, Doubt, FeedName, GroupId, GroupRef, Record, RecordRef, ReferenceId,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -33,7 +35,7 @@ pub(super) struct Baseline {
 pub(super) struct Sent {
     pub(super) node: u64,
     pub(super) attempt: AttemptId,
-    pub(super) why: String,
+    pub(super) why: Doubt,
 }
 
 /// An attempt whose roster file must be kept.
@@ -44,14 +46,36 @@ pub(super) struct Kept {
     pub(super) since: DateTime<Utc>,
 }
 
+/// After a roster whose fate is not known a fresh one is submitted, and then once more: the lost one may be
+/// applied after the fresh one, and the last word must be the newest roster (`design.md`, Life of an attempt).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Repeat {
+    /// The newest attempt that was lost or timed out.
+    pub(super) after: AttemptId,
+    /// Whether one has completed since: the next one that completes is the repeat.
+    pub(super) fresh: bool,
+}
+
+impl Repeat {
+    /// What is still owed once this attempt has confirmed the group. A request that was sent before the one
+    /// that was lost settles nothing.
+    fn confirmed_by(self, attempt: AttemptId) -> Option<Self> {
+        if attempt < self.after { Some(self) } else { (!self.fresh).then_some(Self { fresh: true, ..self }) }
+    }
+}
+
 /// One group, as remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct GroupState {
     pub(super) group: GroupRef,
     pub(super) group_id: Option<GroupId>,
     pub(super) baseline: Option<Baseline>,
+    /// The feed of the newest intent.
+    pub(super) owner: Option<FeedName>,
     /// Why the baseline is uncertain, beside what was sent since.
-    pub(super) doubt: Option<String>,
+    pub(super) doubt: Option<Doubt>,
+    /// The submit that is owed after a lost answer or a time-out.
+    pub(super) repeat: Option<Repeat>,
     pub(super) sent: Vec<Sent>,
     pub(super) in_flight: Option<Kept>,
     pub(super) timed_out: Vec<Kept>,
@@ -65,7 +89,9 @@ impl GroupState {
             group: group.clone(),
             group_id: None,
             baseline: None,
+            owner: None,
             doubt: None,
+            repeat: None,
             sent: Vec::new(),
             in_flight: None,
             timed_out: Vec::new(),
@@ -101,19 +127,34 @@ impl GroupState {
     /// What an attempt's new state, other than a completion, means for the group.
     pub(super) fn settle(&mut self, attempt: &Attempt, node: u64) {
         let kept = Kept { node, attempt: attempt.id, since: attempt.changed_at };
-        let sent = |why: String| Sent { node, attempt: attempt.id, why };
         self.leave_flight(attempt.id);
         match &attempt.state {
             State::Prepared | State::Sent | State::Accepted { .. } => self.in_flight = Some(kept),
             State::OutcomeUnknown { why } => {
-                self.sent.push(sent(format!("nobody knows what became of attempt {}: {why}", attempt.id.0)))
+                let why = format!("nobody knows what became of attempt {}: {why}", attempt.id.0);
+                self.lose(attempt.id, node, Doubt::LostAnswer(why));
             }
             State::TimedOut { request_id } => {
-                self.sent.push(sent(format!("Vitable did not finish `{request_id}` in time")));
+                let why = format!("Vitable did not finish `{request_id}` in time");
+                self.lose(attempt.id, node, Doubt::TimedOut(why));
                 self.timed_out.push(kept);
             }
             State::NotSent { .. } | State::Rejected { .. } | State::Completed { .. } => {}
         }
+    }
+
+    /// The roster may be applied, now or later.
+    fn lose(&mut self, attempt: AttemptId, node: u64, why: Doubt) {
+        self.sent.push(Sent { node, attempt, why });
+        self.repeat = Some(Repeat { after: attempt, fresh: false });
+    }
+
+    /// The attempt is the new baseline. `doubt` is what its numbers show.
+    pub(super) fn confirm(&mut self, baseline: Baseline, doubt: Option<Doubt>) {
+        self.sent.retain(|sent| sent.attempt > baseline.attempt);
+        self.doubt = doubt;
+        self.repeat = self.repeat.take().and_then(|owed| owed.confirmed_by(baseline.attempt));
+        self.baseline = Some(baseline);
     }
 
     /// The attempt is in flight no longer.
@@ -146,7 +187,7 @@ impl Ledger {
                 if let Some(kept) = &state.in_flight {
                     return Err(busy(group, kept));
                 }
-                (state.baseline, state.doubt) = (None, None);
+                (state.baseline, state.doubt, state.repeat) = (None, None, None);
                 state.sent.clear();
                 state.timed_out.clear();
             }
@@ -179,6 +220,24 @@ impl Ledger {
         }
     }
 
+    /// Whether a submit is owed though the roster may be unchanged: after a lost answer or a time-out the first
+    /// completion is followed by one more submit, which settles it when it completes. Until then the numbers
+    /// of completions are not compared: the difference may be our own late request.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn repeat_owed(&self, group: &GroupRef) -> Result<bool> {
+        Ok(self.state_of(group)?.repeat.is_some())
+    }
+
+    /// The feed of the newest intent to the group. `None` of a group that nothing was ever intended for.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn owner(&self, group: &GroupRef) -> Result<Option<FeedName>> {
+        Ok(self.state_of(group)?.owner)
+    }
+
     /// Who is covered in the group: the confirmed baseline and, while it is uncertain, everybody in any
     /// roster sent since. Of a group that was sent to and never confirmed it is a first sync still, with
     /// those who were sent.
@@ -191,7 +250,7 @@ impl Ledger {
         let mut coverage = Coverage::new(state.certainty(), []);
         for root in state.roots(None) {
             let chain = self.chain(root)?;
-            node::walk(&self.rosters, &chain, None, &mut |member, _| coverage.put(member))?;
+            node::walk(&self.rosters, &chain, &Ask::Members, &mut |member, _| coverage.put(member))?;
         }
         Ok(coverage)
     }
@@ -221,13 +280,12 @@ impl Ledger {
             }
             let chain = self.chain(root)?;
             let mut incomplete = false;
-            node::walk(&self.rosters, &chain, Some((&self.sealer, &wanted)), &mut |member, record| {
-                match record {
-                    Some(record) => {
-                        found.insert(member.id.clone(), (member, record));
-                    }
-                    None => incomplete = true,
+            let ask = Ask::Records(&self.sealer, &wanted);
+            node::walk(&self.rosters, &chain, &ask, &mut |member, record| match record {
+                Some(record) => {
+                    found.insert(member.id.clone(), (member, record));
                 }
+                None => incomplete = true,
             })?;
             if incomplete {
                 return Err(LedgerError::damaged("a covered member has no sealed record"));
@@ -235,6 +293,30 @@ impl Ledger {
             wanted.retain(|id| !found.contains_key(id));
         }
         Ok(found)
+    }
+
+    /// Calls `visit` with every record of the attempt's own payload, what it shares with older rosters
+    /// included, one chunk in memory at a time: what Vitable says of the attempt is scrubbed with them.
+    /// `visit` must not write to the ledger.
+    ///
+    /// # Errors
+    /// There is no such attempt; its roster is not kept any more ([`LedgerError::RosterGone`]: rosters are
+    /// kept while they are covered, in flight, or timed out for less than eight days); the state cannot be
+    /// read or opened.
+    pub fn payload_records(&self, id: AttemptId, visit: &mut dyn FnMut(RecordRef<'_>)) -> Result<()> {
+        let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let stored = self.existing(id)?;
+        let group = stored.attempt.group;
+        if !self.state_of(&group)?.nodes.contains(&stored.node) {
+            return Err(LedgerError::RosterGone { group, attempt: id.0 });
+        }
+        let chain = self.chain(stored.node)?;
+        let mut incomplete = false;
+        node::walk(&self.rosters, &chain, &Ask::EveryRecord(&self.sealer), &mut |_, record| match record {
+            Some(record) => visit(record.view()),
+            None => incomplete = true,
+        })?;
+        if incomplete { Err(LedgerError::damaged("a member has no sealed record")) } else { Ok(()) }
     }
 
     /// A roster file and those under it, the newest first.

@@ -3,7 +3,7 @@
 use super::{
     Attempt, AttemptId, Facts, Hold, Ledger, Word,
     error::{LedgerError, Result},
-    groups::GroupState,
+    groups::{GroupState, group_state},
     key, notices,
     store::Tx,
 };
@@ -17,6 +17,8 @@ struct StoredHold {
     hold: Hold,
     /// The newest attempt that its approval released.
     bound: Option<AttemptId>,
+    /// When it was last found to be held.
+    last: DateTime<Utc>,
 }
 
 impl StoredHold {
@@ -36,23 +38,25 @@ impl Ledger {
     /// under the same digest already keeps its first run, its age and the word that was said. Another change of
     /// the same group that waited or was rejected is over with it; a good approval stays until it expires.
     ///
+    /// `dropped` are the groups that a complete read decided without needing an approval: whatever was held or
+    /// approved there is over, except an approval that is bound to an attempt in flight.
+    ///
     /// # Errors
-    /// When they cannot be recorded.
-    pub fn put_holds(&self, holds: &[Hold], facts: Facts) -> Result<Vec<Hold>> {
-        self.store.write("ledger-after-put-hold", |tx| {
+    /// When they cannot be recorded; then nothing of it is.
+    pub fn put_holds(
+        &self,
+        holds: &[Hold],
+        dropped: &[(FeedName, GroupRef)],
+        facts: Facts,
+    ) -> Result<Vec<Hold>> {
+        self.store.write("ledger-after-put-holds", |tx| {
+            for (feed, group) in dropped {
+                drop_in(tx, feed, group)?;
+            }
             let stored: Result<Vec<Hold>> = holds.iter().map(|hold| put_in(tx, hold)).collect();
             notices::put_facts(tx, &facts)?;
             stored
         })
-    }
-
-    /// Records one hold, like [`Ledger::put_holds`].
-    ///
-    /// # Errors
-    /// When it cannot be recorded.
-    pub fn put_hold(&self, hold: &Hold, facts: Facts) -> Result<Hold> {
-        let stored = self.put_holds(std::slice::from_ref(hold), facts)?;
-        Ok(stored.into_iter().next().unwrap_or_else(|| hold.clone()))
     }
 
     /// The holds of a feed, or of all, with what was said to them, by feed and group.
@@ -63,22 +67,6 @@ impl Ledger {
         let prefix = feed.map_or_else(|| key::HOLDS.to_vec(), key::holds_of);
         let holds: Vec<StoredHold> = self.store.scan(&prefix)?;
         Ok(holds.into_iter().map(|stored| stored.hold).collect())
-    }
-
-    /// The group's change is no longer held. An approval that released an attempt stays: the completion
-    /// spends it, and after any other end it is good again until it expires.
-    ///
-    /// # Errors
-    /// When it cannot be recorded.
-    pub fn drop_hold(&self, feed: &FeedName, group: &GroupRef) -> Result<()> {
-        self.store.write("ledger-after-drop-hold", |tx| {
-            for stored in tx.scan::<StoredHold>(&key::holds_at(feed, group))? {
-                if stored.bound.is_none() {
-                    tx.remove(key::hold(feed, group, &stored.hold.digest))?;
-                }
-            }
-            Ok(())
-        })
     }
 
     /// Says a word to a hold. The first one counts: the answer is the hold with it, or, to whoever is second,
@@ -137,18 +125,28 @@ pub(super) fn bind(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
     tx.put(at, &stored)
 }
 
-/// The attempt has completed: its approval is spent, and with it the hold is over. A word said after the
-/// attempt was prepared is about a later change.
+/// The attempt has completed: its approval is spent, and so is every other word that was said before the
+/// roster was decided, and every question of then that nobody answered. A word said since, and a hold found
+/// since (of an attempt that finishes late), are about a later change.
 pub(super) fn spend(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
-    let Some(digest) = &attempt.approval else {
-        return Ok(());
-    };
-    let at = key::hold(&attempt.feed, &attempt.group, digest);
-    let Some(stored) = tx.get::<StoredHold>(&at)? else {
-        return Ok(());
-    };
-    let meant = stored.hold.word.as_ref().is_some_and(|word| word.at <= attempt.prepared_at);
-    if meant { tx.remove(at) } else { Ok(()) }
+    for stored in tx.scan::<StoredHold>(&key::holds_at(&attempt.feed, &attempt.group))? {
+        let about = stored.hold.word.as_ref().map_or(stored.last, |word| word.at);
+        if stored.bound == Some(attempt.id) || about <= attempt.prepared_at {
+            tx.remove(key::hold(&attempt.feed, &attempt.group, &stored.hold.digest))?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends what is held of a group, except an approval that is bound to an attempt in flight.
+fn drop_in(tx: &mut Tx<'_>, feed: &FeedName, group: &GroupRef) -> Result<()> {
+    let in_flight = group_state(tx, group)?.in_flight.map(|kept| kept.attempt);
+    for stored in tx.scan::<StoredHold>(&key::holds_at(feed, group))? {
+        if stored.bound.is_none() || stored.bound != in_flight {
+            tx.remove(key::hold(feed, group, &stored.hold.digest))?;
+        }
+    }
+    Ok(())
 }
 
 /// Records one hold.
@@ -159,7 +157,7 @@ fn put_in(tx: &mut Tx<'_>, hold: &Hold) -> Result<Hold> {
         }
     }
     let at = key::hold(&hold.feed, &hold.group, &hold.digest);
-    let mut stored = StoredHold { hold: hold.clone(), bound: None };
+    let mut stored = StoredHold { hold: hold.clone(), bound: None, last: hold.since };
     if let Some(known) = tx.get::<StoredHold>(&at)? {
         stored.hold.run = known.hold.run;
         stored.hold.since = known.hold.since;

@@ -8,7 +8,7 @@ use super::{
     files,
     groups::{GroupState, busy, group_state, put_group},
     holds, key,
-    node::{self, NodeMeta, NodeWriter},
+    node::{self, Ask, NodeMeta, NodeWriter},
 };
 use crate::{
     attempt::State,
@@ -112,9 +112,12 @@ impl Ledger {
             tx.put(key::node(written.meta.id), &written.meta)?;
             state.nodes.push(written.meta.id);
             state.settle(&attempt, written.meta.id);
+            state.owner = Some(attempt.feed.clone());
             put_group(tx, &state)?;
             let by_group = key::number(&key::attempts_of(&attempt.group), attempt.id.0);
             tx.put(by_group, &())?;
+            // Of a run that was killed nothing else names its attempts.
+            tx.put(key::number(&key::attempts_of_run(attempt.run), attempt.id.0), &())?;
             let id = attempt.id;
             let removes = attempt.removed.len() as u64;
             put_attempt(
@@ -192,7 +195,7 @@ impl Ledger {
         let others = state.roots(None).into_iter().filter(|root| Some(*root) != base);
         for root in base.into_iter().chain(others) {
             let chain = self.chain(root)?;
-            node::walk(&self.rosters, &chain, None, &mut |member, _| {
+            node::walk(&self.rosters, &chain, &Ask::Members, &mut |member, _| {
                 known.entry(member.id).or_insert(Known {
                     whole: member.prints.whole,
                     plan: member.plan,

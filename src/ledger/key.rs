@@ -51,6 +51,10 @@ pub(super) fn attempts_of(group: &GroupRef) -> Vec<u8> {
     texts(b"g", &[group.as_str()])
 }
 
+pub(super) fn attempts_of_run(run: RunId) -> Vec<u8> {
+    number(b"q", run.0)
+}
+
 pub(super) fn group(group: &GroupRef) -> Vec<u8> {
     texts(GROUPS, &[group.as_str()])
 }

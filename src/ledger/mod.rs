@@ -37,9 +37,9 @@ mod store;
 pub use crash::{CRASH_POINTS, DISK_FULL_POINT};
 pub use error::{LedgerError, OpenError, Result};
 pub use model::{
-    AcceptedRead, Attempt, AttemptId, Consequence, Counts, Facts, FileReport, GroupReport, Hold, Intent,
-    IntentMember, Pin, ReadReport, RowProblem, Run, RunOutcome, RunResult, StoredIncident, StoredMail,
-    Trigger, Word,
+    AcceptedRead, Attempt, AttemptId, BodyReport, Consequence, Counts, Facts, FileReport, GroupReport,
+    GroupVerdict, Hold, Intent, IntentMember, Pin, ReadReport, RowProblem, Run, RunOutcome, RunResult,
+    StoredIncident, StoredMail, Trigger, Word,
 };
 
 use crate::roster::{FingerprintKey, GroupId, GroupRef};

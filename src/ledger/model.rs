@@ -60,6 +60,16 @@ pub struct Run {
     pub groups: Vec<GroupReport>,
 }
 
+impl Run {
+    /// The run as it ends when the process that carried it out is gone.
+    #[must_use]
+    pub fn cut_off(&self, now: DateTime<Utc>) -> Self {
+        let summary = "rosterd stopped before this run ended".to_owned();
+        let result = Some(RunResult { outcome: RunOutcome::Failed, summary });
+        Self { ended: Some(now), result, ..self.clone() }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunResult {
@@ -98,6 +108,9 @@ pub struct ReadReport {
     pub repairs: BTreeMap<String, u64>,
     /// Why the read is suspicious, incomplete or failed; empty for a complete one.
     pub findings: Vec<String>,
+    /// Things to know that hold nothing: values that are in no list.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// One file that was read.
@@ -151,8 +164,8 @@ pub struct GroupReport {
     pub group: GroupRef,
     /// Its id at Vitable, once known.
     pub group_id: Option<GroupId>,
-    /// What was decided: `submit`, `skip` or `hold`.
-    pub verdict: String,
+    /// What was decided.
+    pub verdict: GroupVerdict,
     /// Why, one sentence for each reason.
     pub reasons: Vec<String>,
     /// The numbers of the plan.
@@ -163,6 +176,37 @@ pub struct GroupReport {
     pub attempt: Option<AttemptId>,
     /// Lower-case hexadecimal digest of what is held, when something is.
     pub digest: Option<String>,
+    /// Whether an approval can release what is held.
+    #[serde(default)]
+    pub approvable: bool,
+    /// The body that is sent: of a plan, the one that a run would send, byte for byte.
+    #[serde(default)]
+    pub body: Option<BodyReport>,
+}
+
+/// What was decided for one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupVerdict {
+    /// The roster goes out.
+    Submit,
+    /// The roster is the one that Vitable has.
+    Unchanged,
+    /// The group has to wait, for a request in flight or after a lost answer.
+    PassedOver,
+    /// A person has to look.
+    Hold,
+    /// Something is wrong with the group itself; the reasons say what.
+    Refused,
+}
+
+/// The body of a submit, without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyReport {
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of it, in lower-case hexadecimal.
+    pub sha256: String,
 }
 
 /// The numbers of a plan.
@@ -188,18 +232,12 @@ pub struct Counts {
     pub moved: u64,
     /// No row.
     pub absent: u64,
+    /// Covered members who are not in the payload. A moved member stays in it until his move is made.
+    pub removed: u64,
     /// Their plan would change, which Vitable does not apply.
     pub plan_changes: u64,
     /// Not covered, and cannot be used.
     pub left_out: u64,
-}
-
-impl Counts {
-    /// Covered members who are not in the payload.
-    #[must_use]
-    pub fn removed(&self) -> u64 {
-        self.ended + self.ineligible + self.moved + self.absent
-    }
 }
 
 /// Everything that must be durable before a POST. The ledger computes the fingerprints and stores a delta
@@ -279,10 +317,17 @@ pub struct Hold {
     pub held: Vec<String>,
     /// Why, one sentence for each reason.
     pub reasons: Vec<String>,
+    /// Whether an approval can release it; otherwise the cure is at the source or in the configuration.
+    #[serde(default = "yes")]
+    pub approvable: bool,
     /// Since when.
     pub since: DateTime<Utc>,
     /// What a person said.
     pub word: Option<Word>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a person said to a hold.
@@ -300,13 +345,35 @@ pub struct Word {
     pub expires: Option<DateTime<Utc>>,
 }
 
-/// What the next read of a feed is compared with: the last one that was accepted.
+/// What the next read of a feed is compared with: for each group the last read from which Vitable completed a
+/// roster of it. An approval for one group moves no other's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AcceptedRead {
-    /// The run that read it.
-    pub run: u64,
-    /// One for each source, by name.
-    pub sources: BTreeMap<String, SourceShape>,
+    /// The reads that a group still refers to, by run: one shape for each source, by name.
+    pub reads: BTreeMap<u64, BTreeMap<String, SourceShape>>,
+    /// The run whose read counts for a group.
+    pub groups: BTreeMap<GroupRef, u64>,
+}
+
+impl AcceptedRead {
+    /// The shapes that count for a group.
+    #[must_use]
+    pub fn of(&self, group: &GroupRef) -> Option<&BTreeMap<String, SourceShape>> {
+        self.groups.get(group).and_then(|run| self.reads.get(run))
+    }
+
+    /// This read counts for these groups from now on. Reads that no group refers to are forgotten.
+    pub fn accept(
+        &mut self,
+        run: u64,
+        shapes: &BTreeMap<String, SourceShape>,
+        groups: impl IntoIterator<Item = GroupRef>,
+    ) {
+        self.groups.extend(groups.into_iter().map(|group| (group, run)));
+        self.reads.insert(run, shapes.clone());
+        let referred: std::collections::BTreeSet<u64> = self.groups.values().copied().collect();
+        self.reads.retain(|run, _| referred.contains(run));
+    }
 }
 
 /// An incident as remembered: `notify` writes and reads the body.

@@ -364,12 +364,38 @@ pub(super) fn verify(dir: &Path, meta: &NodeMeta) -> Result<()> {
     }
 }
 
-/// Calls `each` with every member of a roster: the newest file's first, then what its bases add. With
-/// `wanted`, only chunks that have one of those are opened, and `each` gets the records too.
+/// Of whom a walk tells, and whether with their records.
+pub(super) enum Ask<'a> {
+    /// Every member, without records.
+    Members,
+    /// These members with their records; only chunks that have one of them are opened.
+    Records(&'a Sealer, &'a HashSet<ReferenceId>),
+    /// Every member with his record.
+    EveryRecord(&'a Sealer),
+}
+
+impl Ask<'_> {
+    fn wants(&self, id: &ReferenceId) -> bool {
+        match self {
+            Self::Members | Self::EveryRecord(_) => true,
+            Self::Records(_, wanted) => wanted.contains(id),
+        }
+    }
+
+    fn sealer(&self) -> Option<&Sealer> {
+        match self {
+            Self::Members => None,
+            Self::Records(sealer, _) | Self::EveryRecord(sealer) => Some(sealer),
+        }
+    }
+}
+
+/// Calls `each` with the members of a roster that are asked for: the newest file's first, then what its bases
+/// add.
 pub(super) fn walk(
     dir: &Path,
     chain: &[u64],
-    sealed: Option<(&Sealer, &HashSet<ReferenceId>)>,
+    ask: &Ask<'_>,
     each: &mut dyn FnMut(Covered, Option<Record>),
 ) -> Result<()> {
     // What a newer file said of members; the oldest file's own need not be remembered.
@@ -388,8 +414,8 @@ pub(super) fn walk(
             };
             let take = |member: &Covered| !said.contains(&member.id);
             let mut records = Vec::new().into_iter();
-            match sealed {
-                Some((sealer, wanted)) if members.iter().any(|m| take(m) && wanted.contains(&m.id)) => {
+            match ask.sealer() {
+                Some(sealer) if members.iter().any(|m| take(m) && ask.wants(&m.id)) => {
                     records = reader.records(sealer, members.len())?.into_iter();
                 }
                 Some(_) | None => reader.skip_records()?,
@@ -399,8 +425,7 @@ pub(super) fn walk(
                 if !oldest {
                     now.push(member.id.clone());
                 }
-                let wanted = sealed.is_none_or(|(_, wanted)| wanted.contains(&member.id));
-                if wanted && take(&member) {
+                if ask.wants(&member.id) && take(&member) {
                     each(member, record);
                 }
             }

@@ -96,12 +96,14 @@ impl Ledger {
         self.reserve.note(text)
     }
 
-    /// Keeps the request id of an attempt in the reserve. The next [`Ledger::open`] takes it over. What
-    /// [`Ledger::advance`] cannot record it keeps here by itself.
+    /// Keeps the request id of an attempt in the reserve, and takes nothing more from here on: every later
+    /// write is refused with [`LedgerError::Stopped`]. The next [`Ledger::open`] takes the id over. What
+    /// [`Ledger::advance`] cannot record it keeps here by itself; to log it is the caller's.
     ///
     /// # Errors
     /// As [`Ledger::reserve_note`].
     pub fn reserve_accepted(&self, id: AttemptId, request_id: &RequestId) -> io::Result<()> {
+        self.store.stop("a request id had to go to the reserve");
         self.reserve_note(&format!("accepted {} {request_id}", id.0))
     }
 
@@ -133,7 +135,8 @@ impl Ledger {
                 | State::Rejected { .. } => events.clear(),
             }
             for event in events {
-                self.advance(id, &event, now, Facts::default())?;
+                // Not `advance`: on a disk that is full still it would note the id once more.
+                self.advance_recorded(id, &event, now, &Facts::default())?;
             }
         }
         if self.notes.is_empty() {

@@ -4,6 +4,7 @@ use super::{
     AcceptedRead, Facts, Ledger, Run, Trigger,
     error::{LedgerError, Result},
     key, notices,
+    store::Tx,
 };
 use crate::roster::{FeedName, RunId};
 use chrono::{DateTime, Utc};
@@ -14,21 +15,19 @@ impl Ledger {
     /// # Errors
     /// When it cannot be recorded.
     pub fn begin_run(&self, feed: &FeedName, trigger: Trigger, now: DateTime<Utc>) -> Result<Run> {
-        self.store.write("ledger-after-begin-run", |tx| {
-            let run = Run {
-                id: RunId(tx.count_up(key::NEXT_RUN)?),
-                feed: feed.clone(),
-                trigger,
-                began: now,
-                ended: None,
-                result: None,
-                read: None,
-                groups: Vec::new(),
-            };
-            tx.put(key::run(run.id), &run)?;
-            tx.put(key::open_run(run.id), &())?;
-            tx.put(key::number(&key::runs_of(feed), run.id.0), &())?;
-            Ok(run)
+        self.store.write("ledger-after-begin-run", |tx| begin(tx, feed, trigger, now))
+    }
+
+    /// Ends a run and begins its successor of the same feed, in one batch: a kill in between loses neither.
+    ///
+    /// # Errors
+    /// When `ended.ended` is not set, when that run was never begun or has ended, and when it cannot be
+    /// recorded.
+    pub fn succeed_run(&self, ended: &Run, trigger: Trigger, now: DateTime<Utc>) -> Result<Run> {
+        must_have_ended(ended)?;
+        self.store.write("ledger-after-succeed-run", |tx| {
+            put(tx, ended)?;
+            begin(tx, &ended.feed, trigger, now)
         })
     }
 
@@ -45,21 +44,13 @@ impl Ledger {
     /// # Errors
     /// When `ended` is not set, when the run was never begun or has ended, and when it cannot be recorded.
     pub fn end_run(&self, run: &Run, facts: Facts) -> Result<()> {
-        if run.ended.is_none() {
-            return Err(LedgerError::defect(format!("run {} was to end without a time", run.id)));
-        }
+        must_have_ended(run)?;
         self.put_run("ledger-after-end-run", run, &facts)
     }
 
     fn put_run(&self, point: &str, run: &Run, facts: &Facts) -> Result<()> {
         self.store.write(point, |tx| {
-            if tx.get::<()>(&key::open_run(run.id))?.is_none() {
-                return Err(LedgerError::defect(format!("run {} is not one that goes on", run.id)));
-            }
-            if run.ended.is_some() {
-                tx.remove(key::open_run(run.id))?;
-            }
-            tx.put(key::run(run.id), run)?;
+            put(tx, run)?;
             notices::put_facts(tx, facts)
         })
     }
@@ -111,4 +102,40 @@ impl Ledger {
     pub fn set_accepted_read(&self, feed: &FeedName, read: &AcceptedRead) -> Result<()> {
         self.store.write("ledger-after-accepted-read", |tx| tx.put(key::accepted_read(feed), read))
     }
+}
+
+fn must_have_ended(run: &Run) -> Result<()> {
+    if run.ended.is_some() {
+        Ok(())
+    } else {
+        Err(LedgerError::defect(format!("run {} was to end without a time", run.id)))
+    }
+}
+
+fn begin(tx: &mut Tx<'_>, feed: &FeedName, trigger: Trigger, now: DateTime<Utc>) -> Result<Run> {
+    let run = Run {
+        id: RunId(tx.count_up(key::NEXT_RUN)?),
+        feed: feed.clone(),
+        trigger,
+        began: now,
+        ended: None,
+        result: None,
+        read: None,
+        groups: Vec::new(),
+    };
+    tx.put(key::run(run.id), &run)?;
+    tx.put(key::open_run(run.id), &())?;
+    tx.put(key::number(&key::runs_of(feed), run.id.0), &())?;
+    Ok(run)
+}
+
+/// Records a run that goes on, or its end.
+fn put(tx: &mut Tx<'_>, run: &Run) -> Result<()> {
+    if tx.get::<()>(&key::open_run(run.id))?.is_none() {
+        return Err(LedgerError::defect(format!("run {} is not one that goes on", run.id)));
+    }
+    if run.ended.is_some() {
+        tx.remove(key::open_run(run.id))?;
+    }
+    tx.put(key::run(run.id), run)
 }

@@ -33,7 +33,10 @@ struct Mark {
 struct Writer {
     sequence: u64,
     digest: u128,
-    broken: Option<String>,
+    /// Why nothing more is taken.
+    stopped: Option<String>,
+    /// Whether a write failed half-way.
+    half_way: bool,
 }
 
 /// Values under keys; a change is durable when `write` returns.
@@ -96,7 +99,7 @@ impl Store {
             db,
             long,
             acknowledged,
-            writer: Mutex::new(Writer { sequence, digest, broken: None }),
+            writer: Mutex::new(Writer { sequence, digest, stopped: None, half_way: false }),
         })
     }
 
@@ -147,10 +150,10 @@ impl Store {
     /// Makes a change, all of it or none, and returns when it is durable. `point` is the crash point after it.
     ///
     /// # Errors
-    /// Whatever `change` says; a full disk; every write after one that failed half-way.
+    /// Whatever `change` says; a full disk; every write after one that found no room or failed half-way.
     pub(super) fn write<R>(&self, point: &str, change: impl FnOnce(&mut Tx<'_>) -> Result<R>) -> Result<R> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(why) = &writer.broken {
+        if let Some(why) = &writer.stopped {
             return Err(LedgerError::Stopped { why: why.clone() });
         }
         let mut tx = Tx { store: self, changes: BTreeMap::new() };
@@ -159,10 +162,20 @@ impl Store {
         if changes.is_empty() {
             return Ok(answer);
         }
-        let prepared = self.prepare(&writer, changes)?;
+        let prepared = match self.prepare(&writer, changes) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // A later write that happens to find room would tell of a story with a gap.
+                if matches!(error, LedgerError::DiskFull) {
+                    writer.stopped = Some(error.to_string());
+                }
+                return Err(error);
+            }
+        };
         if let Err(error) = self.apply(&prepared) {
             // The store may now show what is not durable: nothing may be built on it.
-            writer.broken = Some(error.to_string());
+            writer.stopped = Some(error.to_string());
+            writer.half_way = true;
             return Err(error);
         }
         writer.sequence = prepared.sequence;
@@ -177,7 +190,13 @@ impl Store {
     /// Whether a write failed half-way, so that nobody knows what is durable.
     pub(super) fn is_broken(&self) -> bool {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.broken.is_some()
+        writer.half_way
+    }
+
+    /// Takes nothing more from here on. The first reason stays.
+    pub(super) fn stop(&self, why: &str) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.stopped.get_or_insert_with(|| why.to_owned());
     }
 
     fn prepare(&self, writer: &Writer, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Prepared> {

@@ -175,8 +175,11 @@ impl Bound {
             }
         }
         if usable {
-            self.report.eligible += 1;
-            people.add_eligible(at, &self.filler.draft, route, problems);
+            if people.add_eligible(at, &self.filler.draft, route, problems) {
+                self.report.eligible += 1;
+            } else {
+                self.report.unusable += 1;
+            }
         } else {
             self.add_other(at, unusable(&line), route, problems, people);
         }

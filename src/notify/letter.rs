@@ -237,8 +237,8 @@ fn steps(entry: &Entry, words: &Words) -> Vec<Step> {
         let over = fill(words.over, incident).unwrap_or_default();
         return vec![Step::Say(format!("Nothing to do: {over}"))];
     }
-    let texts: Vec<String> = if incident.what_to_do.is_empty() {
-        words.remedy.iter().filter_map(|step| fill(step, incident)).collect()
+    let texts = if incident.what_to_do.is_empty() {
+        remedy(incident)
     } else {
         incident.what_to_do.iter().map(|step| clean(step)).collect()
     };
@@ -246,6 +246,13 @@ fn steps(entry: &Entry, words: &Words) -> Vec<Step> {
         if is_command(&text) { Step::Type(text) } else { Step::Say(text) }
     };
     texts.into_iter().map(step).collect()
+}
+
+/// The steps that a mail names for an incident of this kind, its names filled in: sentences, and commands to
+/// type.
+#[must_use]
+pub fn remedy(incident: &Incident) -> Vec<String> {
+    words(incident.kind).remedy.iter().filter_map(|step| fill(step, incident)).collect()
 }
 
 fn standing(entry: &Entry, now: DateTime<Utc>) -> Option<String> {

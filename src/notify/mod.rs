@@ -19,6 +19,7 @@ mod words;
 
 pub use folder::FolderTransport;
 pub use incident::{Affected, Incident, Kind};
+pub use letter::remedy;
 pub use message::{Mail, is_mailbox};
 pub use phrase::shell_word;
 pub use policy::{History, Reason, needs_mail, recovered};

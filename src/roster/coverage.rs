@@ -12,8 +12,38 @@ pub enum Certainty {
     FirstSync,
     /// Vitable confirmed it, and nothing unclear happened since.
     Confirmed,
-    /// Something was sent whose outcome is not known, or counts did not match. The text says what.
-    Uncertain(String),
+    /// Something was sent whose outcome is not known, or counts did not match.
+    Uncertain(Doubt),
+}
+
+/// Why the picture of a group is uncertain, each with a sentence that says what happened, without a full
+/// stop and without personal data. Only a completed attempt clears it (`design.md`, What we know about a
+/// group).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// A roster may have reached Vitable, and its answer was lost.
+    LostAnswer(String),
+    /// Vitable took a roster and did not finish it in time.
+    TimedOut(String),
+    /// The numbers of a completion show that somebody else writes to the group.
+    SecondWriter(String),
+    /// An older roster finished after a newer one was confirmed.
+    LateCompletion(String),
+    /// The state was repaired or restored.
+    Repaired(String),
+}
+
+impl std::fmt::Display for Doubt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LostAnswer(why)
+            | Self::TimedOut(why)
+            | Self::SecondWriter(why)
+            | Self::LateCompletion(why)
+            | Self::Repaired(why) => f.write_str(why),
+        }
+    }
 }
 
 /// One covered member, without personal data.

@@ -12,7 +12,7 @@ mod record;
 mod rules;
 mod shape;
 
-pub use coverage::{Certainty, Coverage, Covered};
+pub use coverage::{Certainty, Coverage, Covered, Doubt};
 pub use field::{FIELD_COUNT, Field};
 pub use fingerprint::{Fingerprint, FingerprintKey, Fingerprints};
 pub use ids::{FeedName, GroupId, GroupRef, IdError, OrganizationId, PlanId, ReferenceId, RequestId, RunId};

@@ -222,7 +222,14 @@ impl PeopleBuilder {
     }
 
     /// A valid, eligible member: the draft has no faults. `problems` are optional fields that were left out.
-    pub fn add_eligible(&mut self, at: RowAt, draft: &Draft, route: Route, mut problems: Vec<Problem>) {
+    /// Returns whether the row can be used: not when its plan is none of the organization's.
+    pub fn add_eligible(
+        &mut self,
+        at: RowAt,
+        draft: &Draft,
+        route: Route,
+        mut problems: Vec<Problem>,
+    ) -> bool {
         if !self.has_plan(draft.value(Field::PlanId)) {
             problems.push(Problem {
                 field: Some(Field::PlanId),
@@ -235,10 +242,11 @@ impl PeopleBuilder {
             let digest = self.people.hasher.hash_one(draft);
             let standing = Standing::Unusable { digest };
             self.add(at, draft.value(Field::ReferenceId), standing, route, problems);
-            return;
+            return false;
         }
         let record = self.people.records.push_checked(draft);
         self.add(at, draft.value(Field::ReferenceId), Standing::Eligible(record), route, problems);
+        true
     }
 
     fn has_plan(&mut self, plan: &str) -> bool {

@@ -9,4 +9,5 @@ mod sshd;
 mod tidy;
 mod vitable;
 mod whole_path;
+mod words_of_people;
 mod world;

@@ -5,7 +5,7 @@ mod properties;
 mod world;
 
 use super::{Fate, InvalidRows, Suspicion, Verdict};
-use crate::roster::{Certainty, Field, Ineligible};
+use crate::roster::{Certainty, Doubt, Field, Ineligible};
 use chrono::TimeDelta;
 use std::time::Duration;
 use world::{Row, World, east};
@@ -179,16 +179,34 @@ fn nobody_is_left_is_never_approvable() {
 }
 
 #[test]
-fn a_suspicious_read_holds_every_group() {
+fn a_suspicious_read_holds_the_group_and_is_released_for_exactly_that_file() {
     let mut world = World::new();
     world.cover("east", &["a"]);
     world.row("a", Row::Valid, "east");
-    world.suspicions.push(Suspicion {
+    let line = |file: &str| Suspicion {
         rule: "fewer_rows",
-        line: "fewer_rows:s:1".to_owned(),
+        line: format!("fewer_rows:s:{file}"),
         sentence: "fewer".to_owned(),
-    });
-    assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)));
+    };
+    world.suspicious("east", line("one"));
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("suspicious") };
+    world.approve("east", held);
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }));
+    world.suspicious("east", line("another"));
+    assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)), "another file was never approved");
+}
+
+#[test]
+fn a_group_is_created_only_with_a_word_for_it() {
+    let mut world = World::new();
+    world.first_sync("east");
+    world.guard.first_sync = super::FirstSync::Submit;
+    world.row("a", Row::Valid, "east");
+    world.missing("east");
+    let Verdict::Hold(held) = &world.decide()[0].verdict else { panic!("it is not there") };
+    assert!(held.lines.contains("create:east"));
+    world.approve("east", held);
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }));
 }
 
 #[test]
@@ -196,7 +214,7 @@ fn a_group_in_flight_is_passed_over() {
     let mut world = World::new();
     world.cover("east", &["a"]);
     world.pass_over("east", "request grpmsr_1 is in flight");
-    assert!(matches!(&world.decide()[0].verdict, Verdict::Skip(why) if why.contains("grpmsr_1")));
+    assert!(matches!(&world.decide()[0].verdict, Verdict::PassOver(why) if why.contains("grpmsr_1")));
 }
 
 #[test]
@@ -229,11 +247,11 @@ fn an_unchanged_roster_is_skipped_only_after_a_clean_confirmed_sync() {
     world.resync_after = Some(Duration::from_secs(7 * 24 * 60 * 60));
     assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "the last sync was not clean");
     world.clean_since("east", world.now - TimeDelta::days(6));
-    assert!(matches!(world.decide()[0].verdict, Verdict::Skip(_)));
+    assert!(matches!(world.decide()[0].verdict, Verdict::Unchanged));
     world.clean_since("east", world.now - TimeDelta::days(8));
     assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "resync_after has passed");
     world.clean_since("east", world.now - TimeDelta::days(6));
-    world.certainty("east", Certainty::Uncertain("a lost answer".to_owned()));
+    world.certainty("east", Certainty::Uncertain(Doubt::LostAnswer("a lost answer".to_owned())));
     assert!(
         matches!(world.decide()[0].verdict, Verdict::Submit { .. }),
         "only a confirmed picture is enough"
@@ -241,16 +259,18 @@ fn an_unchanged_roster_is_skipped_only_after_a_clean_confirmed_sync() {
 }
 
 #[test]
-fn a_second_writer_holds_the_next_change_and_no_other() {
+fn a_second_writer_holds_the_next_roster_even_an_unchanged_one() {
     let mut world = World::new();
     world.cover("east", &["a", "b", "c"]);
     for id in ["a", "b", "c"] {
         world.row(id, Row::Valid, "east");
     }
     world.second_writer("east");
-    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "nothing changes");
-    world.row("d", Row::Valid, "east");
-    assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)));
+    let Verdict::Hold(held) = &world.decide()[0].verdict else {
+        panic!("it removes the other writer's people")
+    };
+    world.approve("east", held);
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }));
 }
 
 #[test]

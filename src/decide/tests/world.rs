@@ -33,7 +33,6 @@ pub(super) enum Row {
 pub(super) struct World {
     pub(super) now: DateTime<Utc>,
     pub(super) guard: Guard,
-    pub(super) suspicions: Vec<Suspicion>,
     pub(super) max_members: u64,
     pub(super) resync_after: Option<Duration>,
     key: FingerprintKey,
@@ -78,7 +77,6 @@ impl World {
         Self {
             now: Utc.with_ymd_and_hms(2026, 11, 22, 6, 0, 0).unwrap(),
             guard: Guard::default(),
-            suspicions: Vec::new(),
             max_members: 5_000,
             resync_after: None,
             key: FingerprintKey::new([7; 32]),
@@ -111,6 +109,8 @@ impl World {
             failed_before: std::collections::BTreeSet::new(),
             approvals: Vec::new(),
             second_writer: None,
+            suspicions: Vec::new(),
+            missing: false,
             clean_since: None,
         };
         self.groups.insert(group.to_owned(), facts);
@@ -139,6 +139,14 @@ impl World {
 
     pub(super) fn second_writer(&mut self, group: &str) {
         self.groups.get_mut(group).unwrap().second_writer = Some("counts do not match".to_owned());
+    }
+
+    pub(super) fn suspicious(&mut self, group: &str, suspicion: Suspicion) {
+        self.groups.get_mut(group).unwrap().suspicions.push(suspicion);
+    }
+
+    pub(super) fn missing(&mut self, group: &str) {
+        self.groups.get_mut(group).unwrap().missing = true;
     }
 
     pub(super) fn clean_since(&mut self, group: &str, at: DateTime<Utc>) {
@@ -204,7 +212,6 @@ impl World {
         Feed {
             people,
             guard: &self.guard,
-            suspicions: &self.suspicions,
             max_members: self.max_members,
             resync_after: self.resync_after,
             key: &self.key,

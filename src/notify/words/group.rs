@@ -74,7 +74,7 @@ pub(super) const TIMED_OUT: Words = Words {
                waiting for it.",
     means: "Its additions and removals may or may not be done. The next scheduled run sends the roster afresh; \
             until it is finished, rosterd counts everybody on either roster as covered. The old request is looked at \
-            each hour for seven days.",
+            with each `rosterd sync` for seven days.",
     remedy: &[
         "Ask Vitable's support what became of the sync of {group}.",
         "Give them the request_id {request}.",
@@ -123,9 +123,10 @@ pub(super) const GROUP_CHANGED_ID: Words = Words {
     means: "Nothing is sent for this group, because the roster could reach another employer's people. Everybody keeps \
             the coverage they have; new people wait.",
     remedy: &[
-        "Ask Vitable why the id of {group} has changed, and accept it only if it is the same employer.",
-        "rosterd repin {group}",
-        "Afterwards the group counts as never synced, so its next roster is held for your approval.",
+        "Ask Vitable why the id of {group} has changed, and whether it is the same employer.",
+        "This version has no command to accept another id. If Vitable can give the group its former id back, or its \
+         `external_reference_id` to the right group, the next run goes on by itself.",
+        "rosterd status",
     ],
     over_subject: "group has its known id",
     over: "{group} has the id that rosterd knows.",
@@ -138,7 +139,7 @@ pub(super) const GROUP_UNKNOWN: Words = Words {
     means: "Nothing is sent for this group. Who is covered stays covered; its new people wait for coverage.",
     remedy: &[
         "Make {group} at Vitable, or correct its name in the configuration or in the export.",
-        "rosterd check --connect",
+        "rosterd check",
         "rosterd sync {feed}",
     ],
     over_subject: "group found",

@@ -11,7 +11,7 @@ pub(super) const OTHER_LEDGER: Words = Words {
             coverage.",
     remedy: &[
         "Put back the former Vitable settings or API key, or give the other organization a `state_dir` of its own.",
-        "rosterd check --connect",
+        "rosterd check",
     ],
     over_subject: "state and organization agree",
     over: "the configuration reaches the organization that the state directory belongs to.",
@@ -40,7 +40,7 @@ pub(super) const CLOCK_WRONG: Words = Words {
     means: "Nothing is submitted, because a wrong day begins and ends coverage wrongly. Nobody has lost coverage.",
     remedy: &[
         "Set this host's clock, and see that its time service runs.",
-        "rosterd check --connect",
+        "rosterd check",
         "rosterd sync --all",
     ],
     over_subject: "clock right again",
@@ -51,11 +51,11 @@ pub(super) const CREDENTIAL: Words = Words {
     subject: "credential refused",
     tally: &[],
     happened: "A credential was refused.",
-    means: "Nothing is submitted while this lasts, and one request an hour tries again. Nobody has lost coverage; new \
+    means: "Nothing is submitted while this lasts; each `rosterd sync` tries again. Nobody has lost coverage; new \
             people wait, and people who left stay covered. Requests that Vitable took are not given up.",
     remedy: &[
         "Renew the credential that is named below, where the configuration points for it.",
-        "rosterd check --connect",
+        "rosterd check",
         "A secret in a file is read again by itself. To try at once:",
         "rosterd sync --all",
     ],
@@ -71,7 +71,7 @@ pub(super) const API_UNREACHABLE: Words = Words {
             rosterd tries again with the next run.",
     remedy: &[
         "Check this host's network, proxy and firewall; if they are well, wait for the next run.",
-        "rosterd check --connect",
+        "rosterd check",
     ],
     over_subject: "Vitable reachable again",
     over: "Vitable's API answers again.",

@@ -10,7 +10,7 @@ pub(super) const SOURCE_FAILED: Words = Words {
             coverage, and people who left stay covered.",
     remedy: &[
         "Find out why {feed} could not be read: the place that failed is named below.",
-        "rosterd check --connect",
+        "rosterd check",
         "rosterd sync {feed}",
     ],
     over_subject: "source read again",
@@ -62,8 +62,8 @@ pub(super) const ROWS_LEFT_OUT: Words = Words {
             without approval.",
     remedy: &[
         "Have HR correct the rows below in {feed}; the next run takes them by itself.",
-        "rosterd show {run} --rejects",
-        "The first command prints a file to hand back to HR. To take the corrected export at once:",
+        "rosterd show {run}",
+        "The first command names each row and what is wrong with it, for HR. To take the corrected export at once:",
         "rosterd sync {feed}",
     ],
     over_subject: "no rows left out",
@@ -82,7 +82,7 @@ pub(super) const ROWS_CARRIED: Words = Words {
             left, rosterd cannot see it. When a record is carried for longer than `carry_forward_for`, the group is held.",
     remedy: &[
         "Have HR correct the rows below in {feed}; the next run takes them by itself.",
-        "rosterd show {run} --rejects",
+        "rosterd show {run}",
         "The first command prints a file to hand back to HR. To take the corrected export at once:",
         "rosterd sync {feed}",
     ],

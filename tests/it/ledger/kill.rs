@@ -3,7 +3,7 @@
 use super::*;
 use rosterd::{
     attempt::State,
-    ledger::{AcceptedRead, CRASH_POINTS, DISK_FULL_POINT, Hold, Pin, StoredMail, Trigger, Word},
+    ledger::{AcceptedRead, CRASH_POINTS, DISK_FULL_POINT, Hold, OpenError, Pin, StoredMail, Trigger, Word},
     roster::OrganizationId,
 };
 use std::{
@@ -35,6 +35,8 @@ fn child_of_other_tests() {
     match mode.as_str() {
         "work" => work(dir),
         "full" => full(dir),
+        "still-full" => still_full(dir),
+        "no-room" => no_room(dir),
         point => {
             fail::cfg_callback(point, || std::process::abort()).unwrap();
             everything(dir);
@@ -58,7 +60,7 @@ fn payload(attempt: u64) -> Vec<(String, u32)> {
 /// Submits without end, and says what is durable.
 fn work(dir: &Path) {
     let ledger = open(dir);
-    ledger.recover(at(0)).unwrap();
+    recover(&ledger, at(0));
     for flying in ledger.attempts_in_flight().unwrap() {
         ledger.complete(flying.id, &outcome(0, 0, &[]), at(3), Facts::default()).unwrap();
     }
@@ -150,10 +152,11 @@ fn everything(dir: &Path) {
         digest: "d".to_owned(),
         held: Vec::new(),
         reasons: Vec::new(),
+        approvable: true,
         since: at(0),
         word: None,
     };
-    ledger.put_hold(&hold, Facts::default()).unwrap();
+    ledger.put_holds(std::slice::from_ref(&hold), &[], Facts::default()).unwrap();
     let word =
         Word { approved: true, by: "ann".to_owned(), reason: "seen".to_owned(), at: at(0), expires: None };
     ledger.say(&feed(), &group(), "d", word).unwrap().unwrap();
@@ -176,12 +179,14 @@ fn everything(dir: &Path) {
     ledger.record(facts).unwrap();
     ledger.mail_failed("m").unwrap();
     ledger.mail_delivered("m").unwrap();
-    ledger.put_hold(&hold, Facts::default()).unwrap();
-    ledger.drop_hold(&feed(), &group()).unwrap();
+    ledger.put_holds(&[hold], &[], Facts::default()).unwrap();
+    ledger.put_holds(&[], &[(feed(), group())], Facts::default()).unwrap();
+    run.ended = Some(at(9));
+    let mut run = ledger.succeed_run(&run, Trigger::Recovery, at(9)).unwrap();
     run.ended = Some(at(9));
     ledger.end_run(&run, Facts::default()).unwrap();
     intend(&ledger, &people(0..9, 1), None).unwrap();
-    ledger.recover(at(9)).unwrap();
+    recover(&ledger, at(9));
 }
 
 #[test]
@@ -200,7 +205,10 @@ fn a_death_at_any_crash_point_loses_nothing_acknowledged() {
         } else if said.contains("ack prepared") {
             assert!(ledger.attempt(AttemptId(1)).unwrap().is_some(), "{point}");
         }
-        ledger.recover(at(5)).unwrap();
+        // Whichever of the two it was, one run of the feed goes on until the second has ended.
+        let (runs, open) = (ledger.runs(None, 9).unwrap(), ledger.open_runs().unwrap());
+        assert!(open.len() == 1 || runs.is_empty() || runs.iter().all(|run| run.ended.is_some()), "{point}");
+        recover(&ledger, at(5));
         if ledger.attempts_in_flight().unwrap().is_empty() {
             sync(&ledger, &people(0..4, 2));
         }
@@ -215,8 +223,33 @@ fn full(dir: &Path) {
     fail::cfg(DISK_FULL_POINT, "return").unwrap();
     let refused = ledger.advance(attempt, &accepted(attempt), at(2), Facts::default());
     assert!(matches!(refused, Err(LedgerError::DiskFull)));
-    assert!(matches!(ledger.begin_run(&feed(), Trigger::Sync, at(3)), Err(LedgerError::DiskFull)));
+    fail::remove(DISK_FULL_POINT);
+    let refused = ledger.begin_run(&feed(), Trigger::Sync, at(3));
+    assert!(matches!(refused, Err(LedgerError::Stopped { .. })), "room that came back does not help");
     acknowledge(format_args!("full 0"));
+    std::process::abort();
+}
+
+/// The next start, with no more room than before.
+fn still_full(dir: &Path) {
+    fail::cfg(DISK_FULL_POINT, "return").unwrap();
+    assert!(matches!(Ledger::open(dir, None, at(0)), Err(OpenError::DiskFull { .. })));
+    fail::remove(DISK_FULL_POINT);
+    acknowledge(format_args!("still-full 0"));
+    std::process::abort();
+}
+
+/// The disk fills up, and no request id is about to be lost.
+fn no_room(dir: &Path) {
+    let ledger = open(dir);
+    fail::cfg(DISK_FULL_POINT, "return").unwrap();
+    assert!(matches!(ledger.begin_run(&feed(), Trigger::Sync, at(3)), Err(LedgerError::DiskFull)));
+    fail::remove(DISK_FULL_POINT);
+    let refused = intend(&ledger, &people(0..9, 1), None);
+    assert!(matches!(refused, Err(LedgerError::Stopped { .. })), "nothing is sent after it");
+    let files = std::fs::read_dir(dir.join("rosters")).unwrap().count();
+    assert_eq!(files, 0, "an intent that was not recorded leaves no file");
+    acknowledge(format_args!("no-room 0"));
     std::process::abort();
 }
 
@@ -225,7 +258,22 @@ fn a_full_disk_does_not_lose_the_request_id() {
     let dir = tempfile::tempdir().unwrap();
     let output = child("full", dir.path()).wait_with_output().unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().contains("ack full"));
+    let reserve = std::fs::read(dir.path().join("reserve")).unwrap();
+    for _ in 0..2 {
+        let output = child("still-full", dir.path()).wait_with_output().unwrap();
+        assert!(String::from_utf8(output.stdout).unwrap().contains("ack still-full"));
+        let now = std::fs::read(dir.path().join("reserve")).unwrap();
+        assert!(now == reserve, "a start on a full disk neither takes a note away nor adds one");
+    }
     let ledger = open(dir.path());
     let state = ledger.attempt(AttemptId(1)).unwrap().unwrap().state;
     assert_eq!(state, State::Accepted { request_id: request(AttemptId(1)) });
+}
+
+#[test]
+fn a_write_that_found_no_room_is_the_last_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = child("no-room", dir.path()).wait_with_output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("ack no-room"));
+    assert!(open(dir.path()).runs(None, 9).unwrap().is_empty());
 }

@@ -3,8 +3,8 @@
 use super::*;
 use rosterd::{
     attempt::State,
-    ledger::{Hold, OpenError, Pin, Word},
-    roster::{Certainty, OrganizationId},
+    ledger::{OpenError, Pin},
+    roster::{Certainty, Doubt, OrganizationId},
 };
 use secrecy::SecretString;
 
@@ -110,7 +110,7 @@ fn numbers_that_do_not_agree_with_a_confirmed_baseline_make_it_uncertain() {
     let why = ledger.check_counts(attempt, &outcome).unwrap().unwrap();
     assert!(why.contains("someone else writes to this group"), "{why}");
     assert!(!ledger.complete(attempt, &outcome, at(9), Facts::default()).unwrap());
-    assert_eq!(certainty(&ledger), Certainty::Uncertain(why));
+    assert_eq!(certainty(&ledger), Certainty::Uncertain(Doubt::SecondWriter(why)));
     sync(&ledger, &people(1..4, 1));
     assert_eq!(certainty(&ledger), Certainty::Confirmed);
 }
@@ -143,17 +143,17 @@ fn the_start_settles_what_was_left_and_keeps_what_was_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     let first = intend(&ledger, &people(0..3, 1), None).unwrap();
-    assert_eq!(ledger.recover(at(5)).unwrap()[0].state.name(), "not sent");
+    assert_eq!(recover(&ledger, at(5))[0].state.name(), "not sent");
     let second = intend(&ledger, &people(0..3, 1), None).unwrap();
     step(&ledger, second, &Event::Connected);
-    assert_eq!(ledger.recover(at(5)).unwrap()[0].state.name(), "outcome unknown");
+    assert_eq!(recover(&ledger, at(5))[0].state.name(), "outcome unknown");
     assert_eq!(certainty(&ledger), Certainty::FirstSync, "nothing was ever confirmed here");
     assert_eq!(covered(&ledger).len(), 3);
     let third = intend(&ledger, &people(0..3, 1), None).unwrap();
     submit(&ledger, third);
     drop(ledger);
     let ledger = open(dir.path());
-    assert!(ledger.recover(at(5)).unwrap().is_empty());
+    assert!(recover(&ledger, at(5)).is_empty());
     let flying = ledger.attempts_in_flight().unwrap();
     assert_eq!((flying.len(), flying[0].id), (1, third));
     assert_eq!(flying[0].state, State::Accepted { request_id: request(third) });
@@ -219,77 +219,6 @@ fn pins_stay_and_another_group_id_is_a_first_sync() {
     ledger.set_group_pin(&group(), &GroupId::new("grp_9").unwrap()).unwrap();
     assert_eq!(certainty(&ledger), Certainty::FirstSync);
     assert!(covered(&ledger).is_empty());
-}
-
-fn hold(run: u64, digest: &str, since: DateTime<Utc>) -> Hold {
-    Hold {
-        run: RunId(run),
-        last_run: RunId(run),
-        feed: feed(),
-        group: group(),
-        digest: digest.to_owned(),
-        held: vec!["removed:e-1".to_owned()],
-        reasons: vec!["`absent` allows 1, this has 2".to_owned()],
-        since,
-        word: None,
-    }
-}
-
-fn word(approved: bool, by: &str) -> Word {
-    Word {
-        approved,
-        by: by.to_owned(),
-        reason: "seen".to_owned(),
-        at: at(0),
-        expires: approved.then(|| at(100)),
-    }
-}
-
-#[test]
-fn an_approval_is_spent_by_completion_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = open(dir.path());
-    let good = |now| ledger.approvals(&feed(), &group(), now).unwrap().len();
-    assert!(intend(&ledger, &people(0..3, 1), Some("d1")).is_err(), "nobody approved that");
-    ledger.put_hold(&hold(4, "d1", at(0)), Facts::default()).unwrap();
-    let again = ledger.put_hold(&hold(5, "d1", at(0)), Facts::default()).unwrap();
-    assert_eq!((again.run, again.last_run), (RunId(4), RunId(5)));
-    let first = word(true, "ann");
-    ledger.say(&feed(), &group(), "d1", first.clone()).unwrap().unwrap();
-    assert_eq!(ledger.say(&feed(), &group(), "d1", word(false, "bob")).unwrap(), Err(first));
-    assert_eq!((good(at(1)), good(at(100))), (1, 0));
-    let attempt = intend(&ledger, &people(0..3, 1), Some("d1")).unwrap();
-    assert_eq!(good(at(1)), 0, "bound to what is in flight");
-    ledger.drop_hold(&feed(), &group()).unwrap();
-    step(&ledger, attempt, &Event::Connected);
-    step(&ledger, attempt, &unclear());
-    assert_eq!(good(at(1)), 1, "valid again after any other end");
-    let attempt = intend(&ledger, &people(0..3, 1), Some("d1")).unwrap();
-    submit(&ledger, attempt);
-    ledger.complete(attempt, &outcome(3, 0, &[]), at(3), Facts::default()).unwrap();
-    assert_eq!(good(at(1)), 0);
-    assert!(ledger.holds(None).unwrap().is_empty());
-    assert!(matches!(
-        ledger.say(&feed(), &group(), "d1", word(true, "ann")),
-        Err(LedgerError::NoHold { .. })
-    ));
-}
-
-#[test]
-fn another_change_ends_a_hold_but_not_an_approval() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = open(dir.path());
-    ledger.put_hold(&hold(1, "d1", at(0)), Facts::default()).unwrap();
-    ledger.put_hold(&hold(2, "d2", at(1)), Facts::default()).unwrap();
-    assert_eq!(ledger.holds(Some(&feed())).unwrap().len(), 1);
-    ledger.say(&feed(), &group(), "d2", word(true, "ann")).unwrap().unwrap();
-    ledger.put_hold(&hold(3, "d3", at(2)), Facts::default()).unwrap();
-    let digests: Vec<_> = ledger.holds(None).unwrap().into_iter().map(|hold| hold.digest).collect();
-    assert_eq!(digests, ["d2", "d3"]);
-    let late = ledger.put_hold(&hold(9, "d2", at(200)), Facts::default()).unwrap();
-    assert_eq!((late.word, late.run), (None, RunId(2)), "asked again after the approval expired");
-    ledger.drop_hold(&feed(), &group()).unwrap();
-    assert!(ledger.holds(None).unwrap().is_empty());
 }
 
 #[test]

@@ -8,6 +8,8 @@
 )]
 
 mod damage;
+mod doubt;
+mod holds;
 mod kill;
 mod life;
 mod model;
@@ -16,7 +18,7 @@ mod notes;
 use chrono::{DateTime, TimeDelta, Utc};
 use rosterd::{
     attempt::{Event, Failure, Operation, Outcome},
-    ledger::{AttemptId, Counts, Facts, Intent, IntentMember, Ledger, LedgerError},
+    ledger::{Attempt, AttemptId, Counts, Facts, Intent, IntentMember, Ledger, LedgerError},
     roster::{Draft, FeedName, Field, GroupId, GroupRef, PlanId, Records, ReferenceId, RequestId, RunId},
 };
 use std::{collections::BTreeSet, path::Path};
@@ -109,6 +111,11 @@ pub(crate) fn intend_at(
         approval: approval.map(str::to_owned),
     };
     ledger.intend(intent, now)
+}
+
+/// What a start does, with nothing to say about it.
+pub(crate) fn recover(ledger: &Ledger, now: DateTime<Utc>) -> Vec<Attempt> {
+    ledger.recover(now, &mut |_| Ok(Facts::default())).unwrap()
 }
 
 pub(crate) fn step(ledger: &Ledger, attempt: AttemptId, event: &Event) {

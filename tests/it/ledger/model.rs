@@ -78,6 +78,8 @@ struct Model {
     sent: Vec<(AttemptId, Roster)>,
     flying: Option<Flying>,
     timed_out: Vec<Flying>,
+    /// After which attempt a repeat is owed, and whether one has completed since.
+    owed: Option<(AttemptId, bool)>,
 }
 
 impl Model {
@@ -85,6 +87,11 @@ impl Model {
         let mut parts: Vec<_> = self.baseline.iter().chain(&self.sent).collect();
         parts.sort_by_key(|(attempt, _)| *attempt);
         parts.into_iter().flat_map(|(_, roster)| roster.clone()).collect()
+    }
+
+    fn lose(&mut self, lost: &Flying) {
+        self.sent.push((lost.attempt, lost.payload.clone()));
+        self.owed = Some((lost.attempt, false));
     }
 
     fn certain(&self) -> bool {
@@ -149,11 +156,15 @@ impl Model {
             failures.iter().map(|(name, operation)| (name.as_str(), operation.clone())).collect();
         let outcome = outcome(added + u64::from(wrong), removed, &failures);
         let agreed = ledger.complete(flying.attempt, &outcome, at(3), Facts::default()).unwrap();
-        assert_eq!(agreed, !(wrong && flying.compared));
+        assert_eq!(agreed, !(wrong && flying.compared && self.owed.is_none()));
         let newest = self.baseline.as_ref().is_none_or(|(attempt, _)| *attempt < flying.attempt);
         if newest {
             self.sent.retain(|(attempt, _)| *attempt > flying.attempt);
             self.doubt = !agreed;
+            self.owed = match self.owed {
+                Some((after, fresh)) if flying.attempt >= after => (!fresh).then_some((after, true)),
+                older => older,
+            };
             self.baseline = Some((flying.attempt, roster));
         } else {
             self.sent.retain(|(attempt, _)| *attempt != flying.attempt);
@@ -195,11 +206,11 @@ impl Model {
             }
             Step::Lose => {
                 let lost = self.take(ledger, Stage::Sent, |_| unclear());
-                self.sent.extend(lost.map(|flying| (flying.attempt, flying.payload)));
+                lost.iter().for_each(|lost| self.lose(lost));
             }
             Step::GiveUp => {
                 let late = self.take(ledger, Stage::Accepted, |_| Event::GaveUp);
-                self.sent.extend(late.iter().map(|flying| (flying.attempt, flying.payload.clone())));
+                late.iter().for_each(|late| self.lose(late));
                 self.timed_out.extend(late);
             }
             Step::Complete { failing, wrong } => {
@@ -220,11 +231,11 @@ impl Model {
     }
 
     fn restarted(&mut self, ledger: &Ledger) {
-        let changed = ledger.recover(at(4)).unwrap();
+        let changed = recover(ledger, at(4));
         let waits = self.flying.take_if(|flying| flying.stage != Stage::Accepted);
         assert_eq!(changed.len(), usize::from(waits.is_some()));
         let lost = waits.filter(|flying| flying.stage == Stage::Sent);
-        self.sent.extend(lost.map(|flying| (flying.attempt, flying.payload)));
+        lost.iter().for_each(|lost| self.lose(lost));
     }
 
     fn check(&self, ledger: &Ledger) {
@@ -245,6 +256,7 @@ impl Model {
             Certainty::Uncertain(_) => Some(false),
         };
         assert_eq!(certainty, self.baseline.is_some().then(|| self.certain()));
+        assert_eq!(ledger.repeat_owed(&group()).unwrap(), self.owed.is_some());
         let flying: Vec<_> = ledger.attempts_in_flight().unwrap().iter().map(|each| each.id).collect();
         assert_eq!(flying, self.flying.iter().map(|each| each.attempt).collect::<Vec<_>>());
     }

@@ -105,7 +105,8 @@ fn the_accepted_read_of_a_feed_is_remembered() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     assert_eq!(ledger.accepted_read(&feed()).unwrap(), None);
-    let read = AcceptedRead { run: 7, ..AcceptedRead::default() };
+    let mut read = AcceptedRead::default();
+    read.accept(7, &std::collections::BTreeMap::default(), [GroupRef::new("east").unwrap()]);
     ledger.set_accepted_read(&feed(), &read).unwrap();
     drop(ledger);
     assert_eq!(open(dir.path()).accepted_read(&feed()).unwrap(), Some(read));
@@ -119,10 +120,14 @@ fn a_request_id_in_the_reserve_reaches_its_attempt_at_the_next_start() {
     step(&ledger, attempt, &Event::Connected);
     ledger.reserve_note("the disk is full").unwrap();
     ledger.reserve_accepted(attempt, &request(attempt)).unwrap();
+    let refused = ledger.advance(attempt, &unclear(), at(3), Facts::default());
+    assert!(matches!(refused, Err(LedgerError::Stopped { .. })), "the attempt is what the reserve says");
+    let refused = ledger.record(Facts { incidents: vec![incident("a", None)], mails: Vec::new() });
+    assert!(matches!(refused, Err(LedgerError::Stopped { .. })));
     drop(ledger);
     let ledger = open(dir.path());
     assert_eq!(ledger.notes(), ["the disk is full", "accepted 1 grpmsr_1"]);
-    assert!(ledger.recover(at(4)).unwrap().is_empty());
+    assert!(recover(&ledger, at(4)).is_empty());
     let state = ledger.attempt(attempt).unwrap().unwrap().state;
     assert_eq!(state.request_id(), Some(&request(attempt)));
     drop(ledger);
@@ -130,4 +135,72 @@ fn a_request_id_in_the_reserve_reaches_its_attempt_at_the_next_start() {
     assert!(ledger.notes().is_empty());
     let full = (0..100_000).find_map(|_| ledger.reserve_note("again").err());
     assert_eq!(full.map(|error| error.kind()), Some(std::io::ErrorKind::StorageFull));
+}
+
+#[test]
+fn a_stopped_state_keeps_each_accepted_request_id_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let attempt = intend(&ledger, &people(0..3, 1), None).unwrap();
+    step(&ledger, attempt, &Event::Connected);
+    ledger.reserve_note("nothing stops because of a note").unwrap();
+    let impossible = ledger.advance(AttemptId(9), &accepted(attempt), at(2), Facts::default());
+    assert!(matches!(impossible, Err(LedgerError::Defect { .. })));
+    ledger.record(Facts::default()).unwrap();
+    ledger.reserve_accepted(AttemptId(9), &request(AttemptId(9))).unwrap();
+    let refused = ledger.advance(attempt, &accepted(attempt), at(2), Facts::default());
+    assert!(matches!(refused, Err(LedgerError::Stopped { .. })));
+    let full = (0..100_000).find_map(|_| ledger.reserve_note("again").err());
+    assert!(full.is_some());
+    let lost = ledger.advance(attempt, &accepted(attempt), at(2), Facts::default()).unwrap_err();
+    assert!(
+        matches!(lost, LedgerError::NotReserved { .. }) && lost.to_string().contains("grpmsr_1"),
+        "{lost}"
+    );
+    drop(ledger);
+    let ledger = open(dir.path());
+    let ids = ledger.notes().iter().filter(|note| note.starts_with("accepted 1 "));
+    assert_eq!(ids.count(), 1);
+    assert_eq!(ledger.attempt(attempt).unwrap().unwrap().state.name(), "accepted");
+}
+
+#[test]
+fn a_run_hands_over_to_its_successor_in_one_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let mut first = ledger.begin_run(&feed(), Trigger::Schedule, at(0)).unwrap();
+    assert!(ledger.succeed_run(&first, Trigger::Recovery, at(1)).is_err(), "an end has a time");
+    first.ended = Some(at(1));
+    let second = ledger.succeed_run(&first, Trigger::Recovery, at(1)).unwrap();
+    assert_eq!((second.id, second.trigger, &second.feed), (RunId(2), Trigger::Recovery, &feed()));
+    assert!(ledger.succeed_run(&first, Trigger::Recovery, at(2)).is_err(), "it has a successor already");
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.open_runs().unwrap(), std::slice::from_ref(&second));
+    assert_eq!(ledger.runs(Some(&feed()), 9).unwrap(), [second, first]);
+}
+
+#[test]
+fn the_start_tells_what_it_found_in_the_same_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let asked = ledger.recover(at(4), &mut |_| Err(LedgerError::DiskFull)).unwrap();
+    assert!(asked.is_empty(), "where nothing changes there is nothing to tell");
+    let attempt = intend(&ledger, &people(0..3, 1), None).unwrap();
+    step(&ledger, attempt, &Event::Connected);
+    assert!(ledger.recover(at(4), &mut |_| Err(LedgerError::DiskFull)).is_err());
+    let untold = ledger.attempt(attempt).unwrap().unwrap().state;
+    assert_eq!(untold.name(), "sent", "a state without its incident is not recorded");
+    let mut seen = Vec::new();
+    let changed = ledger.recover(at(4), &mut |changed| {
+        seen = changed.to_vec();
+        // What a mail says may depend on what is remembered.
+        assert!(ledger.incidents(true)?.is_empty());
+        Ok(Facts { incidents: vec![incident("lost", None)], mails: vec![mail("m", at(4))] })
+    });
+    let changed = changed.unwrap();
+    assert_eq!(changed, seen);
+    assert_eq!(changed, [ledger.attempt(attempt).unwrap().unwrap()]);
+    assert_eq!((changed[0].state.name(), changed[0].changed_at), ("outcome unknown", at(4)));
+    assert_eq!((ledger.incidents(true).unwrap().len(), ledger.outbox().unwrap().len()), (1, 1));
 }

@@ -82,12 +82,6 @@ async fn a_large_roster_is_taken() {
     large(40_000).await;
 }
 
-#[tokio::test]
-#[ignore = "a million members take a while; run by hand when the intake changes"]
-async fn a_roster_of_a_million_is_taken() {
-    large(1_000_000).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_client_works_unchanged() {
     #[expect(clippy::disallowed_methods, reason = "tests/run.sh says so which Python has the client")]

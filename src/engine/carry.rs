@@ -1,0 +1,275 @@
+//! Carrying a decision out: holds and their mails first, then every released roster to its end.
+
+use super::{
+    Engine, Feed, Order, Pass,
+    contact::Named,
+    follow::Aside,
+    pass::{Decided, fill},
+    report,
+    submit::Release,
+    tell::{DECISION, READ, Scope},
+};
+use crate::{
+    attempt::State,
+    decide::{Decision, Submission, Verdict},
+    ledger::{AttemptId, GroupReport, GroupVerdict, Hold, LedgerError, Run, RunOutcome},
+    notify::{Incident, Kind},
+    roster::{GroupId, GroupRef},
+};
+use futures_util::StreamExt;
+use std::sync::Arc;
+
+/// How many groups are on their way at a time; the client bounds the HTTP requests among them.
+const GROUPS_AT_A_TIME: usize = 256;
+
+/// What became of one released roster.
+enum Sent {
+    /// An attempt was made.
+    Attempt(AttemptId, State, GroupId),
+    /// None was made. The sentence says why.
+    Not(String),
+}
+
+/// One released roster.
+#[derive(Clone, Copy)]
+struct Due<'a> {
+    place: usize,
+    decision: &'a Decision,
+    named: &'a Named,
+    submission: &'a Arc<Submission>,
+    approval: Option<&'a String>,
+}
+
+impl Engine {
+    /// Carries a decision out. The run's read and groups are filled in, and it is ended.
+    pub(super) async fn carry_out(
+        &self,
+        mut run: Run,
+        order: &Order<'_>,
+        mut decided: Decided,
+    ) -> Result<Pass, LedgerError> {
+        let names = super::pass::group_names(&decided.decisions);
+        if let Some(only) = order.group.as_ref().filter(|only| !names.contains(*only)) {
+            let why = format!("nothing in the read of feed `{}` routes to a group `{only}`", order.feed.name);
+            return self.failed(run, vec![why], None);
+        }
+        let (mut outcome, mut incidents) = fill(&mut run, order, &decided);
+        for (group, named) in run.groups.iter().zip(&decided.named) {
+            if let Named::Wrong(kind, why) = named {
+                incidents
+                    .push(Incident { group: Some(group.group.clone()), ..Incident::new(*kind, why.clone()) });
+            }
+        }
+        self.hold(&run, order, &decided, incidents)?;
+        self.ledger.save_run(&run)?;
+        // The mails of what waits do not wait for what is sent.
+        self.deliver()?;
+        let mut completed = Vec::new();
+        let mut broken = None;
+        for (place, sent) in self.submit_all(&run, order, &decided).await {
+            let Some(group) = run.groups.get_mut(place) else { continue };
+            match sent {
+                Ok(Sent::Attempt(attempt, state, group_id)) => {
+                    (group.attempt, group.group_id) = (Some(attempt), Some(group_id));
+                    if matches!(state, State::Completed { .. }) {
+                        completed.push(group.group.clone());
+                    }
+                    outcome = outcome.max(self.outcome_of(attempt, &state, group)?);
+                }
+                Ok(Sent::Not(why)) => {
+                    group.verdict = GroupVerdict::Refused;
+                    group.reasons.push(why);
+                    outcome = RunOutcome::Failed;
+                }
+                Err(error) => broken = broken.or(Some(error)),
+            }
+        }
+        if let Some(error) = broken {
+            // What could be sent is remembered with the run; the run stays open and is begun again.
+            self.ledger.save_run(&run)?;
+            return Err(error);
+        }
+        let unchanged = run.groups.iter().filter(|group| group.verdict == GroupVerdict::Unchanged);
+        completed.extend(unchanged.map(|group| group.group.clone()));
+        if !completed.is_empty() {
+            decided.accepted.accept(run.id.0, &decided.read.shapes, completed);
+            self.ledger.set_accepted_read(&order.feed.name, &decided.accepted)?;
+        }
+        self.end(run, outcome)
+    }
+
+    /// The holds, the problem rows and their mail are one batch; what is no longer held is forgotten.
+    fn hold(
+        &self,
+        run: &Run,
+        order: &Order<'_>,
+        decided: &Decided,
+        mut incidents: Vec<Incident>,
+    ) -> Result<(), LedgerError> {
+        let feed = &order.feed.name;
+        let known = self.ledger.holds(Some(feed))?;
+        // Groups about whose hold this run says nothing new: what was said of it stays as it is.
+        let (mut holds, mut dropped, mut silent) = (Vec::new(), Vec::new(), Vec::new());
+        for (decision, report) in decided.decisions.iter().zip(&run.groups) {
+            let group = &decision.plan.group;
+            let held = match &decision.verdict {
+                Verdict::Hold(held) if report.verdict == GroupVerdict::Hold => held,
+                Verdict::Hold(_) | Verdict::PassOver(_) => {
+                    silent.push(group.clone());
+                    continue;
+                }
+                // The approval and the incident stay until the attempt that they released has completed.
+                Verdict::Submit { approval: Some(_), .. } => {
+                    silent.push(group.clone());
+                    continue;
+                }
+                Verdict::Submit { approval: None, .. } | Verdict::Unchanged => {
+                    dropped.push(group.clone());
+                    continue;
+                }
+            };
+            let same = known.iter().find(|hold| hold.group == *group && hold.digest == held.digest);
+            let first = same.map_or(run.id, |hold| hold.run);
+            if same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved) {
+                silent.push(group.clone());
+            } else {
+                let incident = report::held_incident(decision);
+                incidents.extend(incident.map(|incident| Incident { run: Some(first), ..incident }));
+            }
+            holds.push(Hold {
+                run: first,
+                last_run: run.id,
+                feed: feed.clone(),
+                group: group.clone(),
+                digest: held.digest.clone(),
+                held: held.lines.iter().cloned().collect(),
+                reasons: held.reasons.iter().map(|reason| reason.sentence.clone()).collect(),
+                approvable: held.approvable(),
+                since: self.clock.now(),
+                word: None,
+            });
+        }
+        incidents.extend(report::suspicious_incident(&decided.suspicions));
+        for incident in &mut incidents {
+            incident.feed = Some(feed.clone());
+            incident.run.get_or_insert(run.id);
+        }
+        // A local file in place of the source says nothing about the source.
+        let read = if order.file.is_none() { READ } else { &[Kind::ReadIncomplete] };
+        let kinds: Vec<Kind> = read.iter().chain(DECISION).copied().collect();
+        let scope = Scope { kinds: &kinds, feed: Some(feed), group: None, except: &silent };
+        let facts = self.facts(&incidents, scope)?;
+        let dropped: Vec<_> = dropped.into_iter().map(|group| (feed.clone(), group)).collect();
+        self.ledger.put_holds(&holds, &dropped, facts).map(|_| ())
+    }
+
+    async fn submit_all(
+        &self,
+        run: &Run,
+        order: &Order<'_>,
+        decided: &Decided,
+    ) -> Vec<(usize, Result<Sent, LedgerError>)> {
+        let released = decided.decisions.iter().zip(&decided.named).enumerate();
+        let due = released.filter_map(|(place, (decision, named))| {
+            let Verdict::Submit { submission, approval } = &decision.verdict else { return None };
+            let due = Due { place, decision, named, submission, approval: approval.as_ref() };
+            order.wants(&decision.plan.group).then_some(due)
+        });
+        let sent = due.map(|due| async move { (due.place, self.send(run, order.feed, due).await) });
+        futures_util::stream::iter(sent).buffer_unordered(GROUPS_AT_A_TIME).collect().await
+    }
+
+    async fn send(&self, run: &Run, feed: &Feed, due: Due<'_>) -> Result<Sent, LedgerError> {
+        let group = &due.decision.plan.group;
+        if let Some(why) = self.halted() {
+            return Ok(Sent::Not(why));
+        }
+        let group_id = match due.named {
+            Named::Group(id) => id.clone(),
+            Named::Nothing => match self.create(feed, group).await? {
+                Ok(id) => id,
+                Err(why) => return Ok(Sent::Not(why)),
+            },
+            // Already said, and never sent to.
+            Named::Wrong(_, why) => return Ok(Sent::Not(why.clone())),
+        };
+        let release = Release {
+            run,
+            feed,
+            group_id: &group_id,
+            plan: &due.decision.plan,
+            submission: due.submission,
+            approval: due.approval.cloned(),
+        };
+        match self.send_and_follow(&release).await {
+            Ok((attempt, state)) => Ok(Sent::Attempt(attempt, state, group_id)),
+            Err(error) if error.is_about_the_group() => Ok(Sent::Not(error.to_string())),
+            Err(error) => {
+                // What cannot be recorded is not submitted, for any group.
+                self.halt(&format!("nothing more is submitted: {error}"));
+                Err(error)
+            }
+        }
+    }
+
+    async fn send_and_follow(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
+        // Whoever submits to a group for the first time pins its id: from then on another one is refused.
+        if self.ledger.group_pin(&release.plan.group).is_none() {
+            self.ledger.set_group_pin(&release.plan.group, release.group_id)?;
+        }
+        let (id, state) = self.submit(release).await?;
+        if !matches!(state, State::Accepted { .. }) {
+            return Ok((id, state));
+        }
+        let Some(attempt) = self.ledger.attempt(id)? else { return Ok((id, state)) };
+        let aside = Aside { on_old_plan: Some(&release.plan.on_old_plan), patience: None };
+        Ok((id, self.follow(&attempt, aside).await?))
+    }
+
+    /// Creates a missing group, which a person approved. The inner error says why it is not there.
+    async fn create(&self, feed: &Feed, group: &GroupRef) -> Result<Result<GroupId, String>, LedgerError> {
+        let why = match self.client.create_group(group.as_str(), group).await {
+            Ok(found) => match self.belongs(&found.organization)? {
+                Ok(()) => return Ok(Ok(found.id)),
+                Err(incident) => incident.reason,
+            },
+            Err(error) => format!("The group could not be created: {error}."),
+        };
+        let incident = Incident {
+            feed: Some(feed.name.clone()),
+            group: Some(group.clone()),
+            ..Incident::new(Kind::GroupUnknown, why.clone())
+        };
+        self.tell(&[incident], Scope::NOTHING)?;
+        Ok(Err(why))
+    }
+
+    fn outcome_of(
+        &self,
+        attempt: AttemptId,
+        state: &State,
+        group: &mut GroupReport,
+    ) -> Result<RunOutcome, LedgerError> {
+        Ok(match state {
+            State::Completed { .. } => {
+                let remembered = self.ledger.attempt(attempt)?;
+                let failed = remembered
+                    .and_then(|attempt| attempt.outcome)
+                    .is_some_and(|outcome| !outcome.failures.is_empty());
+                if failed { RunOutcome::LeftOut } else { RunOutcome::Done }
+            }
+            State::NotSent { why } | State::OutcomeUnknown { why } => {
+                group.reasons.push(format!("{}: {why}", state.name()));
+                RunOutcome::Failed
+            }
+            State::Rejected { status, message, .. } => {
+                group.reasons.push(format!("refused by Vitable with {status}: {message}"));
+                RunOutcome::Failed
+            }
+            State::TimedOut { .. } | State::Prepared | State::Sent | State::Accepted { .. } => {
+                group.reasons.push("Vitable has not finished; the next sync looks again".to_owned());
+                RunOutcome::Failed
+            }
+        })
+    }
+}
