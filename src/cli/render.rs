@@ -112,14 +112,7 @@ fn problem_row(row: &RowProblem, read: &ReadReport) -> String {
         Consequence::FieldLeftOut => "the field was left out",
         Consequence::Held => "held: rows contradict each other",
     };
-    let what: Vec<String> = row
-        .problems
-        .iter()
-        .map(|problem| match &*problem.column {
-            "" => problem.what.to_string(),
-            column => format!("`{column}` {}", problem.what),
-        })
-        .collect();
+    let what: Vec<String> = row.problems.iter().map(ToString::to_string).collect();
     let what = if what.is_empty() { String::new() } else { format!(": {}", what.join("; ")) };
     format!("{name} row {} (line {}){who}: {consequence}{what}", row.at.record, row.at.line)
 }

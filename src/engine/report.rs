@@ -247,14 +247,7 @@ fn route_problem(route: Route, column: &str) -> Option<Problem> {
 }
 
 fn affected(row: &RowProblem) -> Affected {
-    let what: Vec<String> = row
-        .problems
-        .iter()
-        .map(|problem| match &*problem.column {
-            "" => problem.what.to_string(),
-            column => format!("`{column}` {}", problem.what),
-        })
-        .collect();
+    let what: Vec<String> = row.problems.iter().map(ToString::to_string).collect();
     Affected {
         reference_id: row.reference_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         row: Some(row.at),

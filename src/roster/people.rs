@@ -50,6 +50,16 @@ pub struct Problem {
     pub rule: Option<Rule>,
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.column.is_empty() {
+            f.write_str(&self.what)
+        } else {
+            write!(f, "`{}` {}", self.column, self.what)
+        }
+    }
+}
+
 /// What the rows of one person say, after they were brought together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {

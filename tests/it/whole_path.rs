@@ -2,7 +2,7 @@
 
 use crate::{
     sshd::Sshd,
-    world::{Setup, World, canaries, person, put, roster, row},
+    world::{Setup, World, canaries, people, person, put, roster, row},
 };
 use rosterd::sandbox::Faults;
 use std::{
@@ -12,17 +12,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-fn people(numbers: std::ops::RangeInclusive<u32>, division: &str) -> Vec<String> {
-    numbers.map(|number| person(number, division)).collect()
-}
-
 /// A world whose first roster, ten people in the east and three in the west, is confirmed.
 fn settled(setup: &Setup) -> World {
-    let world = World::new(setup);
-    world.arrives("day-1.csv", &[people(1..=10, "East"), people(21..=23, "West")].concat());
-    world.rosterd(&["sync", "acme"]).ends(3);
-    world.approve().ends(0);
-    world
+    World::settled(setup, &[people(1..=10, "East"), people(21..=23, "West")].concat())
 }
 
 fn sftp(sshd: &Sshd, folder: &std::path::Path, host_key: &str) -> String {

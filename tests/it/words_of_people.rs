@@ -1,19 +1,11 @@
 //! What persons say counts for what they saw, and for nothing else.
 
-use crate::world::{Ran, Setup, World, person, put, roster, row};
+use crate::world::{Ran, Setup, World, people, person, put, roster, row};
 use rosterd::sandbox::{Answer, CallKind, Faults, NextAnswer};
-
-fn people(numbers: std::ops::RangeInclusive<u32>, division: &str) -> Vec<String> {
-    numbers.map(|number| person(number, division)).collect()
-}
 
 /// Ten people in the east and ten in the west, confirmed.
 fn settled(setup: &Setup) -> World {
-    let world = World::new(setup);
-    world.arrives("roster.csv", &[people(1..=10, "East"), people(21..=30, "West")].concat());
-    world.rosterd(&["sync", "acme"]).ends(3);
-    world.approve().ends(0);
-    world
+    World::settled(setup, &[people(1..=10, "East"), people(21..=30, "West")].concat())
 }
 
 fn newest(world: &World) -> String {

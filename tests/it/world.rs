@@ -91,6 +91,15 @@ impl World {
         world
     }
 
+    /// A host whose first roster is confirmed at Vitable.
+    pub(crate) fn settled(setup: &Setup, rows: &[String]) -> Self {
+        let world = Self::new(setup);
+        world.arrives("roster.csv", rows);
+        world.rosterd(&["sync", "acme"]).ends(3);
+        world.approve().ends(0);
+        world
+    }
+
     /// Writes the configuration anew.
     pub(crate) fn configure(&self, setup: &Setup) {
         let place = setup
@@ -290,6 +299,11 @@ pub(crate) fn canaries(number: u32) -> Vec<String> {
         format!("{number} Zqstreet"),
         "Zqcity".to_owned(),
     ]
+}
+
+/// Several of them.
+pub(crate) fn people(numbers: std::ops::RangeInclusive<u32>, division: &str) -> Vec<String> {
+    numbers.map(|number| person(number, division)).collect()
 }
 
 /// Writes a whole file.
