@@ -1,5 +1,6 @@
-//! The one place that knows sled. Four traps (`dependencies.md`): `flush` is not fsync, a left `snap.*` stops
-//! every later open, damage panics or opens silently with records missing, a full disk stops everything.
+//! The one place that knows sled. Four traps (`dependencies.md`): `flush` is not fsync, a left
+//! `snap.*.generating` stops every later open, damage panics or opens silently with records missing, a full disk
+//! stops everything. And a fifth: a `snap.*` that is whole belongs to the log, see `open_tree`.
 
 use super::{
     codec::{self, Stored},
@@ -307,8 +308,10 @@ fn open_tree(path: &Path) -> Result<sled::Db> {
     let failed = |error| LedgerError::io("look into the store", error);
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        // A half-written snapshot stops every open; without one sled reads its log from the start.
-        if entry.file_name().to_string_lossy().starts_with("snap.") {
+        // A half-written snapshot stops every open. A whole one must stay: when sled opens it overwrites segments
+        // that hold nothing any more, and without the snapshot it takes the first gap for the end of its log,
+        // opens as if it were empty, and overwrites the rest.
+        if entry.file_name().to_string_lossy().ends_with(".generating") {
             std::fs::remove_file(entry.path()).map_err(failed)?;
         }
     }

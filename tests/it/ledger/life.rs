@@ -3,7 +3,7 @@
 use super::*;
 use rosterd::{
     attempt::State,
-    ledger::{OpenError, Pin},
+    ledger::{OpenError, Pin, StoredMail},
     roster::{Certainty, Doubt, OrganizationId},
 };
 use secrecy::SecretString;
@@ -297,4 +297,26 @@ fn no_file_of_the_state_directory_shows_a_person() {
     }
     assert!(seen > 6);
     assert!(!format!("{ledger:?} {:?}", ledger.fingerprint_key()).contains(CANARY));
+}
+
+#[test]
+fn a_store_whose_first_segment_holds_nothing_any_more_opens_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    for day in 0..60 {
+        let ledger = open(dir.path());
+        let known = ledger.outbox().unwrap();
+        assert!(day == 0 || known[0].queued == at(day - 1), "day {day}");
+        for _ in 0..5 {
+            let mail = StoredMail {
+                message_id: "m".to_owned(),
+                to: Vec::new(),
+                message: "x".repeat(3_000),
+                queued: at(day),
+                tries: 0,
+            };
+            ledger.record(Facts { incidents: Vec::new(), mails: vec![mail] }).unwrap();
+        }
+    }
+    let length = std::fs::metadata(dir.path().join("store/db")).unwrap().len();
+    assert!(length > 512 * 1024, "sled's segments are 512 KiB, and {length} bytes are one");
 }
