@@ -237,7 +237,7 @@ impl Client {
             };
             progress();
             let room = limit.saturating_sub(answer.body.len());
-            answer.body.extend(chunk.iter().take(room));
+            answer.body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if chunk.len() > room {
                 answer.whole = false;
                 return Ok(answer);

@@ -63,11 +63,7 @@ fn read(answer: wire::SyncRequest) -> Polled {
     let Some(failures) = failures else {
         return not("has a failure whose `reference_id` cannot be read");
     };
-    Polled::Finished(Outcome {
-        added: u64::try_from(added.len()).unwrap_or(u64::MAX),
-        removed: u64::try_from(removed.len()).unwrap_or(u64::MAX),
-        failures,
-    })
+    Polled::Finished(Outcome { added: added.0, removed: removed.0, failures })
 }
 
 fn failure(failure: wire::SyncFailure) -> Option<Failure> {

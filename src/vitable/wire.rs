@@ -1,6 +1,10 @@
 //! The shapes of Vitable's JSON (`vitable-api.md`). Read leniently: unknown fields may appear anywhere.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
+use std::fmt;
 
 /// Every success body wraps its payload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,11 +99,63 @@ pub struct SyncRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncResults {
     /// `grpmbr_…` of those who were added.
-    pub added_group_member_ids: Option<Vec<String>>,
+    pub added_group_member_ids: Option<Ids>,
     /// `grpmbr_…` of those who were removed.
-    pub removed_group_member_ids: Option<Vec<String>>,
+    pub removed_group_member_ids: Option<Ids>,
     /// Those to whom nothing was applied.
     pub failures: Option<Vec<SyncFailure>>,
+}
+
+/// A list of ids of which only the number is kept: rosterd knows no member by these, and a first sync may have
+/// a million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ids(pub u64);
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Counting)
+    }
+}
+
+struct Counting;
+
+impl<'de> Visitor<'de> for Counting {
+    type Value = Ids;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of ids")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ids, A::Error> {
+        let mut count = 0;
+        while list.next_element::<Text>()?.is_some() {
+            count += 1;
+        }
+        Ok(Ids(count))
+    }
+}
+
+/// A string that is read and forgotten.
+struct Text;
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Forgetting)
+    }
+}
+
+struct Forgetting;
+
+impl Visitor<'_> for Forgetting {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Text, E> {
+        Ok(Text)
+    }
 }
 
 /// One member to whom nothing was applied.
