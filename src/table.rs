@@ -17,25 +17,43 @@ pub struct Header {
 #[derive(Debug, Default)]
 pub struct Table {
     text: String,
-    ends: Vec<u32>,
-    rows: Vec<(usize, RowAt)>,
+    /// Where each cell begins and ends in the text.
+    cells: Vec<(u32, u32)>,
+    rows: Vec<Entry>,
+}
+
+/// Where a row begins in the text and in the cells, and where it came from.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    text: usize,
+    cells: usize,
+    at: RowAt,
 }
 
 impl Table {
     /// Forgets the rows and keeps the room.
     pub fn clear(&mut self) {
         self.text.clear();
-        self.ends.clear();
+        self.cells.clear();
         self.rows.clear();
     }
 
     /// Adds a row of these cells.
     pub fn push<'a>(&mut self, at: RowAt, cells: impl Iterator<Item = &'a str>) {
-        self.rows.push((self.ends.len(), at));
+        self.rows.push(Entry { text: self.text.len(), cells: self.cells.len(), at });
         for cell in cells {
+            let start = self.text.len();
             self.text.push_str(cell);
-            self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+            self.cells.push((place(start), place(self.text.len())));
         }
+    }
+
+    /// Adds a row whose cells lie in `line`, each from and to these bytes of it: one copy for all of them.
+    pub fn push_line(&mut self, at: RowAt, line: &str, cells: impl Iterator<Item = (usize, usize)>) {
+        let start = self.text.len();
+        self.rows.push(Entry { text: start, cells: self.cells.len(), at });
+        self.text.push_str(line);
+        self.cells.extend(cells.map(|(from, to)| (place(start + from), place(start + to))));
     }
 
     /// How many bytes of text the cells have: a decoder hands the table on before this nears 4 GiB.
@@ -58,20 +76,26 @@ impl Table {
 
     /// Every row in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> + '_ {
-        self.rows.iter().enumerate().map(|(index, &(first, at))| {
-            let last = self.rows.get(index + 1).map_or(self.ends.len(), |&(next, _)| next);
-            let start = first.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-            Row { text: &self.text, ends: self.ends.get(first..last).unwrap_or(&[]), start, at }
+        self.rows.iter().enumerate().map(|(index, entry)| {
+            let next = self.rows.get(index + 1);
+            let cells = entry.cells..next.map_or(self.cells.len(), |next| next.cells);
+            let line = (entry.text, next.map_or(self.text.len(), |next| next.text));
+            Row { text: &self.text, line, cells: self.cells.get(cells).unwrap_or(&[]), at: entry.at }
         })
     }
+}
+
+/// A place that lies beyond 4 GiB is beyond every text, so that its cell reads as empty.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// One row of a [`Table`].
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     text: &'a str,
-    ends: &'a [u32],
-    start: u32,
+    cells: &'a [(u32, u32)],
+    line: (usize, usize),
     at: RowAt,
 }
 
@@ -85,29 +109,33 @@ impl<'a> Row<'a> {
     /// How many cells the row has.
     #[must_use]
     pub fn len(self) -> usize {
-        self.ends.len()
+        self.cells.len()
     }
 
     /// Whether the row has no cell.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.ends.is_empty()
+        self.cells.is_empty()
     }
 
     /// The cell of this column, from 0; empty when the row is too short.
     #[must_use]
     pub fn cell(self, column: usize) -> &'a str {
-        let end = self.ends.get(column).copied().unwrap_or(0);
-        let before = column.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
-        let start = before.unwrap_or(self.start);
+        let (start, end) = self.cells.get(column).copied().unwrap_or((0, 0));
         self.text.get(start as usize..end as usize).unwrap_or("")
+    }
+
+    /// A text in which every cell lies, perhaps with what stood between them.
+    #[must_use]
+    pub fn line(self) -> &'a str {
+        self.text.get(self.line.0..self.line.1).unwrap_or("")
     }
 }
 
 impl std::fmt::Debug for Row<'_> {
     /// Cells are personal data: only the place is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Row").field("at", &self.at).field("cells", &self.ends.len()).finish()
+        f.debug_struct("Row").field("at", &self.at).field("cells", &self.cells.len()).finish()
     }
 }
 
@@ -129,5 +157,9 @@ mod tests {
         assert_eq!((rows[2].cell(0), rows[2].cell(1), rows[2].cell(2)), ("", "e", "f"));
         assert_eq!(rows[2].at(), at(3, 4));
         assert!(!format!("{:?}", rows[0]).contains("ccc"));
+        assert_eq!(rows[2].line(), "ef");
+        table.push_line(at(4, 5), "x,\"y\"", [(0, 1), (3, 4)].into_iter());
+        let row = table.rows().last().unwrap();
+        assert_eq!((row.cell(0), row.cell(1), row.cell(2), row.line()), ("x", "y", "", "x,\"y\""));
     }
 }

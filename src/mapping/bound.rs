@@ -38,12 +38,19 @@ pub struct Bound {
 pub(super) struct Line<'a> {
     pub(super) row: Row<'a>,
     pub(super) cells: &'a [&'a str],
+    /// Whether no cell of the row needs [`text::clean`]: one look at all of them together.
+    pub(super) plain: bool,
     pub(super) scope: RowScope<'a>,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn cell(&self, slot: Slot) -> &'a str {
         self.cells.get(slot).copied().unwrap_or("")
+    }
+
+    /// The cell of this column as [`text::clean`] makes it.
+    pub(super) fn clean<'r>(&self, cell: &'r str, room: &'r mut String) -> &'r str {
+        if self.plain { cell } else { text::clean(cell, room) }
     }
 
     /// Tells identical rows from different ones, within this process.
@@ -90,6 +97,7 @@ impl Bound {
             let line = Line {
                 row,
                 cells: &cells,
+                plain: text::is_plain(row.line().as_bytes()),
                 scope: RowScope { row, header: &index, blanks: &compiled.blanks },
             };
             self.row(&compiled, line, today, people);
@@ -292,7 +300,7 @@ impl Filler {
         let Some(plan) = plan else {
             return Ok(None);
         };
-        match text::clean(line.cell(plan.slot), &mut self.room) {
+        match line.clean(line.cell(plan.slot), &mut self.room) {
             "" => Ok(None),
             value => plan.dates.read(value).map(Some),
         }

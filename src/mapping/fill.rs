@@ -34,6 +34,15 @@ impl Meaning for PlanWord {
     }
 }
 
+/// The text of a field before normalisation.
+struct Taken<'a> {
+    text: &'a str,
+    /// The column that it comes from.
+    column: &'a Arc<str>,
+    /// Whether it is clean already.
+    clean: bool,
+}
+
 /// Fills the draft of a row, field by field.
 pub(super) struct Filler {
     pub(super) draft: Draft,
@@ -64,24 +73,25 @@ impl FieldPlan {
         }
     }
 
-    /// The text before normalisation, and the column that it comes from. `computed` is the room for an
-    /// expression's text.
+    /// The text before normalisation. `computed` is the room for an expression's text.
     fn take<'a>(
         &'a self,
         line: &Line<'a>,
         context: &Context<'static, 'static>,
         computed: &'a mut String,
-    ) -> Result<(&'a str, &'a Arc<str>), Fault> {
+    ) -> Result<Taken<'a>, Fault> {
+        let column = &self.column;
         match &self.from {
-            From::Column(slot) => Ok((line.cell(*slot), &self.column)),
+            From::Column(slot) => Ok(Taken { text: line.cell(*slot), column, clean: line.plain }),
             From::FirstOf(several) => {
                 let filled = several
                     .iter()
                     .map(|(slot, column)| (line.cell(*slot), column))
                     .find(|(cell, _)| !cell.is_empty());
-                Ok(filled.unwrap_or(("", &self.column)))
+                let (text, column) = filled.unwrap_or(("", column));
+                Ok(Taken { text, column, clean: line.plain })
             }
-            From::Value(value) => Ok((text::trim(value), &self.column)),
+            From::Value(value) => Ok(Taken { text: text::trim(value), column, clean: false }),
             From::Cel(expression) => {
                 match expression.run(context, &line.scope) {
                     Computed::Text(text) => *computed = text,
@@ -89,9 +99,15 @@ impl FieldPlan {
                     Computed::Bool(_) | Computed::Other => return Err(Fault::FieldNotText),
                     Computed::Failed => return Err(Fault::FieldExpression),
                 }
-                Ok((text::trim(computed), &self.column))
+                Ok(Taken { text: text::trim(computed), column, clean: false })
             }
         }
+    }
+}
+
+impl Taken<'_> {
+    fn cleaned<'r>(&'r self, room: &'r mut String) -> &'r str {
+        if self.clean { self.text } else { text::clean(self.text, room) }
     }
 }
 
@@ -123,8 +139,8 @@ impl Filler {
         key: Option<&FingerprintKey>,
     ) -> Result<(), Fault> {
         let mut computed = String::new();
-        let (cell, _) = plan.take(line, context, &mut computed)?;
-        let mut id = text::clean(cell, &mut self.room);
+        let taken = plan.take(line, context, &mut computed)?;
+        let mut id = taken.cleaned(&mut self.room);
         if let Some(values) = &plan.values {
             id = values.translate(id)?;
         }
@@ -155,21 +171,21 @@ impl Filler {
     ) -> Result<(), Problem> {
         let mut computed = String::new();
         let failed = |fault| problem(Some(plan.field), &plan.column, fault);
-        let (cell, column) = plan.take(line, context, &mut computed).map_err(failed)?;
+        let taken = plan.take(line, context, &mut computed).map_err(failed)?;
         let written = match plan.form {
-            Form::Plan => self.plan(plan, cell),
+            Form::Plan => self.plan(plan, taken.text),
             Form::Text | Form::BirthDate(_) | Form::Phone | Form::State | Form::Zipcode { .. } => {
-                self.write(plan, cell, today)
+                self.write(plan, &taken, today)
             }
         };
         written.map_err(|fault| {
             self.draft.value_mut(plan.field).clear();
-            problem(Some(plan.field), column, fault)
+            problem(Some(plan.field), taken.column, fault)
         })
     }
 
-    fn write(&mut self, plan: &FieldPlan, cell: &str, today: NaiveDate) -> Result<(), Fault> {
-        let mut text = text::clean(cell, &mut self.room);
+    fn write(&mut self, plan: &FieldPlan, taken: &Taken<'_>, today: NaiveDate) -> Result<(), Fault> {
+        let mut text = taken.cleaned(&mut self.room);
         if let Some(values) = &plan.values {
             text = values.translate(text)?;
         }

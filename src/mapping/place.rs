@@ -104,10 +104,31 @@ pub(super) fn state(text: &str, out: &mut String) -> Result<(), Rule> {
     found.map(|code| out.push_str(code)).ok_or(Rule::NotAState)
 }
 
+/// For each first letter the second ones of the codes, a bit for each.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "computed once, by the compiler, which would refuse a wrong index"
+)]
+const CODES: [u32; 26] = {
+    let mut codes = [0; 26];
+    let mut at = 0;
+    while at < US_STATES.len() {
+        let code = US_STATES[at].as_bytes();
+        codes[(code[0] - b'A') as usize] |= 1 << (code[1] - b'A');
+        at += 1;
+    }
+    codes
+};
+
 fn code(letters: [u8; 2], out: &mut String) -> Result<(), Rule> {
-    let upper = letters.map(|letter| letter.to_ascii_uppercase());
-    let found = US_STATES.iter().find(|known| known.as_bytes() == upper);
-    found.map(|known| out.push_str(known)).ok_or(Rule::NotAState)
+    let [first, second] = letters.map(|letter| letter.to_ascii_uppercase());
+    let seconds = CODES.get(usize::from(first.wrapping_sub(b'A'))).copied().unwrap_or(0);
+    if !second.is_ascii_uppercase() || seconds & (1 << (second - b'A')) == 0 {
+        return Err(Rule::NotAState);
+    }
+    out.push(char::from(first));
+    out.push(char::from(second));
+    Ok(())
 }
 
 /// Writes a ZIP code as `15222` or `15222-1234`; returns whether leading zeros were restored.
@@ -157,6 +178,19 @@ mod tests {
         }
         for code in US_STATES {
             assert!(NAMES.iter().any(|(_, known)| *known == code), "{code}");
+        }
+    }
+
+    #[test]
+    fn exactly_the_codes_of_the_contract_are_codes() {
+        for first in 0..=127 {
+            for second in 0..=127 {
+                let (text, mut out) =
+                    ([first, second].map(char::from).iter().collect::<String>(), String::new());
+                let upper = text.to_ascii_uppercase();
+                let known = US_STATES.contains(&upper.as_str());
+                assert_eq!((code([first, second], &mut out).is_ok(), out == upper), (known, known), "{text}");
+            }
         }
     }
 

@@ -58,16 +58,13 @@ pub(super) fn cleaned(text: &str) -> String {
     clean(trim(text), &mut room).to_owned()
 }
 
-/// Printable ASCII without two spaces in a row: nothing to do.
-fn is_plain(bytes: &[u8]) -> bool {
-    let mut before = 0;
-    for &byte in bytes {
-        if !(0x20..0x7f).contains(&byte) || (byte == b' ' && before == b' ') {
-            return false;
-        }
-        before = byte;
-    }
-    true
+/// Printable ASCII without two spaces in a row: nothing to do. Two folds without a branch, so that they are
+/// vectorised.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let printable = bytes.iter().fold(true, |all, &byte| all & (byte.wrapping_sub(0x20) < 0x5f));
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let gap = pairs.fold(false, |found, (&one, &two)| found | ((one == b' ') & (two == b' ')));
+    printable && !gap
 }
 
 /// What a text is made of, for messages that must not show it: lengths and kinds of characters.

@@ -69,6 +69,18 @@ impl<'a> RecordRef<'a> {
         self.text.get(usize::from(start)..usize::from(end)).unwrap_or("")
     }
 
+    /// The value of every field in the order of [`Field::ALL`]; empty when absent.
+    #[must_use]
+    #[inline]
+    pub fn values(self) -> [&'a str; FIELD_COUNT] {
+        let mut start = 0;
+        self.ends.map(|end| {
+            let value = self.text.get(start..usize::from(end)).unwrap_or("");
+            start = usize::from(end);
+            value
+        })
+    }
+
     /// The member's key.
     #[must_use]
     pub fn reference_id(self) -> &'a str {
@@ -247,6 +259,7 @@ mod tests {
         assert_eq!(record.get(Field::City), "Troy");
         assert_eq!(record.get(Field::Email), "");
         assert_eq!(record.get(Field::Zipcode), "12180");
+        assert_eq!(record.values(), Field::ALL.map(|field| record.get(field)));
         assert_eq!(format!("{record:?}"), "Record { reference_id: \"e-1\", .. }");
         assert!(!format!("{records:?}").contains("Quill"));
         let moved = record.with(Field::Email, "a@b.example");

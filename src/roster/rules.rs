@@ -64,7 +64,7 @@ pub fn check(field: Field, value: &str) -> Result<(), Rule> {
     if value.len() > 255 && value.chars().count() > 255 {
         return Err(Rule::TooLong);
     }
-    if value.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+    if value.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == 0x7f)) {
         return Err(Rule::ControlCharacter);
     }
     let (holds, rule) = match field {
@@ -83,6 +83,26 @@ pub fn check(field: Field, value: &str) -> Result<(), Rule> {
     };
     if holds { Ok(()) } else { Err(rule) }
 }
+
+/// The characters of a mail address's local part (RFC 5321, Atom), and the dot.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "computed once, by the compiler, which would refuse a wrong index"
+)]
+const ATOM: [bool; 256] = {
+    let mut atom = [false; 256];
+    let (mut byte, others) = (0_u8, b".!#$%&'*+/=?^_`{|}~-");
+    while byte < 128 {
+        atom[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        atom[others[at] as usize] = true;
+        at += 1;
+    }
+    atom
+};
 
 fn is_digits(text: &str, count: usize) -> bool {
     text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -119,26 +139,49 @@ fn is_zipcode(text: &str) -> bool {
 /// domain of letters, digits and hyphens. Quoted local parts and address literals are refused: an HR export
 /// has none, and a doubtful address would refuse the whole roster.
 fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else {
+    let bytes = text.as_bytes();
+    let Some(at) = bytes.iter().position(|&byte| byte == b'@') else {
         return false;
     };
-    let local_ok = !local.is_empty()
-        && local.len() <= 64
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..")
-        && local.bytes().all(|b| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b));
-    let labels_ok = domain.split('.').all(|label| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    });
-    let top_ok = domain
-        .rsplit_once('.')
-        .is_some_and(|(_, top)| top.len() >= 2 && !top.bytes().all(|b| b.is_ascii_digit()));
-    local_ok && labels_ok && top_ok
+    let (Some(local), Some(domain)) = (bytes.get(..at), bytes.get(at + 1..)) else {
+        return false;
+    };
+    is_local_part(local) && is_domain(domain)
+}
+
+/// Atoms with single dots between them.
+fn is_local_part(local: &[u8]) -> bool {
+    let mut before = b'.';
+    for &byte in local {
+        if ATOM.get(usize::from(byte)) != Some(&true) || (byte == b'.' && before == b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.' && local.len() <= 64
+}
+
+/// At least two labels; the last has two characters or more and is no number.
+fn is_domain(domain: &[u8]) -> bool {
+    let (mut labels, mut length, mut digits) = (0, 0, true);
+    let mut before = b'.';
+    for &byte in domain {
+        match byte {
+            b'.' if matches!(before, b'.' | b'-') => return false,
+            b'.' => (labels, length, digits) = (labels + 1, 0, true),
+            b'-' if before == b'.' => return false,
+            b'-' => (length, digits) = (length + 1, false),
+            _ if byte.is_ascii_alphanumeric() => {
+                (length, digits) = (length + 1, digits && byte.is_ascii_digit());
+            }
+            _ => return false,
+        }
+        if length > 63 {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'-' && labels > 0 && length >= 2 && !digits
 }
 
 #[cfg(test)]
@@ -175,6 +218,34 @@ mod tests {
         ];
         for (field, value, expected) in cases {
             assert_eq!(check(field, value), expected, "{field}: {value:?}");
+        }
+        for good in ["a@b.cd", "a.b@c-d.e-f.gh", "a'b@x.y2", "1@2.3x", &format!("a@{}.ab", "b".repeat(63))] {
+            assert_eq!(check(Field::Email, good), Ok(()), "{good}");
+        }
+        let (long, label) = (format!("{}@b.cd", "a".repeat(65)), format!("a@{}.ab", "b".repeat(64)));
+        for bad in [
+            "@b.cd",
+            "a@",
+            ".a@b.cd",
+            "a.@b.cd",
+            "a..b@c.de",
+            "a@b",
+            "a@.bc",
+            "a@b.",
+            "a@b..cd",
+            "a@-b.cd",
+            "a@b-.cd",
+            "a@b.cd-",
+            "a@b.c",
+            "a@b.12",
+            "a@b_c.de",
+            "a@b.cd@e.fg",
+            "a\u{e9}@b.cd",
+            "a@b.c\u{e9}",
+            &long,
+            &label,
+        ] {
+            assert_eq!(check(Field::Email, bad), Err(Rule::NotAnEmail), "{bad}");
         }
         assert_eq!(check(Field::City, &"é".repeat(255)), Ok(()));
         assert_eq!(check(Field::City, &"é".repeat(256)), Err(Rule::TooLong));

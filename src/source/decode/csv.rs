@@ -19,8 +19,8 @@ use std::{fs::File, ops::Range};
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 1 << 20;
-/// A batch is handed on when it has so many rows,
-const BATCH_ROWS: usize = 16_384;
+/// A batch is handed on when it has so many rows, few enough that they are mapped while the cache still has them,
+const BATCH_ROWS: usize = 2_048;
 /// or so many bytes.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -192,7 +192,7 @@ impl<'c> Reader<'c> {
                 self.tally.ragged.push(at);
             }
         }
-        self.table.push(at, self.record.cells(text));
+        self.record.put(text, at, &mut self.table);
         if self.table.len() >= BATCH_ROWS || self.table.bytes() >= BATCH_BYTES {
             sink(Step::Rows(&self.table))?;
             self.table.clear();
@@ -403,6 +403,22 @@ impl Record {
             let text = if cell.unquoted { &self.unquoted } else { text };
             text.get(cell.at.clone()).unwrap_or("")
         })
+    }
+
+    /// Adds the record to the table as it stands, unless doubled quotes had to be taken out of it.
+    fn put(&self, text: &str, at: RowAt, table: &mut Table) {
+        let start = self.cells.first().map_or(0, |cell| cell.at.start);
+        let end = self.cells.last().map_or(0, |cell| cell.at.end);
+        match text.get(start..end) {
+            Some(line) if self.unquoted.is_empty() => {
+                table.push_line(
+                    at,
+                    line,
+                    self.cells.iter().map(|cell| (cell.at.start - start, cell.at.end - start)),
+                );
+            }
+            Some(_) | None => table.push(at, self.cells(text)),
+        }
     }
 
     /// A line with nothing but white space is nobody's row.

@@ -220,7 +220,7 @@ fn batches_are_bounded_and_complete() {
         Ok(())
     })
     .unwrap();
-    assert_eq!((tally.rows, batches), (40_000, 3));
+    assert_eq!((tally.rows, batches), (40_000, 40_000_usize.div_ceil(BATCH_ROWS)));
 }
 
 #[test]
