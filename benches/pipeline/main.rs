@@ -125,7 +125,6 @@ impl Roster {
         let rules = decide::Feed {
             people,
             guard: &self.feed.guard,
-            suspicions: &[],
             max_members: ROWS,
             resync_after: None,
             key: &self.key,
@@ -146,6 +145,8 @@ impl Roster {
                 failed_before: std::collections::BTreeSet::new(),
                 approvals: Vec::new(),
                 second_writer: None,
+                suspicions: Vec::new(),
+                missing: false,
                 clean_since: None,
             })
         });
@@ -163,14 +164,23 @@ impl Roster {
             let members = people.iter().filter(|(_, person)| Some(person.route) == route);
             let members = members.filter_map(|(_, person)| people.record_of(person));
             let covered = members.map(|record| {
-                Ok(Covered {
+                anyhow::Ok(Covered {
                     id: ReferenceId::new(record.reference_id())?,
                     plan: PlanId::new(record.get(Field::PlanId))?,
                     prints: self.key.of(record),
                     carried_since: None,
                 })
             });
-            Ok(Coverage::new(Certainty::Confirmed, covered.collect::<anyhow::Result<Vec<_>>>()?))
+            let mut coverage = Coverage::new(Certainty::Confirmed, []);
+            for member in covered {
+                let member: Covered = member?;
+                if decide::differs(people, &self.key, member.id.as_str(), member.prints.whole) {
+                    coverage.put(&member);
+                } else {
+                    coverage.put_whole(&member);
+                }
+            }
+            Ok(coverage)
         })
     }
 

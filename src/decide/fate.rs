@@ -1,6 +1,6 @@
 //! Each covered member's one fate (`design.md`, Fates).
 
-use crate::roster::{Ineligible, People, Person, Route, Standing};
+use crate::roster::{Ineligible, Person, Route, Standing};
 
 /// What becomes of one covered member. The order of the variants is the order of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,16 +46,16 @@ impl Fate {
     }
 }
 
-/// The fate of a member who is covered in the group with index `group` of [`People::groups`].
+/// The fate of a member who is covered in the group with index `group` of the read's groups, by his person in the
+/// read.
 ///
 /// A person with contradicting rows is carried: his rows are there and cannot be used. His groups are held
 /// for it elsewhere.
 #[must_use]
-pub(super) fn fate(people: &People, id: &str, group: Option<u32>) -> Fate {
-    people.get(id).map_or(Fate::Absent, |person| of_person(person, group))
-}
-
-fn of_person(person: &Person, group: Option<u32>) -> Fate {
+pub(super) fn fate(person: Option<&Person>, group: Option<u32>) -> Fate {
+    let Some(person) = person else {
+        return Fate::Absent;
+    };
     match (person.standing, person.route) {
         (Standing::Ended, _) => Fate::Ended,
         (Standing::Unusable { .. } | Standing::Duplicate, _) => Fate::Carried,

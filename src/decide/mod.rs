@@ -16,14 +16,14 @@ mod tests;
 pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
 pub use hold::{Approved, Held, Reason};
-pub use plan::{GroupFacts, Plan, wanted};
+pub use plan::{GroupFacts, Plan, differs, wanted};
 pub use read::{SUSPICIOUS, Suspicion, incomplete, suspicions};
 pub use submission::{Submission, SubmissionMember};
 
-use crate::roster::{FingerprintKey, People, Record, ReferenceId, Route};
+use crate::roster::{Coverage, FingerprintKey, People, Record, ReferenceId, Route, Standing};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -76,30 +76,33 @@ impl Feed<'_> {
     /// The plan and the verdict of each group, in the order given. `records` holds what [`wanted`] named.
     #[must_use]
     pub fn decide(&self, groups: &[GroupFacts], records: &HashMap<ReferenceId, Record>) -> Vec<Decision> {
-        let covering = covering(groups);
-        let meeting =
-            plan::Meeting { people: self.people, key: self.key, now: self.now, covering: &covering };
+        let meeting = plan::Meeting {
+            people: self.people,
+            key: self.key,
+            now: self.now,
+            covering: &Covering::new(groups),
+        };
         let buckets = self.buckets();
         let none = Vec::new();
-        let decide = |(place, facts): (usize, &GroupFacts)| {
+        let decide = |facts: &GroupFacts| {
             let index = self.people.group_index(&facts.group);
             let bucket = index.and_then(|index| buckets.get(&index)).unwrap_or(&none);
-            let plan = meeting.plan(facts, place, bucket, records);
+            let plan = meeting.plan(facts, bucket, records);
             let verdict = self.verdict(&plan, facts);
             Decision { plan, verdict }
         };
-        groups.iter().enumerate().map(decide).collect()
+        groups.iter().map(decide).collect()
     }
 
     /// The people who are covered nowhere in the feed and whom no group can take, because their group value
     /// is blank or unlisted: places in [`People::iter`]. They are left out and listed.
     #[must_use]
     pub fn unplaced(&self, groups: &[GroupFacts]) -> Vec<u32> {
-        let covering = covering(groups);
+        let covering = Covering::new(groups);
         let nowhere = |(_, (id, person)): &(u32, (&str, &crate::roster::Person))| {
             !matches!(person.route, Route::Group(_))
-                && !matches!(person.standing, crate::roster::Standing::Ended)
-                && !covering.contains_key(*id)
+                && !matches!(person.standing, Standing::Ended)
+                && !covering.has(id)
         };
         (0_u32..).zip(self.people.iter()).filter(nowhere).map(|(at, _)| at).collect()
     }
@@ -108,13 +111,16 @@ impl Feed<'_> {
     /// group that one of them names.
     fn buckets(&self) -> HashMap<u32, Vec<u32>> {
         let mut buckets: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (at, (id, person)) in (0_u32..).zip(self.people.iter()) {
+        for (at, (_, person)) in (0_u32..).zip(self.people.iter()) {
             if let Route::Group(group) = person.route {
                 buckets.entry(group).or_default().push(at);
             }
+            if person.standing != Standing::Duplicate {
+                continue;
+            }
             let others: BTreeSet<u32> = self
                 .people
-                .duplicate_rows(id)
+                .duplicates_at(at)
                 .iter()
                 .filter_map(|(_, route)| match route {
                     Route::Group(group) if *route != person.route => Some(*group),
@@ -176,10 +182,26 @@ impl Feed<'_> {
     }
 }
 
-fn covering(groups: &[GroupFacts]) -> HashMap<ReferenceId, usize> {
-    let members = groups
-        .iter()
-        .enumerate()
-        .flat_map(|(place, facts)| facts.coverage.iter().map(move |covered| (covered.id.clone(), place)));
-    members.collect()
+/// Who is covered in any group of a feed.
+struct Covering<'a> {
+    few: Vec<&'a Coverage>,
+    /// Of many groups: everybody at once, since asking one after the other would take too long.
+    many: HashSet<&'a str>,
+}
+
+impl<'a> Covering<'a> {
+    fn new(groups: &'a [GroupFacts]) -> Self {
+        const FEW: usize = 16;
+        let covering: Vec<&Coverage> =
+            groups.iter().map(|facts| &facts.coverage).filter(|coverage| !coverage.is_empty()).collect();
+        if covering.len() <= FEW {
+            return Self { few: covering, many: HashSet::new() };
+        }
+        let everybody = covering.into_iter().flat_map(|coverage| coverage.iter().map(|known| known.id));
+        Self { few: Vec::new(), many: everybody.collect() }
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.few.iter().any(|coverage| coverage.place_of(id).is_some()) || self.many.contains(id)
+    }
 }

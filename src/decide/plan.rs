@@ -1,9 +1,9 @@
 //! The difference between what is covered and what was read, by fates, for one group.
 
-use super::{Approved, Fate, Suspicion, fate::fate};
+use super::{Approved, Covering, Fate, Suspicion, fate::fate};
 use crate::roster::{
-    Certainty, Coverage, Covered, Field, FingerprintKey, GroupRef, People, PlanId, Problem, Record,
-    RecordRef, ReferenceId, Standing,
+    Certainty, Coverage, Field, Fingerprint, FingerprintKey, GroupRef, Known, People, Person, PlanId,
+    Problem, Record, RecordRef, ReferenceId, Standing,
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -132,8 +132,8 @@ pub(in crate::decide) struct Meeting<'a> {
     pub(in crate::decide) people: &'a Arc<People>,
     pub(in crate::decide) key: &'a FingerprintKey,
     pub(in crate::decide) now: DateTime<Utc>,
-    /// Which group covers a reference.
-    pub(in crate::decide) covering: &'a HashMap<ReferenceId, usize>,
+    /// Who is covered in any group of the feed.
+    pub(in crate::decide) covering: &'a Covering<'a>,
 }
 
 impl Meeting<'_> {
@@ -142,7 +142,6 @@ impl Meeting<'_> {
     pub(in crate::decide) fn plan(
         &self,
         facts: &GroupFacts,
-        place: usize,
         bucket: &[u32],
         records: &HashMap<ReferenceId, Record>,
     ) -> Plan {
@@ -164,18 +163,21 @@ impl Meeting<'_> {
             payload: Payload::default(),
         };
         self.covered_members(facts, records, &mut plan);
-        self.newcomers(facts, place, bucket, &mut plan);
+        self.newcomers(facts, bucket, &mut plan);
         plan
     }
 
     fn covered_members(&self, facts: &GroupFacts, records: &HashMap<ReferenceId, Record>, plan: &mut Plan) {
         let group = self.people.group_index(&facts.group);
         for covered in facts.coverage.iter() {
-            let id = &covered.id;
-            let fate = fate(self.people, id.as_str(), group);
+            let place = self.people.place_of(covered.id);
+            let person = place.and_then(|place| self.people.person(place));
+            let fate = fate(person, group);
             let again = match fate {
                 Fate::Kept => {
-                    self.keep(covered, records, plan);
+                    if let (Some(place), Some(person)) = (place, person) {
+                        self.keep(&covered, (place, person), records, plan);
+                    }
                     continue;
                 }
                 Fate::Carried => Some(Again::Carried(covered.carried_since.unwrap_or(self.now))),
@@ -183,42 +185,49 @@ impl Meeting<'_> {
                 Fate::Moved => Some(Again::MoveWaits),
                 Fate::Ended | Fate::Ineligible(_) | Fate::Absent => None,
             };
-            if self.people.get(id.as_str()).is_some_and(|person| person.standing == Standing::Duplicate) {
+            let Some(id) = covered.reference_id() else {
+                continue;
+            };
+            if person.is_some_and(|person| person.standing == Standing::Duplicate) {
                 plan.duplicates.push(id.clone());
             }
             if let Some(again) = again {
-                match records.get(id) {
+                match records.get(&id) {
                     Some(record) => {
-                        note_plan(covered, record.view(), plan);
+                        note_plan(&covered, record.view(), plan);
                         plan.payload.again.push((record.clone(), again));
                     }
                     None => plan.records_missing.push(id.clone()),
                 }
             }
-            plan.fates.push((id.clone(), fate));
+            plan.fates.push((id, fate));
         }
     }
 
-    fn keep(&self, covered: &Covered, records: &HashMap<ReferenceId, Record>, plan: &mut Plan) {
-        let id = covered.id.as_str();
-        let Some(person) = self.people.get(id) else { return };
+    fn keep(
+        &self,
+        covered: &Known<'_>,
+        (place, person): (u32, &Person),
+        records: &HashMap<ReferenceId, Record>,
+        plan: &mut Plan,
+    ) {
         let (Standing::Eligible(index), Some(read)) = (person.standing, self.people.record_of(person)) else {
             return;
         };
-        let patched = patch(read, self.people.problems_of(id), records.get(&covered.id));
+        let problems = self.people.problems_at(place);
+        let patched = if problems.is_empty() { None } else { patch(read, problems, records.get(covered.id)) };
         let record = patched.as_ref().map_or(read, Record::view);
-        if self.key.whole(record) == covered.prints.whole {
+        if self.key.whole(record) == covered.whole {
             plan.unchanged += 1;
-        } else {
-            let prints = self.key.of(record);
-            let changed: Vec<Field> = covered.prints.changed(&prints).collect();
+        } else if let Some(id) = covered.reference_id() {
+            let changed = covered.changed(&self.key.of(record));
             if changed.contains(&Field::PlanId) {
-                plan.plan_changes.push(covered.id.clone());
+                plan.plan_changes.push(id.clone());
             }
-            plan.updated.push((covered.id.clone(), changed));
+            plan.updated.push((id, changed));
         }
         if note_plan(covered, record, plan) {
-            plan.on_old_plan.push(covered.id.clone());
+            plan.on_old_plan.extend(covered.reference_id());
         }
         match patched {
             Some(record) => plan.payload.again.push((record, Again::Patched)),
@@ -226,16 +235,16 @@ impl Meeting<'_> {
         }
     }
 
-    fn newcomers(&self, facts: &GroupFacts, place: usize, bucket: &[u32], plan: &mut Plan) {
+    fn newcomers(&self, facts: &GroupFacts, bucket: &[u32], plan: &mut Plan) {
         for &at in bucket {
             let Some(person) = self.people.person(at) else {
                 continue;
             };
             let id = self.people.id_of(person);
-            if facts.coverage.get(id).is_some() {
+            if facts.coverage.place_of(id).is_some() {
                 continue;
             }
-            let elsewhere = self.covering.get(id).is_some_and(|&group| group != place);
+            let elsewhere = self.covering.has(id);
             match person.standing {
                 Standing::Eligible(_) if elsewhere => plan.arriving.push(at),
                 Standing::Eligible(index) => {
@@ -256,10 +265,10 @@ impl Meeting<'_> {
 }
 
 /// Remembers the plan that the member was added with, when the record says another one.
-fn note_plan(covered: &Covered, record: RecordRef<'_>, plan: &mut Plan) -> bool {
+fn note_plan(covered: &Known<'_>, record: RecordRef<'_>, plan: &mut Plan) -> bool {
     let differs = record.get(Field::PlanId) != covered.plan.as_str();
-    if differs {
-        plan.added_with.insert(covered.id.clone(), covered.plan.clone());
+    if differs && let Some(id) = covered.reference_id() {
+        plan.added_with.insert(id, covered.plan.clone());
     }
     differs
 }
@@ -269,16 +278,26 @@ fn note_plan(covered: &Covered, record: RecordRef<'_>, plan: &mut Plan) -> bool 
 #[must_use]
 pub fn wanted(people: &People, facts: &GroupFacts) -> Vec<ReferenceId> {
     let group = people.group_index(&facts.group);
-    facts
-        .coverage
-        .iter()
-        .filter(|covered| match fate(people, covered.id.as_str(), group) {
+    let needed = |covered: &Known<'_>| {
+        let place = people.place_of(covered.id);
+        match fate(place.and_then(|place| people.person(place)), group) {
             Fate::Carried | Fate::Unrouted | Fate::Moved => true,
-            Fate::Kept => !people.problems_of(covered.id.as_str()).is_empty(),
+            Fate::Kept => place.is_some_and(|place| !people.problems_at(place).is_empty()),
             Fate::Ended | Fate::Ineligible(_) | Fate::Absent => false,
-        })
-        .map(|covered| covered.id.clone())
-        .collect()
+        }
+    };
+    facts.coverage.iter().filter(needed).filter_map(|covered| covered.reference_id()).collect()
+}
+
+/// Whether the fingerprints of a covered member's fields will be asked for: not when the row says what was last
+/// accepted. For who builds a [`Coverage`] for a decision, and has a million members to keep in memory.
+#[must_use]
+pub fn differs(people: &People, key: &FingerprintKey, id: &str, whole: Fingerprint) -> bool {
+    let Some(place) = people.place_of(id) else {
+        return false;
+    };
+    let record = people.person(place).and_then(|person| people.record_of(person));
+    record.is_some_and(|record| !people.problems_at(place).is_empty() || key.whole(record) != whole)
 }
 
 /// The row with its unusable optional fields as last accepted. `None` when the row can go as it is.

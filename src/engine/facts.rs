@@ -3,10 +3,10 @@
 use super::{Engine, Feed};
 use crate::{
     attempt::{Operation, State},
-    decide::{Approved, GroupFacts},
+    decide::{self, Approved, GroupFacts},
     ledger::{Attempt, LedgerError},
     mapping::GroupRule,
-    roster::{Certainty, Doubt, GroupRef, People},
+    roster::{Certainty, Doubt, Fingerprint, GroupRef, People},
 };
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
@@ -34,9 +34,16 @@ impl Engine {
         Ok(groups.into_iter().collect())
     }
 
-    /// Everything known of one group.
-    pub(super) fn group_facts(&self, feed: &Feed, group: &GroupRef) -> Result<GroupFacts, LedgerError> {
-        let coverage = self.ledger.coverage(group)?;
+    /// Everything known of one group that a decision about these people needs.
+    pub(super) fn group_facts(
+        &self,
+        feed: &Feed,
+        group: &GroupRef,
+        people: &People,
+    ) -> Result<GroupFacts, LedgerError> {
+        let key = self.ledger.fingerprint_key();
+        let fields = |id: &str, whole: Fingerprint| decide::differs(people, key, id, whole);
+        let coverage = self.ledger.coverage_with(group, &fields)?;
         let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
         let completed = self.ledger.last_completed(group)?;
         let approvals = self.ledger.approvals(&feed.name, group, self.clock.now())?;

@@ -168,7 +168,7 @@ impl Engine {
         let mut records: HashMap<ReferenceId, Record> = HashMap::new();
         for group in self.groups_of(feed, &read.people)? {
             let name = self.named(contact, feed, &group)?;
-            let mut known = self.group_facts(feed, &group)?;
+            let mut known = self.group_facts(feed, &group, &read.people)?;
             known.missing = matches!(name, Named::Nothing);
             known.suspicions = suspicions_of(feed, &read, &accepted, &group);
             for suspicion in &known.suspicions {

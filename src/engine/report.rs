@@ -211,7 +211,7 @@ pub(super) fn problem_rows(
     }
     for (place, (id, person)) in (0_u32..).zip(people.iter()) {
         let routed = !(unrouted.contains(id) || unplaced.contains(&place));
-        let problems = people.problems_of(id);
+        let problems = people.problems_at(place);
         let consequence = match person.standing {
             Standing::Duplicate => Consequence::Held,
             Standing::Unusable { .. } if carried.contains(id) => Consequence::Carried,

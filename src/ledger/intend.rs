@@ -12,25 +12,21 @@ use super::{
 };
 use crate::{
     attempt::State,
-    roster::{Certainty, Fingerprint, Fingerprints, PlanId, ReferenceId},
+    roster::{Certainty, Coverage, Fingerprint, ReferenceId},
 };
 use chrono::{DateTime, Utc};
-use std::{
-    collections::{HashMap, HashSet},
-    sync::PoisonError,
-};
+use std::{collections::HashSet, sync::PoisonError};
 
 /// A difference lies on at most this many files; then the roster is written whole.
 const MAX_DEPTH: u32 = 8;
 
-/// What is compared of a covered member.
-struct Known {
-    whole: Fingerprint,
-    plan: PlanId,
-    carried_since: Option<DateTime<Utc>>,
-    /// Whether the confirmed baseline has him: the file is the difference to that one.
-    in_base: bool,
-    in_payload: bool,
+/// Everybody covered, without the fingerprints of fields: those of the confirmed baseline first.
+struct Before {
+    members: Coverage,
+    /// So many of them are the baseline's: the file is the difference to that one.
+    in_base: usize,
+    /// By place: who is in the payload.
+    in_payload: Vec<bool>,
 }
 
 /// Numbers of a payload that was written.
@@ -145,42 +141,40 @@ impl Ledger {
         members: &mut dyn Iterator<Item = IntentMember<'_>>,
         removed: &[ReferenceId],
     ) -> Result<Option<Written>> {
-        let mut known = self.known(state)?;
+        let mut before = self.before(state)?;
         let base = match &state.baseline {
             Some(baseline) => Some(self.node(baseline.node)?).filter(|base| base.depth < MAX_DEPTH),
             None => None,
         };
         let mut writer = NodeWriter::create(&self.rosters, node, &self.sealer)?;
-        let mut adds = 0;
+        let (mut adds, mut stays) = (0, 0);
         for member in members {
             let id = member.record.reference_id();
             let whole = self.fingerprint_key.whole(member.record);
-            match known.get_mut(id) {
-                Some(known) if known.in_payload => {
-                    return Err(LedgerError::defect("a payload names a member twice"));
-                }
-                Some(known) => {
-                    known.in_payload = true;
-                    let same = known.in_base
-                        && known.whole == whole
-                        && known.plan == member.plan
-                        && known.carried_since == member.carried_since;
-                    if same && base.is_some() {
+            match before.members.place_of(id) {
+                Some(place) => {
+                    stays += 1;
+                    if before.enter(place) {
+                        return Err(LedgerError::defect("a payload names a member twice"));
+                    }
+                    if base.is_some() && before.is_same(place, whole, &member) {
                         continue;
                     }
                 }
                 None => adds += 1,
             }
-            let prints = Fingerprints { whole, ..self.fingerprint_key.of(member.record) };
+            let prints = self.fingerprint_key.with_fields(whole, member.record);
             writer.push((id, &member.plan), &prints, member.carried_since, member.record)?;
         }
-        let gone: HashSet<&ReferenceId> =
-            known.iter().filter(|(_, known)| !known.in_payload).map(|(id, _)| id).collect();
-        if gone.len() != removed.len() || !removed.iter().all(|id| gone.contains(id)) {
+        let gone: HashSet<&str> = removed.iter().map(ReferenceId::as_str).collect();
+        if gone.len() != removed.len()
+            || gone.len() != before.members.len() - stays
+            || !gone.iter().all(|id| before.is_gone(id))
+        {
             return Ok(None);
         }
         if base.is_some() {
-            for id in removed.iter().filter(|id| known.get(*id).is_some_and(|known| known.in_base)) {
+            for id in removed.iter().filter(|id| before.has_in_base(id)) {
                 writer.remove(id.as_str());
             }
         }
@@ -189,22 +183,50 @@ impl Ledger {
     }
 
     /// Everybody covered, those of the baseline as the baseline has them.
-    fn known(&self, state: &GroupState) -> Result<HashMap<ReferenceId, Known>> {
-        let mut known: HashMap<ReferenceId, Known> = HashMap::new();
+    fn before(&self, state: &GroupState) -> Result<Before> {
+        let mut before =
+            Before { members: Coverage::new(state.certainty(), []), in_base: 0, in_payload: Vec::new() };
         let base = state.baseline.as_ref().map(|baseline| baseline.node);
         let others = state.roots(None).into_iter().filter(|root| Some(*root) != base);
         for root in base.into_iter().chain(others) {
             let chain = self.chain(root)?;
             node::walk(&self.rosters, &chain, &Ask::Members, &mut |member, _| {
-                known.entry(member.id).or_insert(Known {
-                    whole: member.prints.whole,
-                    plan: member.plan,
-                    carried_since: member.carried_since,
-                    in_base: Some(root) == base,
-                    in_payload: false,
-                });
+                if before.members.place_of(member.id.as_str()).is_none() {
+                    before.members.put_whole(&member);
+                }
             })?;
+            if Some(root) == base {
+                before.in_base = before.members.len();
+            }
         }
-        Ok(known)
+        before.in_payload = vec![false; before.members.len()];
+        Ok(before)
+    }
+}
+
+impl Before {
+    /// Notes that the member at this place is in the payload. Returns whether that was noted before.
+    fn enter(&mut self, place: u32) -> bool {
+        self.in_payload.get_mut(place as usize).is_some_and(|entered| std::mem::replace(entered, true))
+    }
+
+    /// Whether the baseline has this member just so.
+    fn is_same(&self, place: u32, whole: Fingerprint, member: &IntentMember<'_>) -> bool {
+        (place as usize) < self.in_base
+            && self.members.at(place).is_some_and(|known| {
+                known.whole == whole
+                    && *known.plan == member.plan
+                    && known.carried_since == member.carried_since
+            })
+    }
+
+    /// Whether this member is covered and not in the payload.
+    fn is_gone(&self, id: &str) -> bool {
+        let place = self.members.place_of(id);
+        place.and_then(|place| self.in_payload.get(place as usize)) == Some(&false)
+    }
+
+    fn has_in_base(&self, id: &ReferenceId) -> bool {
+        self.members.place_of(id.as_str()).is_some_and(|place| (place as usize) < self.in_base)
     }
 }

@@ -58,10 +58,13 @@ impl FingerprintKey {
     /// Every fingerprint of a member.
     #[must_use]
     pub fn of(&self, record: RecordRef<'_>) -> Fingerprints {
-        Fingerprints {
-            whole: self.whole(record),
-            fields: Field::ALL.map(|field| self.field(field, record.get(field))),
-        }
+        self.with_fields(self.whole(record), record)
+    }
+
+    /// The fingerprints of a member's fields beside that of the whole, which was computed before.
+    #[must_use]
+    pub fn with_fields(&self, whole: Fingerprint, record: RecordRef<'_>) -> Fingerprints {
+        Fingerprints { whole, fields: Field::ALL.map(|field| self.field(field, record.get(field))) }
     }
 
     /// A keyed, stable stand-in for a sensitive reference (`sensitive: hash`): 128 bits in hexadecimal.

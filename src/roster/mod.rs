@@ -8,11 +8,12 @@ mod field;
 mod fingerprint;
 mod ids;
 mod people;
+mod places;
 mod record;
 mod rules;
 mod shape;
 
-pub use coverage::{Certainty, Coverage, Covered, Doubt};
+pub use coverage::{Certainty, Coverage, Covered, Doubt, Known};
 pub use field::{FIELD_COUNT, Field};
 pub use fingerprint::{Fingerprint, FingerprintKey, Fingerprints};
 pub use ids::{FeedName, GroupId, GroupRef, IdError, OrganizationId, PlanId, ReferenceId, RequestId, RunId};

@@ -1,7 +1,7 @@
 //! What a complete read says: of each person at most one thing.
 
-use super::{Draft, Field, GroupRef, PlanId, RecordRef, Records, Rule};
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use super::{Draft, Field, GroupRef, PlanId, RecordRef, Records, Rule, places::Places};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
 /// Where a row stands: the source, the data record in it (from 1, the header not counted) and the physical
@@ -82,8 +82,7 @@ pub enum Standing {
 /// One person of the read.
 #[derive(Clone, Copy, Debug)]
 pub struct Person {
-    id_start: usize,
-    id_len: u16,
+    place: u32,
     /// What the rows say.
     pub standing: Standing,
     /// Where the (deciding) row routes to.
@@ -104,8 +103,7 @@ pub struct People {
     /// Data rows read, whatever became of them.
     pub rows: u64,
     people: Vec<Person>,
-    ids: String,
-    index: HashTable<u32>,
+    places: Places,
     problems: HashMap<u32, Vec<Problem>>,
     duplicates: HashMap<u32, Vec<(RowAt, Route)>>,
     hasher: DefaultHashBuilder,
@@ -120,7 +118,7 @@ impl People {
     /// The person with this reference.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Person> {
-        self.position(id).and_then(|index| self.people.get(index as usize))
+        self.place_of(id).and_then(|place| self.people.get(place as usize))
     }
 
     /// The person at this place of [`People::iter`].
@@ -144,7 +142,7 @@ impl People {
     /// The reference of a person of this read.
     #[must_use]
     pub fn id_of(&self, person: &Person) -> &str {
-        self.ids.get(person.id_start..person.id_start + usize::from(person.id_len)).unwrap_or("")
+        self.places.id(person.place)
     }
 
     /// The member, when the person is eligible.
@@ -158,32 +156,48 @@ impl People {
         }
     }
 
-    /// What is wrong with the person's rows. For an eligible person these are optional fields that had to be
-    /// left out.
+    /// The place in [`People::iter`] of the person with this reference.
     #[must_use]
-    pub fn problems_of(&self, id: &str) -> &[Problem] {
-        self.position(id).and_then(|index| self.problems.get(&index)).map_or(&[], Vec::as_slice)
+    pub fn place_of(&self, id: &str) -> Option<u32> {
+        self.places.find(id)
     }
 
-    /// The contradicting rows of a [`Standing::Duplicate`], with where each routes to.
+    /// What is wrong with the rows of the person at this place of [`People::iter`]. For an eligible person
+    /// these are optional fields that had to be left out.
+    #[must_use]
+    pub fn problems_at(&self, place: u32) -> &[Problem] {
+        self.problems.get(&place).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is wrong with the rows of the person with this reference.
+    #[must_use]
+    pub fn problems_of(&self, id: &str) -> &[Problem] {
+        if self.problems.is_empty() {
+            return &[];
+        }
+        self.place_of(id).map_or(&[], |place| self.problems_at(place))
+    }
+
+    /// The contradicting rows of the [`Standing::Duplicate`] at this place of [`People::iter`], with where
+    /// each routes to.
+    #[must_use]
+    pub fn duplicates_at(&self, place: u32) -> &[(RowAt, Route)] {
+        self.duplicates.get(&place).map_or(&[], Vec::as_slice)
+    }
+
+    /// The contradicting rows of the person with this reference.
     #[must_use]
     pub fn duplicate_rows(&self, id: &str) -> &[(RowAt, Route)] {
-        self.position(id).and_then(|index| self.duplicates.get(&index)).map_or(&[], Vec::as_slice)
+        if self.duplicates.is_empty() {
+            return &[];
+        }
+        self.place_of(id).map_or(&[], |place| self.duplicates_at(place))
     }
 
     /// Index of the group with this reference.
     #[must_use]
     pub fn group_index(&self, group: &GroupRef) -> Option<u32> {
         self.groups.iter().position(|each| each == group).and_then(|index| u32::try_from(index).ok())
-    }
-
-    fn position(&self, id: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one(id);
-        self.index.find(hash, |&at| self.id_at(at) == id).copied()
-    }
-
-    fn id_at(&self, index: u32) -> &str {
-        self.people.get(index as usize).map_or("", |person| self.id_of(person))
     }
 }
 
@@ -291,28 +305,15 @@ impl PeopleBuilder {
     }
 
     fn add(&mut self, at: RowAt, id: &str, standing: Standing, route: Route, problems: Vec<Problem>) {
-        if let Some(known) = self.people.position(id) {
-            self.merge(known, (at, standing, route), problems);
-            return;
+        match self.people.places.insert(id) {
+            Err(known) => self.merge(known, (at, standing, route), problems),
+            Ok(place) => {
+                self.people.people.push(Person { place, standing, route, at });
+                if !problems.is_empty() {
+                    self.people.problems.insert(place, problems);
+                }
+            }
         }
-        let people = &mut self.people;
-        let index = u32::try_from(people.people.len()).unwrap_or(u32::MAX);
-        let id_start = people.ids.len();
-        people.ids.push_str(id);
-        let id_len = u16::try_from(id.len()).unwrap_or(u16::MAX);
-        people.people.push(Person { id_start, id_len, standing, route, at });
-        if !problems.is_empty() {
-            people.problems.insert(index, problems);
-        }
-        let hash = people.hasher.hash_one(id);
-        let (ids, list, hasher) = (&people.ids, &people.people, &people.hasher);
-        people.index.insert_unique(hash, index, |&other| {
-            let text = list
-                .get(other as usize)
-                .and_then(|p| ids.get(p.id_start..p.id_start + usize::from(p.id_len)))
-                .unwrap_or("");
-            hasher.hash_one(text)
-        });
     }
 
     /// Several rows of one reference: identical ones count as one, one covered beside ended ones is the

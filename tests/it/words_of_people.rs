@@ -57,7 +57,7 @@ fn an_approval_does_not_outlive_the_roster_that_came_after_it() {
     // The corrected file goes out without anybody's word, as soon as the lost answer is old enough.
     without_line_count(&world, &whole);
     let mut ran = world.rosterd(&["sync", "acme"]);
-    for _ in 0..20 {
+    for _ in 0..500 {
         if ran.code == Some(0) {
             break;
         }

@@ -163,9 +163,14 @@ impl World {
 
     pub(super) fn carried_since(&mut self, group: &str, id: &str, since: DateTime<Utc>) {
         let coverage = &mut self.groups.get_mut(group).unwrap().coverage;
-        let mut covered = coverage.get(id).unwrap().clone();
-        covered.carried_since = Some(since);
-        coverage.put(covered);
+        let known = coverage.get(id).unwrap();
+        let covered = Covered {
+            id: known.reference_id().unwrap(),
+            plan: known.plan.clone(),
+            prints: known.prints().unwrap(),
+            carried_since: Some(since),
+        };
+        coverage.put(&covered);
     }
 
     pub(super) fn facts(&self, group: &str) -> GroupFacts {

@@ -92,8 +92,8 @@ pub(crate) fn intend_at(
 ) -> Result<AttemptId, LedgerError> {
     let stays: BTreeSet<&str> = people.iter().map(|(id, _)| id.as_str()).collect();
     let covered = ledger.coverage(&group())?;
-    let gone = covered.iter().filter(|member| !stays.contains(member.id.as_str()));
-    let gone: Vec<ReferenceId> = gone.map(|member| member.id.clone()).collect();
+    let gone = covered.iter().filter(|member| !stays.contains(member.id));
+    let gone: Vec<ReferenceId> = gone.map(|member| member.reference_id().unwrap()).collect();
     let records = records(people);
     let mut members = records.iter().map(|record| IntentMember {
         record,

@@ -247,8 +247,8 @@ impl Model {
         let kept = ledger.records(&group(), &ids).unwrap();
         for record in records(&people).iter() {
             let member = coverage.get(record.reference_id()).unwrap();
-            assert_eq!(member.prints, ledger.fingerprint_key().of(record));
-            assert_eq!(kept[&member.id].view(), record);
+            assert_eq!(member.prints(), Some(ledger.fingerprint_key().of(record)));
+            assert_eq!(kept[member.id].view(), record);
         }
         let certainty = match coverage.certainty {
             Certainty::FirstSync => None,
