@@ -267,7 +267,7 @@ pub(super) static GROUPS: &[Key] = &[
     key("map", Named(&Text), "value to external_reference_id"),
     key("as_is", Flag, "the column's value is the external_reference_id"),
     key("unmatched", Choice(&["hold", "omit"]), "what a row means that names no listed group; default hold"),
-    key("create_missing", Flag, "create an unknown group after the first sync's approval; default false"),
+    key("create_missing", Flag, "create an unknown group, after a person approved it; default false"),
 ];
 
 static LIMIT_SHAPES: &[Shape] = &[Section(LIMIT), Whole(0), Share];

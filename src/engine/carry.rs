@@ -157,7 +157,7 @@ impl Engine {
         // A local file in place of the source says nothing about the source.
         let read = if order.file.is_none() { READ } else { &[Kind::ReadIncomplete] };
         let kinds: Vec<Kind> = read.iter().chain(DECISION).copied().collect();
-        let scope = Scope { kinds: &kinds, feed: Some(feed), group: None, except: &silent };
+        let scope = Scope { kinds: &kinds, feed: Some(feed), group: None, host: false, except: &silent };
         let facts = self.facts(&incidents, scope)?;
         let dropped: Vec<_> = dropped.into_iter().map(|group| (feed.clone(), group)).collect();
         self.ledger.put_holds(&holds, &dropped, facts).map(|_| ())

@@ -50,7 +50,7 @@ impl Engine {
                 if let (None, Some(organization)) = (self.ledger.pin(), &contact.organization) {
                     self.pin(organization.clone())?;
                 }
-                self.tell(&[], Scope { kinds: CONTACT, feed: None, group: None, except: &[] })?;
+                self.tell(&[], Scope { kinds: CONTACT, host: true, ..Scope::NOTHING })?;
                 Ok(contact)
             }
             Err(Trouble::Incident(incident)) => {

@@ -98,8 +98,13 @@ impl Engine {
             Some(members) => incidents.push(old_plan(attempt, members)),
             None => kinds.retain(|kind| *kind != Kind::OldPlan),
         }
-        let scope =
-            Scope { kinds: &kinds, feed: Some(&attempt.feed), group: Some(&attempt.group), except: &[] };
+        let scope = Scope {
+            kinds: &kinds,
+            feed: Some(&attempt.feed),
+            group: Some(&attempt.group),
+            host: false,
+            except: &[],
+        };
         let facts = self.facts(&incidents, scope)?;
         self.ledger.complete(attempt.id, &outcome, self.clock.now(), facts)?;
         tracing::info!(

@@ -208,7 +208,7 @@ impl Engine {
         let reached = incident.as_ref().is_some_and(|incident| incident.kind == Kind::ReadIncomplete);
         let over: &[Kind] = if reached { &[Kind::SourceFailed] } else { &[] };
         let feed = run.feed.clone();
-        let scope = Scope { kinds: over, feed: Some(&feed), group: None, except: &[] };
+        let scope = Scope { kinds: over, feed: Some(&feed), group: None, host: false, except: &[] };
         let facts = self.facts(&incident.into_iter().collect::<Vec<_>>(), scope)?;
         tracing::error!(run = %run.id, feed = %run.feed, "the run failed; nothing was submitted");
         self.ledger.end_run(&run, facts)?;
@@ -253,7 +253,7 @@ pub(super) fn fill(run: &mut Run, order: &Order<'_>, decided: &Decided) -> (RunO
     run.groups = decided.decisions.iter().map(|decision| report::group(decision, people)).collect();
     for (group, named) in run.groups.iter_mut().zip(&decided.named) {
         if let Named::Wrong(_, why) = named {
-            group.verdict = GroupVerdict::Refused;
+            (group.verdict, group.digest, group.approvable) = (GroupVerdict::Refused, None, false);
             group.reasons.push(why.clone());
         }
         if order.wants(&group.group) {

@@ -13,13 +13,16 @@ pub(super) struct Scope<'a> {
     pub(super) kinds: &'a [Kind],
     pub(super) feed: Option<&'a FeedName>,
     pub(super) group: Option<&'a GroupRef>,
+    /// Only incidents of no feed in particular.
+    pub(super) host: bool,
     /// Groups that the step did not look at, though it looked at their feed.
     pub(super) except: &'a [GroupRef],
 }
 
 impl Scope<'_> {
     /// Nothing is over by this step.
-    pub(super) const NOTHING: Scope<'static> = Scope { kinds: &[], feed: None, group: None, except: &[] };
+    pub(super) const NOTHING: Scope<'static> =
+        Scope { kinds: &[], feed: None, group: None, host: false, except: &[] };
 }
 
 /// What a read that came to its end shows to be over.
@@ -36,6 +39,7 @@ pub(super) const DECISION: &[Kind] = &[
     Kind::RowsLeftOut,
     Kind::RowsCarried,
     Kind::UnfinishedRun,
+    Kind::ConfigWrong,
 ];
 /// What a completed sync shows anew each time.
 pub(super) const COMPLETION: &[Kind] = &[
@@ -53,6 +57,7 @@ impl Scope<'_> {
     fn covers(&self, record: &Record) -> bool {
         record.incident().is_some_and(|incident| {
             self.kinds.contains(&incident.kind)
+                && (!self.host || incident.feed.is_none())
                 && (self.feed.is_none() || self.feed == incident.feed.as_ref())
                 && (self.group.is_none() || self.group == incident.group.as_ref())
                 && incident.group.as_ref().is_none_or(|group| !self.except.contains(group))

@@ -115,7 +115,7 @@ pub struct Grouping {
     pub rule: GroupRule,
     /// What a row means that names no listed group.
     pub unmatched: Unmatched,
-    /// Whether an unknown reference is created at Vitable, after the first sync's approval.
+    /// Whether an unknown reference is created at Vitable, after a person approved it.
     pub create_missing: bool,
 }
 

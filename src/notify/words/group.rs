@@ -106,11 +106,11 @@ pub(super) const SECOND_WRITER: Words = Words {
     happened: "Vitable's numbers for the finished sync of {group} are not those of the plan, so somebody else \
                changes the members of this group too.",
     means: "Who is covered in this group is no longer certain, and two writers may remove each other's people. Its next \
-            change is held.",
+            roster is held.",
     remedy: &[
         "Find out who else changes the members of {group} at Vitable, and stop it.",
         "rosterd show {run}",
-        "Then look at the next change of the group with care before you approve it.",
+        "Then look at the next roster of the group with care before you approve it.",
     ],
     over_subject: "numbers agree again",
     over: "a later sync of {group} was finished with the numbers of its plan.",

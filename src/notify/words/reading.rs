@@ -83,7 +83,7 @@ pub(super) const ROWS_CARRIED: Words = Words {
     remedy: &[
         "Have HR correct the rows below in {feed}; the next run takes them by itself.",
         "rosterd show {run}",
-        "The first command prints a file to hand back to HR. To take the corrected export at once:",
+        "The first command names each row and what is wrong with it, for HR. To take the corrected export at once:",
         "rosterd sync {feed}",
     ],
     over_subject: "nobody carried forward",
