@@ -53,7 +53,11 @@ use std::{
         Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
+
+/// How often the directory's lock is asked for before it is taken for somebody else's, 20 ms apart.
+const LOCK_TRIES: u32 = 25;
 
 /// The memory of one state directory. Every method blocks for as long as the disk takes.
 pub struct Ledger {
@@ -164,9 +168,18 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
     let failed = |error| LedgerError::io(format!("open `{}`", path.display()), error).opening(dir);
     let file = files::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.display().to_string() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    let mut tries = 0;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that is just ending, or a child that its former owner was just starting, has it for a
+            // moment longer.
+            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                tries += 1;
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.display().to_string() }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
 }
