@@ -15,6 +15,7 @@ use crate::{
     ledger::{AttemptId, GroupReport, GroupVerdict, Hold, LedgerError, Run, RunOutcome},
     notify::{Incident, Kind},
     roster::{GroupId, GroupRef},
+    vitable::FindError,
 };
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -228,16 +229,22 @@ impl Engine {
 
     /// Creates a missing group, which a person approved. The inner error says why it is not there.
     async fn create(&self, feed: &Feed, group: &GroupRef) -> Result<Result<GroupId, String>, LedgerError> {
-        let why = match self.client.create_group(group.as_str(), group).await {
+        let (why, trace_id) = match self.client.create_group(group.as_str(), group).await {
             Ok(found) => match self.belongs(&found.organization)? {
                 Ok(()) => return Ok(Ok(found.id)),
-                Err(incident) => incident.reason,
+                Err(incident) => (incident.reason, None),
             },
-            Err(error) => format!("The group could not be created: {error}."),
+            Err(FindError::Api(error)) => {
+                (format!("The group could not be created: {}.", error.without_trace()), error.trace_id)
+            }
+            Err(error @ (FindError::NotFound(_) | FindError::Ambiguous { .. })) => {
+                (format!("The group could not be created: {error}."), None)
+            }
         };
         let incident = Incident {
             feed: Some(feed.name.clone()),
             group: Some(group.clone()),
+            trace_id,
             ..Incident::new(Kind::GroupUnknown, why.clone())
         };
         self.tell(&[incident], Scope::NOTHING)?;

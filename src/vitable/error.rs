@@ -119,6 +119,12 @@ impl ApiError {
         }
     }
 
+    /// The same without its trace id: two failures of one cause read alike, so that the second is no news.
+    #[must_use]
+    pub fn without_trace(&self) -> Self {
+        Self { trace_id: None, ..self.clone() }
+    }
+
     /// Whether a GET that failed so may be repeated (`vitable-api.md`, What may be sent again).
     #[must_use]
     pub fn is_transient(&self) -> bool {
