@@ -1,6 +1,8 @@
 //! Tests against real peers.
 
 mod config;
+mod faults;
+mod kill;
 mod ledger;
 mod notify;
 mod sandbox;

@@ -8,7 +8,8 @@
 )]
 
 use rosterd::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
+    ledger::Ledger,
     sandbox::{self, CoveredElsewhere, Sandbox, Seed},
 };
 use serde_json::Value;
@@ -68,8 +69,7 @@ pub(crate) struct World {
 impl World {
     /// A host on which nothing ran yet.
     pub(crate) fn new(setup: &Setup) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = runtime();
         let seed = Seed {
             processing: setup.processing,
             covered_elsewhere: setup
@@ -98,6 +98,26 @@ impl World {
         world.rosterd(&["sync", "acme"]).ends(3);
         world.approve().ends(0);
         world
+    }
+
+    /// Nobody answers at Vitable's address any more.
+    pub(crate) fn vitable_goes_away(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+
+    /// Vitable answers again, and remembers everything.
+    pub(crate) fn vitable_comes_back(&mut self) {
+        let runtime = runtime();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(self.address)).unwrap();
+        runtime.spawn(sandbox::serve(Arc::clone(&self.sandbox), listener, std::future::pending()));
+        self.runtime = Some(runtime);
+    }
+
+    /// The state directory, opened in this process.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::open(&self.path("state"), None, SystemClock.now()).unwrap()
     }
 
     /// Writes the configuration anew.
@@ -227,6 +247,10 @@ impl Drop for World {
             runtime.shutdown_background();
         }
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// What a command did.
