@@ -166,7 +166,7 @@ impl Client {
         let answer = (|| self.get_once(url, pace))
             .retry(backoff)
             .when(ApiError::is_transient)
-            .adjust(|error, wait| wait.map(|wait| asked_wait(error, wait)))
+            .adjust(|error, wait| wait.and_then(|wait| asked_wait(error, wait)))
             .await?;
         if !answer.whole {
             return Err(ApiError::unreadable(Some(answer.status), answer.kind_of_body()));
@@ -246,9 +246,13 @@ impl Client {
     }
 }
 
-/// Vitable's own wish for the wait, capped, in place of ours.
-fn asked_wait(error: &ApiError, ours: Duration) -> Duration {
-    error.retry_after.filter(|wait| !wait.is_zero()).map_or(ours, |wait| wait.min(LONGEST_WAIT))
+/// Vitable's own wish for the wait, in place of ours. None when it is longer than a caller should be kept: asking
+/// earlier would be rude, so the call fails and the next run asks again.
+fn asked_wait(error: &ApiError, ours: Duration) -> Option<Duration> {
+    match error.retry_after.filter(|wait| !wait.is_zero()) {
+        Some(asked) => (asked <= LONGEST_WAIT).then_some(asked),
+        None => Some(ours),
+    }
 }
 
 /// How long an answer asks to wait: `retry-after-ms`, `Retry-After` in seconds or as a date, or

@@ -210,10 +210,9 @@ fn classify(answer: &Answer, group: &GroupId, submission: &Submission) -> Submit
     }
     let error = ApiError::of(answer, Some(submission));
     match answer.status {
-        429 => Submitted::Throttled {
-            retry_after: error.retry_after,
-            why: error.without_trace().to_string(),
-        },
+        429 => {
+            Submitted::Throttled { retry_after: error.retry_after, why: error.without_trace().to_string() }
+        }
         300..400 | 400 | 401 | 403 | 404 | 409 | 422 => Submitted::Refused(error),
         _ => Submitted::Unclear { why: error.to_string() },
     }

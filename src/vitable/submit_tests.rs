@@ -283,7 +283,8 @@ async fn what_vitable_echoes_of_a_person_is_taken_out() {
         let (submitted, _) = submit_to(answer(status, "", echo)).await;
         let text = format!("{submitted:?}");
         assert!(text.contains("members[1]: … of …, phone …: … is bad"), "{text}");
-        assert!(text.contains("t-1"), "{text}");
+        // A 429 is tried again and told only in the end: a trace id would make each telling news.
+        assert_eq!(text.contains("t-1"), !status.starts_with("429"), "{text}");
         for value in ["Quillfeather", "Troy", "555", "Zelda"] {
             assert!(!text.contains(value), "{text}");
         }
