@@ -49,6 +49,7 @@ impl Table {
     }
 
     /// Adds a row whose cells lie in `line`, each from and to these bytes of it: one copy for all of them.
+    #[inline]
     pub fn push_line(&mut self, at: RowAt, line: &str, cells: impl Iterator<Item = (usize, usize)>) {
         let start = self.text.len();
         self.rows.push(Entry { text: start, cells: self.cells.len(), at });
@@ -102,6 +103,7 @@ pub struct Row<'a> {
 impl<'a> Row<'a> {
     /// Where the row came from.
     #[must_use]
+    #[inline]
     pub fn at(self) -> RowAt {
         self.at
     }
@@ -120,6 +122,7 @@ impl<'a> Row<'a> {
 
     /// The cell of this column, from 0; empty when the row is too short.
     #[must_use]
+    #[inline]
     pub fn cell(self, column: usize) -> &'a str {
         let (start, end) = self.cells.get(column).copied().unwrap_or((0, 0));
         self.text.get(start as usize..end as usize).unwrap_or("")
@@ -127,6 +130,7 @@ impl<'a> Row<'a> {
 
     /// A text in which every cell lies, perhaps with what stood between them.
     #[must_use]
+    #[inline]
     pub fn line(self) -> &'a str {
         self.text.get(self.line.0..self.line.1).unwrap_or("")
     }

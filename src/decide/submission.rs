@@ -69,6 +69,7 @@ impl Submission {
 
     /// The member at this place of the order in which they are sent, from 0; `None` past the end.
     #[must_use]
+    #[inline]
     pub fn member(&self, index: usize) -> Option<SubmissionMember<'_>> {
         let record = match *self.members.get(index)? {
             Place::Read(index) => self.people.records.get(index),

@@ -90,6 +90,9 @@ impl Bound {
         // Taken out for the batch, so that rows can point into it while counters change.
         let index = std::mem::take(&mut self.index);
         let mut cells = Vec::with_capacity(self.places.len());
+        if let Some(&place) = compiled.reference_id.slot().and_then(|slot| self.places.get(slot)) {
+            table.rows().for_each(|row| people.announce(text::trim(row.cell(place))));
+        }
         for row in table.rows() {
             people.count_row();
             self.report.rows += 1;

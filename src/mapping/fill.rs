@@ -9,7 +9,7 @@ use super::report::{self, Kind};
 use super::settings::Sensitive;
 use super::words::{Meaning, Words};
 use super::{phone, place, text};
-use crate::roster::{Draft, Field, FingerprintKey, PlanId, Problem, Rule, check};
+use crate::roster::{Draft, Field, FingerprintKey, PlanId, Problem, Rule, check, check_printable};
 use cel::Context;
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
@@ -195,6 +195,8 @@ impl Filler {
         let out = self.draft.value_mut(plan.field);
         match &plan.form {
             Form::Text | Form::Plan => {
+                // A clean cell is printable; a translation need not be.
+                let check = if taken.clean && plan.values.is_none() { check_printable } else { check };
                 check(plan.field, text).map_err(Fault::Rule)?;
                 out.push_str(text);
             }

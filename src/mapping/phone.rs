@@ -6,6 +6,7 @@ use crate::roster::Rule;
 ///
 /// Cut away: punctuation, `+1` or a leading 1, an extension, a spreadsheet's `.0`. What is left has to be ten
 /// digits; a number of another country or a letter in it is refused, never guessed at.
+#[inline]
 pub(super) fn normalise(text: &str, out: &mut String) -> Result<(), Rule> {
     let bytes = text.as_bytes();
     if bytes.len() == 10 && bytes.iter().all(u8::is_ascii_digit) {

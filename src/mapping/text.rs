@@ -14,6 +14,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// The cell without the white space around it.
+#[inline]
 pub(super) fn trim(cell: &str) -> &str {
     let graphic = |byte: Option<&u8>| byte.is_none_or(|byte| (0x21..0x7f).contains(byte));
     let bytes = cell.as_bytes();
@@ -25,6 +26,7 @@ pub(super) fn trim(cell: &str) -> &str {
 
 /// The trimmed cell with each inner run of white space as one space, invisible marks dropped, in Unicode's
 /// form NFC. Plain text is given back as it is, without a copy; `room` is only used for the rest.
+#[inline]
 pub(super) fn clean<'a>(trimmed: &'a str, room: &'a mut String) -> &'a str {
     if is_plain(trimmed.as_bytes()) {
         return trimmed;
@@ -60,6 +62,7 @@ pub(super) fn cleaned(text: &str) -> String {
 
 /// Printable ASCII without two spaces in a row: nothing to do. Two folds without a branch, so that they are
 /// vectorised.
+#[inline]
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
     let printable = bytes.iter().fold(true, |all, &byte| all & (byte.wrapping_sub(0x20) < 0x5f));
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());

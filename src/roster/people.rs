@@ -235,6 +235,11 @@ impl PeopleBuilder {
         Route::Group(u32::try_from(self.people.groups.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// Says that a row of this person will come soon; never needed, and faster when said of many at once.
+    pub fn announce(&self, id: &str) {
+        self.people.places.warm(id);
+    }
+
     /// Counts one data row. Call it once for each, whatever becomes of it.
     pub fn count_row(&mut self) {
         self.people.rows += 1;

@@ -26,6 +26,7 @@ impl Draft {
 
     /// The room of one field, to write its normalised value into. Empty means absent.
     #[must_use]
+    #[inline]
     pub fn value_mut(&mut self, field: Field) -> &mut String {
         #[expect(clippy::indexing_slicing, reason = "an enum of twelve indexes an array of twelve")]
         &mut self.values[field.index()]
@@ -33,6 +34,7 @@ impl Draft {
 
     /// The value of one field; empty when absent.
     #[must_use]
+    #[inline]
     pub fn value(&self, field: Field) -> &str {
         #[expect(clippy::indexing_slicing, reason = "an enum of twelve indexes an array of twelve")]
         &self.values[field.index()]
@@ -62,6 +64,7 @@ pub struct RecordRef<'a> {
 impl<'a> RecordRef<'a> {
     /// The value of one field; empty when absent.
     #[must_use]
+    #[inline]
     pub fn get(self, field: Field) -> &'a str {
         let index = field.index();
         let end = self.ends.get(index).copied().unwrap_or(0);
@@ -89,6 +92,7 @@ impl<'a> RecordRef<'a> {
 
     /// All fields as one text, with [`RecordRef::ends`] the whole of the record: for digests and for storage.
     #[must_use]
+    #[inline]
     pub fn text(self) -> &'a str {
         self.text
     }
@@ -186,6 +190,7 @@ impl Records {
     }
 
     /// The caller has looked at [`Draft::faults`].
+    #[inline]
     pub(crate) fn push_checked(&mut self, draft: &Draft) -> u32 {
         let start = self.text.0.len();
         let mut ends: Ends = [0; FIELD_COUNT];
@@ -204,6 +209,7 @@ impl Records {
 
     /// The member with this index.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: u32) -> Option<RecordRef<'_>> {
         let (start, ends) = self.entries.get(usize::try_from(index).ok()?)?;
         let end = start + usize::from(*ends.last()?);

@@ -58,15 +58,30 @@ impl Rule {
 /// # Errors
 /// The rule that it breaks.
 pub fn check(field: Field, value: &str) -> Result<(), Rule> {
+    if value.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == 0x7f)) {
+        // In the order of the rules: what is too long is that first.
+        return Err(length(value).err().unwrap_or(Rule::ControlCharacter));
+    }
+    check_printable(field, value)
+}
+
+fn length(value: &str) -> Result<(), Rule> {
     if value.is_empty() {
         return Err(Rule::Missing);
     }
     if value.len() > 255 && value.chars().count() > 255 {
         return Err(Rule::TooLong);
     }
-    if value.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == 0x7f)) {
-        return Err(Rule::ControlCharacter);
-    }
+    Ok(())
+}
+
+/// As [`check`], for a value of which it is known that no control character stands in it.
+///
+/// # Errors
+/// The rule that it breaks.
+#[inline]
+pub fn check_printable(field: Field, value: &str) -> Result<(), Rule> {
+    length(value)?;
     let (holds, rule) = match field {
         Field::ReferenceId
         | Field::FirstName
