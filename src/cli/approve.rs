@@ -57,7 +57,11 @@ pub(super) struct Reject {
 
 pub(super) async fn approve(config: Option<PathBuf>, command: Approve) -> Result<Exit, Failure> {
     let engine = open::engine(open::settings(config)?)?;
-    let holds = meant(&engine, &command.which, command.change.as_deref())?;
+    let mut holds = meant(&engine, &command.which, command.change.as_deref())?;
+    if command.which.all {
+        // What somebody approved before is approved: the run sends it with the rest.
+        holds.retain(|hold| !engine.word_before(hold).is_some_and(|word| word.approved));
+    }
     let feeds = feeds_of(&engine, &holds)?;
     open::narrow(&feeds, None, command.file.as_deref())?;
     show(&holds)?;
@@ -78,7 +82,7 @@ pub(super) async fn approve(config: Option<PathBuf>, command: Approve) -> Result
         group: None,
         file: command.file.clone(),
     });
-    sync::run_all(&engine, orders.collect(), &again, command.json).await
+    sync::run_all(&engine, orders.collect(), again, command.json).await
 }
 
 /// The feeds of these holds, each once.
@@ -171,8 +175,10 @@ fn speak(engine: &Engine, holds: &[Hold], approved: bool, reason: &str) -> Resul
 
 fn was_first(hold: &Hold, word: &Word) -> Failure {
     let said = if word.approved { "approved" } else { "rejected" };
+    let next =
+        if word.approved { format!("; to send it, type: rosterd sync {}", hold.feed) } else { String::new() };
     Failure::text(format!(
-        "{} was first: {} was {said} on {} UTC ({})",
+        "{} was first: {} was {said} on {} UTC ({}){next}",
         word.by,
         hold.group,
         word.at.format("%Y-%m-%d %H:%M"),

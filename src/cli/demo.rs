@@ -117,6 +117,12 @@ async fn story(
 
 /// Writes the example into its folder and opens an engine over it.
 fn prepare(folder: &Path, address: SocketAddr, clock: &Arc<SetClock>) -> Result<Engine, Failure> {
+    if folder.join("state").exists() {
+        return Err(Failure::wrong(format!(
+            "`{}` has a demo in it already; name another folder, or remove this one",
+            folder.display()
+        )));
+    }
     std::fs::create_dir_all(folder.join("inbox"))?;
     put_file(&folder.join("sandbox.key"), KEY)?;
     let config = folder.join("rosterd.yaml");

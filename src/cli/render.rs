@@ -110,7 +110,7 @@ fn problem_row(row: &RowProblem, read: &ReadReport) -> String {
         Consequence::Carried => "sent as last accepted",
         Consequence::LeftOut => "left out",
         Consequence::FieldLeftOut => "the field was left out",
-        Consequence::Held => "held: rows contradict each other",
+        Consequence::Held => "held",
     };
     let what: Vec<String> = row.problems.iter().map(ToString::to_string).collect();
     let what = if what.is_empty() { String::new() } else { format!(": {}", what.join("; ")) };

@@ -5,6 +5,7 @@ use crate::{
     clock::{Clock, SystemClock},
     ledger::{Attempt, Hold, Ledger, LedgerError},
     mapping::GroupRule,
+    notify::Incident,
     roster::{Certainty, FeedName, GroupRef},
 };
 use chrono::{DateTime, Utc};
@@ -84,6 +85,14 @@ pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> 
         }
     }
     writeln!(out, "open incidents: {}; mails waiting: {}", open_incidents.len(), mails.len())?;
+    for stored in &open_incidents {
+        let Ok(incident) = serde_json::from_value::<Incident>(stored.body.clone()) else { continue };
+        let feed = incident.feed.map_or(String::new(), |feed| format!(" {feed}"));
+        let group = incident.group.map_or(String::new(), |group| format!(" {group}"));
+        let run = incident.run.map_or(String::new(), |run| format!(" (rosterd show {run})"));
+        let kind = incident.kind.name().replace('_', " ");
+        writeln!(out, "  since {}{feed}{group}: {kind}{run}", stored.opened.format("%Y-%m-%d"))?;
+    }
     writeln!(out, "next run: when you type `rosterd sync`; this version has no schedule yet")?;
     Ok(Exit::Done)
 }
@@ -146,7 +155,7 @@ fn state(group: &GroupStatus) -> String {
 
 /// `2026-11-22 06:00 UTC (3 h ago)`.
 fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
-    let since = now.signed_duration_since(at);
+    let since = now.signed_duration_since(at).max(chrono::TimeDelta::zero());
     let ago = match (since.num_days(), since.num_hours(), since.num_minutes()) {
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, _) => format!("{hours} h"),

@@ -45,39 +45,42 @@ pub(super) async fn run(config: Option<PathBuf>, command: Sync) -> Result<Exit, 
         group: group.clone(),
         file: command.file.clone(),
     });
-    run_all(&engine, orders.collect(), &again, command.json).await
+    run_all(&engine, orders.collect(), again, command.json).await
 }
 
 /// Takes up what an earlier process left: polls what is in flight, and names the feeds whose run had no end.
-pub(super) async fn pick_up<'a>(engine: &'a Engine, feeds: &[&Feed]) -> Result<Vec<&'a Feed>, Failure> {
+pub(super) async fn pick_up<'a>(engine: &'a Engine, feeds: &[&Feed]) -> Result<Vec<Order<'a>>, Failure> {
     let recovered = engine.recover()?;
     // The talk is done before the wait: a lock on stderr must not be held over it.
     let mut talk = String::new();
     for attempt in &recovered.changed {
         talk.push_str(&format!("run {}, group `{}`: {}\n", attempt.run, attempt.group, attempt.state.name()));
     }
-    for feed in &recovered.begin_again {
+    for (feed, _) in &recovered.begin_again {
         talk.push_str(&format!("the last run of feed `{feed}` did not come to its end; it is begun again\n"));
     }
     write!(std::io::stderr(), "{talk}")?;
+    // The mails of what was found do not wait for what is looked after next.
+    engine.deliver()?;
     let names: Vec<&FeedName> = feeds.iter().map(|feed| &feed.name).collect();
     engine.resume(&names).await?;
-    Ok(recovered.begin_again.iter().filter_map(|name| engine.feed(name.as_str())).collect())
+    let begun = recovered.begin_again.into_iter().filter_map(|(name, group)| {
+        let feed = engine.feed(name.as_str())?;
+        Some(Order { feed, trigger: Trigger::Recovery, group, file: None })
+    });
+    Ok(begun.collect())
 }
 
 /// Runs what was asked for, and beside it the feeds that are begun again; hands out the mails; prints each pass.
 /// The exit code is the worst of them, and a broken state comes last, after all that could be done.
-pub(super) async fn run_all(
-    engine: &Engine,
-    mut orders: Vec<Order<'_>>,
-    again: &[&Feed],
+pub(super) async fn run_all<'a>(
+    engine: &'a Engine,
+    mut orders: Vec<Order<'a>>,
+    again: Vec<Order<'a>>,
     json: bool,
 ) -> Result<Exit, Failure> {
-    let asked: Vec<&FeedName> = orders.iter().map(|order| &order.feed.name).collect();
-    let begun = again.iter().filter(|feed| !asked.contains(&&feed.name));
-    let begun: Vec<Order<'_>> =
-        begun.map(|feed| Order { feed, trigger: Trigger::Recovery, group: None, file: None }).collect();
-    orders.extend(begun);
+    let asked: Vec<FeedName> = orders.iter().map(|order| order.feed.name.clone()).collect();
+    orders.extend(again.into_iter().filter(|order| !asked.contains(&order.feed.name)));
     let runs = orders.iter().map(|order| engine.run(order));
     let ended: Vec<_> = futures_util::stream::iter(runs).buffered(FEEDS_AT_A_TIME).collect().await;
     // The mails of the runs that came to their end go out, even when another one failed.
@@ -93,7 +96,13 @@ pub(super) async fn run_all(
     if let Some(error) = broken {
         return Err(error.into());
     }
-    delivered?;
+    let waiting = delivered?.waiting;
+    if waiting > 0 {
+        writeln!(
+            std::io::stderr(),
+            "mails that could not be written: {waiting}; they wait for the next command"
+        )?;
+    }
     Ok(exit)
 }
 

@@ -35,8 +35,8 @@ pub fn suspicions(
             rule: "ragged_rows",
             line: format!("ragged_rows:{source}:{evidence}"),
             sentence: format!(
-                "source `{source}`: {} have more or fewer cells than the header",
-                count(now.ragged_rows, "row", "rows")
+                "source `{source}`: {} more or fewer cells than the header",
+                count(now.ragged_rows, "row has", "rows have")
             ),
         });
     }

@@ -62,6 +62,7 @@ impl Engine {
             }
         }
         self.hold(&run, order, &decided, incidents)?;
+        self.note_rejections(&mut run)?;
         self.ledger.save_run(&run)?;
         // The mails of what waits do not wait for what is sent.
         self.deliver()?;
@@ -134,8 +135,11 @@ impl Engine {
             if same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved) {
                 silent.push(group.clone());
             } else {
-                let incident = report::held_incident(decision);
-                incidents.extend(incident.map(|incident| Incident { run: Some(first), ..incident }));
+                match report::held_incident(decision) {
+                    Some(incident) => incidents.push(Incident { run: Some(first), ..incident }),
+                    // Held with the whole feed: what was said of its own change is not over by that.
+                    None => silent.push(group.clone()),
+                }
             }
             holds.push(Hold {
                 run: first,
@@ -156,12 +160,32 @@ impl Engine {
             incident.run.get_or_insert(run.id);
         }
         // A local file in place of the source says nothing about the source.
-        let read = if order.file.is_none() { READ } else { &[Kind::ReadIncomplete] };
+        let read: &[Kind] = if order.file.is_none() { READ } else { &[] };
         let kinds: Vec<Kind> = read.iter().chain(DECISION).copied().collect();
         let scope = Scope { kinds: &kinds, feed: Some(feed), group: None, host: false, except: &silent };
         let facts = self.facts(&incidents, scope)?;
         let dropped: Vec<_> = dropped.into_iter().map(|group| (feed.clone(), group)).collect();
         self.ledger.put_holds(&holds, &dropped, facts).map(|_| ())
+    }
+
+    /// A rejected change is not offered for an approval.
+    fn note_rejections(&self, run: &mut Run) -> Result<(), LedgerError> {
+        let holds = self.ledger.holds(Some(&run.feed))?;
+        for group in &mut run.groups {
+            let same =
+                |hold: &&Hold| hold.group == group.group && Some(&hold.digest) == group.digest.as_ref();
+            let word = holds.iter().find(same).and_then(|hold| hold.word.as_ref());
+            if let Some(word) = word.filter(|word| !word.approved && group.verdict == GroupVerdict::Hold) {
+                group.approvable = false;
+                group.reasons.push(format!(
+                    "rejected by {} on {} ({}); asked again only when the change is another one",
+                    word.by,
+                    word.at.format("%Y-%m-%d"),
+                    word.reason
+                ));
+            }
+        }
+        Ok(())
     }
 
     async fn submit_all(
@@ -263,6 +287,14 @@ impl Engine {
                 let failed = remembered
                     .and_then(|attempt| attempt.outcome)
                     .is_some_and(|outcome| !outcome.failures.is_empty());
+                let mine = |incident: &Incident| {
+                    incident.kind == Kind::SecondWriter && incident.group.as_ref() == Some(&group.group)
+                };
+                let open = self.ledger.incidents(true)?;
+                let open = open.into_iter().filter_map(|stored| serde_json::from_value(stored.body).ok());
+                if let Some(incident) = open.into_iter().find(mine) {
+                    group.reasons.push(incident.reason);
+                }
                 if failed { RunOutcome::LeftOut } else { RunOutcome::Done }
             }
             State::NotSent { why } | State::OutcomeUnknown { why } => {

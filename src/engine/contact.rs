@@ -140,13 +140,21 @@ impl Engine {
                 ),
                 Some(_) | None => Named::Group(found.id),
             },
-            Err(FindError::NotFound(_)) if feed.grouping.create_missing => Named::Nothing,
-            Err(FindError::NotFound(_)) => Named::Wrong(
-                Kind::GroupUnknown,
-                format!(
-                    "No group at Vitable has the external_reference_id `{group}`, looked for byte for byte on every page."
+            Err(FindError::NotFound(_)) => match self.ledger.group_pin(group) {
+                Some(known) => Named::Wrong(
+                    Kind::GroupChangedId,
+                    format!(
+                        "`{group}` was {known}, and Vitable lists it no more: nothing is created in its place."
+                    ),
                 ),
-            ),
+                None if feed.grouping.create_missing => Named::Nothing,
+                None => Named::Wrong(
+                    Kind::GroupUnknown,
+                    format!(
+                        "No group at Vitable has the external_reference_id `{group}`, looked for byte for byte on every page."
+                    ),
+                ),
+            },
             Err(error @ (FindError::Ambiguous { .. } | FindError::Api(_))) => {
                 Named::Wrong(Kind::GroupUnknown, format!("{error}."))
             }

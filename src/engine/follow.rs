@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     attempt::{Event, Failure, Operation, Outcome, State},
-    ledger::{Attempt, Facts, LedgerError},
+    ledger::{Attempt, Facts, Hold, LedgerError},
     notify::{Affected, Incident, Kind},
     roster::ReferenceId,
     vitable::{ApiErrorKind, Polled, known_reason, scrub_all, values_of},
@@ -35,25 +35,25 @@ impl Engine {
         let began = Instant::now();
         // Who resumes looks at once; who has just sent gives Vitable a moment.
         let mut wait = if aside.patience.is_some() { Duration::ZERO } else { poll.first };
-        let mut stuck_told = false;
-        let mut note = None;
+        let (mut stuck_told, mut credential_told) = (false, false);
         loop {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).clamp(poll.first.min(poll.max), poll.max);
-            match self.client.poll(&attempt.group_id, request_id).await {
+            let note = match self.client.poll(&attempt.group_id, request_id).await {
                 Ok(Polled::Finished(outcome)) => return self.completed(attempt, outcome, aside),
-                Ok(Polled::InFlight) => {}
+                Ok(Polled::InFlight) => None,
                 // Not completion: the answer says less than it must. A later one may say it.
-                Ok(Polled::NotCompletion(why)) => note = Some(format!("{why}.")),
+                Ok(Polled::NotCompletion(why)) => Some(format!("{why}.")),
                 // Polling never ends an attempt because of an error; the next look may be answered.
                 Err(error) => {
                     let why = failing(&error);
-                    if error.kind == ApiErrorKind::Credential && note.is_none() {
+                    if error.kind == ApiErrorKind::Credential && !credential_told {
+                        credential_told = true;
                         self.tell(&[Incident::new(Kind::Credential, why.clone())], Scope::NOTHING)?;
                     }
-                    note = Some(why);
+                    Some(why)
                 }
-            }
+            };
             let waited = began.elapsed();
             if waited >= poll.stuck_after && !stuck_told {
                 stuck_told = true;
@@ -93,6 +93,11 @@ impl Engine {
             incidents.push(about(attempt, Kind::SecondWriter, why));
         }
         let mut kinds = COMPLETION.to_vec();
+        // A late completion says nothing about what was held after it was sent.
+        let held_since = |hold: &Hold| hold.group == attempt.group && hold.since > attempt.prepared_at;
+        if self.ledger.holds(Some(&attempt.feed))?.iter().any(held_since) {
+            kinds.retain(|kind| *kind != Kind::Held);
+        }
         match aside.on_old_plan {
             Some([]) => {}
             Some(members) => incidents.push(old_plan(attempt, members)),

@@ -85,10 +85,17 @@ impl Engine {
         let now = self.clock.now();
         // A run that was cut off ends when its successor begins: a kill in between forgets neither.
         let cut_off = self.ledger.open_runs()?.into_iter().find(|run| run.feed == order.feed.name);
-        let mut run = match cut_off {
+        let mut run = match &cut_off {
             Some(old) => self.ledger.succeed_run(&old.cut_off(now), order.trigger, now)?,
             None => self.ledger.begin_run(&order.feed.name, order.trigger, now)?,
         };
+        // Whoever takes this run up after a crash is bound by what was asked for.
+        run.only.clone_from(&order.group);
+        run.file = order.file.as_ref().map(|file| file.display().to_string());
+        run.after = cut_off.map(|old| old.id);
+        if run.only.is_some() || run.file.is_some() || run.after.is_some() {
+            self.ledger.save_run(&run)?;
+        }
         self.progress.step(&Step::Began { run: run.id, feed: &order.feed.name });
         let contact = match self.contact().await {
             Ok(contact) => contact,
@@ -124,6 +131,9 @@ impl Engine {
             result: None,
             read: None,
             groups: Vec::new(),
+            only: order.group.clone(),
+            file: None,
+            after: None,
         };
         let contact = match self.look().await {
             Ok(contact) => contact,
@@ -205,7 +215,8 @@ impl Engine {
         run.result = Some(RunResult { outcome: RunOutcome::Failed, summary: findings.join(". ") });
         run.read.get_or_insert_with(ReadReport::default).findings = findings;
         // A file that came and is incomplete shows that its place answers again.
-        let reached = incident.as_ref().is_some_and(|incident| incident.kind == Kind::ReadIncomplete);
+        let reached = run.file.is_none()
+            && incident.as_ref().is_some_and(|incident| incident.kind == Kind::ReadIncomplete);
         let over: &[Kind] = if reached { &[Kind::SourceFailed] } else { &[] };
         let feed = run.feed.clone();
         let scope = Scope { kinds: over, feed: Some(&feed), group: None, host: false, except: &[] };
@@ -247,7 +258,7 @@ pub(super) fn fill(run: &mut Run, order: &Order<'_>, decided: &Decided) -> (RunO
     let mut outcome = if problems.costly() { RunOutcome::LeftOut } else { RunOutcome::Done };
     let mut read = decided.read.report.clone();
     read.findings = decided.suspicions.iter().map(|each| each.sentence.clone()).collect();
-    read.notes.clone_from(&decided.read.notes);
+    read.notes = decided.read.notes.iter().map(ToString::to_string).collect();
     (read.problem_rows, read.problems) = (problems.total(), problems.into_rows());
     run.read = Some(read);
     run.groups = decided.decisions.iter().map(|decision| report::group(decision, people)).collect();

@@ -47,7 +47,25 @@ pub(super) struct Read {
     /// For each source the beginning of its file's SHA-256: what an approval of a suspicious read is for.
     pub(super) evidence: BTreeMap<String, String>,
     /// Things to know that hold nothing: unknown statuses, unlisted values.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
+}
+
+/// How many problem rows of an incomplete read are shown.
+const SHOWN_PROBLEMS: usize = 20;
+
+/// Something to know that holds nothing.
+#[derive(Debug)]
+pub(super) struct Note {
+    /// The sentence, without any number.
+    pub(super) text: String,
+    /// In how many rows.
+    rows: u64,
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} {})", self.text, self.rows, if self.rows == 1 { "row" } else { "rows" })
+    }
 }
 
 /// What a read depends on beside the feed.
@@ -65,7 +83,7 @@ struct Gathering {
     report: ReadReport,
     shapes: BTreeMap<String, SourceShape>,
     evidence: BTreeMap<String, String>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
 }
 
 impl Engine {
@@ -201,7 +219,11 @@ impl Gathering {
             map.proofs().iter().map(|proof| named(&settings.name, proof)).collect();
         findings.extend(decide::incomplete(&settings.name, tally.rows, settings.min_rows, map.unusable));
         if !findings.is_empty() {
-            findings.append(&mut self.notes);
+            findings.extend(self.notes.iter().map(ToString::to_string));
+            // What is wrong with the rows is what the reader needs: the first of them stand for all.
+            let people = self.builder.finish();
+            self.report.problems = super::report::first_problems(&people, SHOWN_PROBLEMS);
+            self.report.problem_rows = map.unusable;
             return Err(incomplete(self.report, findings));
         }
         let shape = SourceShape {
@@ -222,8 +244,8 @@ impl Gathering {
             ("plan", &map.unlisted_plans),
         ] {
             for (value, rows) in values {
-                let rows = format!("{rows} {}", if *rows == 1 { "row" } else { "rows" });
-                self.notes.push(format!("source `{source}`: {what} `{value}` is in no list ({rows})"));
+                let text = format!("source `{source}`: {what} `{value}` is in no list");
+                self.notes.push(Note { text, rows: *rows });
             }
         }
     }

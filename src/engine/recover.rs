@@ -4,18 +4,22 @@ use super::{Engine, follow::Aside, tell::Scope};
 use crate::{
     ledger::{Attempt, Facts, LedgerError, Run, Trigger},
     notify::{Incident, Kind},
-    roster::FeedName,
+    roster::{FeedName, GroupRef},
 };
 use futures_util::StreamExt;
 use std::time::Duration;
+
+/// Why a run is not begun again by itself.
+const TWICE: &str = "Two runs of this feed in a row did not come to their end; the next one is begun by a person or by the schedule.";
 
 /// What a start found.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// Attempts that changed their state by the restart.
     pub changed: Vec<Attempt>,
-    /// Feeds whose run had no end: they are begun again with a fresh read.
-    pub begin_again: Vec<FeedName>,
+    /// Feeds whose run had no end, with the only group that was asked for: they are begun again with a fresh
+    /// read.
+    pub begin_again: Vec<(FeedName, Option<GroupRef>)>,
 }
 
 impl Engine {
@@ -33,14 +37,17 @@ impl Engine {
         let changed = self.ledger.recover(now, &mut |changed| self.lost_answers(changed))?;
         let mut begin_again = Vec::new();
         for run in self.ledger.open_runs()? {
-            let twice = run.trigger == Trigger::Recovery;
-            if !twice && self.feed(run.feed.as_str()).is_some() {
-                if !begin_again.contains(&run.feed) {
-                    begin_again.push(run.feed);
-                }
+            let twice = run.trigger == Trigger::Recovery || run.after.is_some();
+            if !twice && run.file.is_none() && self.feed(run.feed.as_str()).is_some() {
+                begin_again.push((run.feed, run.only));
                 continue;
             }
-            let facts = if twice { self.unfinished(&run)? } else { Facts::default() };
+            let facts = match &run.file {
+                Some(file) => self
+                    .unfinished(&run, &format!("The run of the file `{file}` was cut off: type it again."))?,
+                None if twice => self.unfinished(&run, TWICE)?,
+                None => Facts::default(),
+            };
             self.ledger.end_run(&run.cut_off(now), facts)?;
         }
         Ok(Recovered { changed, begin_again })
@@ -64,14 +71,11 @@ impl Engine {
         results.into_iter().try_for_each(|result| result.map(|_| ()))
     }
 
-    fn unfinished(&self, run: &Run) -> Result<Facts, LedgerError> {
+    fn unfinished(&self, run: &Run, why: &str) -> Result<Facts, LedgerError> {
         let incident = Incident {
             feed: Some(run.feed.clone()),
             run: Some(run.id),
-            ..Incident::new(
-                Kind::UnfinishedRun,
-                "Two runs of this feed in a row did not come to their end; the next one is begun by a person or by the schedule.",
-            )
+            ..Incident::new(Kind::UnfinishedRun, why)
         };
         self.facts(&[incident], Scope::NOTHING)
     }

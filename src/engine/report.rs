@@ -1,5 +1,6 @@
 //! What a run remembers of its plans and problem rows, for `show`, the mails and the exit code.
 
+use super::reading::Note;
 use crate::{
     decide::{self, Decision, Plan, Suspicion, Verdict},
     ledger::{Consequence, Counts, GroupReport, GroupVerdict, RowProblem},
@@ -8,6 +9,21 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashSet};
 
+/// The lines of a hold that name a member.
+const PEOPLE_LINES: &[&str] = &[
+    "absent",
+    "ended",
+    "ineligible",
+    "moved",
+    "arriving",
+    "added",
+    "plan_changes",
+    "duplicate",
+    "unrouted",
+    "carried",
+    "carried_long",
+    "removed",
+];
 /// What a person does about a hold that no approval releases.
 const NOT_APPROVABLE: &str = "Correct it at the source or in the configuration, then run the feed again: no approval can release this.";
 /// How many members of one fate a report names, and how many problem rows.
@@ -134,7 +150,7 @@ impl ProblemRows {
     }
 
     /// The incidents that the rows make: people left out, and people carried forward.
-    pub(super) fn incidents(&self, notes: &[String]) -> Vec<Incident> {
+    pub(super) fn incidents(&self, notes: &[Note]) -> Vec<Incident> {
         let carried = (
             Kind::RowsCarried,
             Consequence::Carried,
@@ -143,7 +159,7 @@ impl ProblemRows {
         let left_out = (
             Kind::RowsLeftOut,
             Consequence::LeftOut,
-            "These rows cannot be used, and nobody of them is covered: they are not on the roster",
+            "These rows cannot be used, and bring nobody onto the roster",
         );
         [carried, left_out]
             .into_iter()
@@ -156,7 +172,7 @@ impl ProblemRows {
         kind: Kind,
         consequence: Consequence,
         sentence: &str,
-        notes: &[String],
+        notes: &[Note],
     ) -> Option<Incident> {
         let name = consequence_name(consequence);
         let total = self.counts.get(name).copied().filter(|total| *total > 0)?;
@@ -171,12 +187,15 @@ impl ProblemRows {
             .collect();
         names.sort();
         let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = total.saturating_sub(10);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        // No number that differs from run to run: each new wording would be a mail.
+        let more = if names.len() > 10 { " and others" } else { "" };
         let mut reason = format!("{sentence}: {shown}{more}.");
+        if consequence == Consequence::LeftOut && people.iter().any(|who| who.reference_id.is_empty()) {
+            reason.push_str(" Rows without a reference_id could be anybody, covered people too.");
+        }
         for note in notes {
             reason.push(' ');
-            reason.push_str(note);
+            reason.push_str(&note.text);
             reason.push('.');
         }
         Some(Incident { people, counts: vec![(name.to_owned(), total)], ..Incident::new(kind, reason) })
@@ -228,10 +247,37 @@ pub(super) fn problem_rows(
             Standing::Eligible(_) | Standing::Ended | Standing::Ineligible(_) => Consequence::LeftOut,
         };
         let mut problems = problems.to_vec();
+        let others: Vec<String> =
+            people.duplicate_rows(id).iter().skip(1).map(|(at, _)| at.record.to_string()).collect();
+        if !others.is_empty() {
+            let what = format!("contradicts row {} of the same reference_id", others.join(", "));
+            problems.push(Problem { field: None, column: "".into(), what: what.into(), rule: None });
+        }
         problems.extend(route_problem(person.route, column).filter(|_| !routed));
         let reference_id = ReferenceId::new(id).ok();
         rows.push(RowProblem { at: person.at, reference_id, consequence, problems });
     }
+    rows
+}
+
+/// The first rows that cannot be used, for a read that comes to nothing because of them.
+pub(super) fn first_problems(people: &People, most: usize) -> Vec<RowProblem> {
+    let nameless = people.nameless.iter().map(|(at, problem)| (*at, None, vec![problem.clone()]));
+    let others = people
+        .iter()
+        .filter(|(_, person)| matches!(person.standing, Standing::Unusable { .. } | Standing::Duplicate))
+        .map(|(id, person)| (person.at, ReferenceId::new(id).ok(), people.problems_of(id).to_vec()));
+    let rows = nameless.take(most).chain(others.take(most));
+    let mut rows: Vec<RowProblem> = rows
+        .map(|(at, reference_id, problems)| RowProblem {
+            at,
+            reference_id,
+            consequence: Consequence::LeftOut,
+            problems,
+        })
+        .collect();
+    rows.sort_by_key(|row| row.at);
+    rows.truncate(most);
     rows
 }
 
@@ -270,10 +316,13 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
         return None;
     }
     let plan = &decision.plan;
-    let people = plan.fates.iter().filter(|(_, fate)| fate.leaves()).map(|(id, fate)| Affected {
-        reference_id: id.to_string(),
-        row: None,
-        what: fate.name().to_owned(),
+    let people = held.lines.iter().filter_map(|line| {
+        let (rule, id) = line.split_once(':')?;
+        PEOPLE_LINES.contains(&rule).then(|| Affected {
+            reference_id: id.to_owned(),
+            row: None,
+            what: rule.replace('_', " "),
+        })
     });
     let counts = counts(plan);
     let mut numbers = vec![("covered".to_owned(), counts.covered), ("payload".to_owned(), counts.payload)];

@@ -153,7 +153,10 @@ impl Engine {
         let incident = self.incident_of(release, &event);
         // Only a completion shows that something is over.
         let facts = self.facts(&incident.into_iter().collect::<Vec<_>>(), Scope::NOTHING)?;
-        self.ledger.advance(attempt, &event, self.clock.now(), facts)
+        let state = self.ledger.advance(attempt, &event, self.clock.now(), facts)?;
+        // The mail does not wait for the slowest group.
+        self.deliver()?;
+        Ok(state)
     }
 
     fn incident_of(&self, release: &Release<'_>, event: &Event) -> Option<Incident> {
@@ -183,10 +186,10 @@ impl Engine {
             | Event::GaveUp
             | Event::Restarted => return None,
         };
-        let daemon_wide = matches!(kind, Kind::Credential | Kind::ApiUnreachable);
         Some(Incident {
-            feed: (!daemon_wide).then(|| release.feed.name.clone()),
-            group: (!daemon_wide).then(|| release.submission.group().clone()),
+            feed: Some(release.feed.name.clone()),
+            // Of the group, also when the key is refused: that other calls are answered does not show that it is over.
+            group: Some(release.submission.group().clone()),
             run: Some(release.run.id),
             trace_id,
             people: Vec::<Affected>::new(),

@@ -44,6 +44,8 @@ pub(super) const DECISION: &[Kind] = &[
 /// What a completed sync shows anew each time.
 pub(super) const COMPLETION: &[Kind] = &[
     Kind::Held,
+    Kind::Credential,
+    Kind::ApiUnreachable,
     Kind::Refused,
     Kind::OutcomeUnknown,
     Kind::Stuck,

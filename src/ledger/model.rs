@@ -58,6 +58,15 @@ pub struct Run {
     pub read: Option<ReadReport>,
     /// What became of each group.
     pub groups: Vec<GroupReport>,
+    /// The only group that was asked for, if one was.
+    #[serde(default)]
+    pub only: Option<GroupRef>,
+    /// The local file that stood in for the source, if one did.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The run that was cut off before this one began.
+    #[serde(default)]
+    pub after: Option<RunId>,
 }
 
 impl Run {

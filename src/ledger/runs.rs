@@ -122,6 +122,9 @@ fn begin(tx: &mut Tx<'_>, feed: &FeedName, trigger: Trigger, now: DateTime<Utc>)
         result: None,
         read: None,
         groups: Vec::new(),
+        only: None,
+        file: None,
+        after: None,
     };
     tx.put(key::run(run.id), &run)?;
     tx.put(key::open_run(run.id), &())?;

@@ -20,12 +20,12 @@ pub(super) const SOURCE_FAILED: Words = Words {
 pub(super) const READ_INCOMPLETE: Words = Words {
     subject: "incomplete read",
     tally: &[],
-    happened: "Something of what {feed} should have delivered is provably missing, so all of the read was thrown away.",
+    happened: "What {feed} delivered cannot be taken for a whole roster, so all of the read was thrown away.",
     means: "Nothing was submitted: whoever is missing from a submitted roster loses coverage, so no approval \
             can release an incomplete read. Nobody has lost coverage. New people wait, and people who left stay \
             covered.",
     remedy: &[
-        "Ask whoever sends the export of {feed} for a whole one, or fix what is named below.",
+        "Correct what is named below: either the export of {feed}, or its columns and formats in the configuration.",
         "rosterd show {run}",
         "rosterd sync {feed}",
         "If the export has changed on purpose, change the configuration and check it before the next run.",
@@ -57,7 +57,7 @@ pub(super) const ROWS_LEFT_OUT: Words = Words {
     subject: "rows left out",
     tally: &[("left_out", "person not covered", "people not covered"), ("problem_rows", "row", "rows")],
     happened: "Rows of people who are not covered yet cannot be used, so these people are not on the roster.",
-    means: "The people below have no coverage, and get none until their rows are right. A row without a usable \
+    means: "Who stands in these rows and is not covered yet gets no coverage until the rows are right. A row without a usable \
             `reference_id` could be anybody: while there is one, nobody who is absent from the export is removed \
             without approval.",
     remedy: &[
