@@ -63,6 +63,8 @@ pub struct Plan {
     pub duplicates: Vec<ReferenceId>,
     /// Covered members whose last accepted record was needed and is not there.
     pub records_missing: Vec<ReferenceId>,
+    /// Somebody begins or ceases to be sent as last accepted: the baseline has to learn since when.
+    pub carrying_changed: bool,
     /// The plan that a member was added with, where it is not the plan of the record that is sent.
     pub(in crate::decide) added_with: HashMap<ReferenceId, PlanId>,
     pub(in crate::decide) payload: Payload,
@@ -123,7 +125,10 @@ impl Plan {
     /// Whether the roster differs from what Vitable has.
     #[must_use]
     pub fn changes_something(&self) -> bool {
-        !self.added.is_empty() || !self.updated.is_empty() || self.removed().next().is_some()
+        !self.added.is_empty()
+            || !self.updated.is_empty()
+            || self.carrying_changed
+            || self.removed().next().is_some()
     }
 }
 
@@ -159,6 +164,7 @@ impl Meeting<'_> {
             left_out: Vec::new(),
             duplicates: Vec::new(),
             records_missing: Vec::new(),
+            carrying_changed: false,
             added_with: HashMap::new(),
             payload: Payload::default(),
         };
@@ -180,7 +186,10 @@ impl Meeting<'_> {
                     }
                     continue;
                 }
-                Fate::Carried => Some(Again::Carried(covered.carried_since.unwrap_or(self.now))),
+                Fate::Carried => {
+                    plan.carrying_changed |= covered.carried_since.is_none();
+                    Some(Again::Carried(covered.carried_since.unwrap_or(self.now)))
+                }
                 Fate::Unrouted => Some(Again::Unrouted),
                 Fate::Moved => Some(Again::MoveWaits),
                 Fate::Ended | Fate::Ineligible(_) | Fate::Absent => None,
@@ -214,6 +223,7 @@ impl Meeting<'_> {
         let (Standing::Eligible(index), Some(read)) = (person.standing, self.people.record_of(person)) else {
             return;
         };
+        plan.carrying_changed |= covered.carried_since.is_some();
         let problems = self.people.problems_at(place);
         let patched = if problems.is_empty() { None } else { patch(read, problems, records.get(covered.id)) };
         let record = patched.as_ref().map_or(read, Record::view);

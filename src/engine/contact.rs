@@ -61,6 +61,33 @@ impl Engine {
         }
     }
 
+    /// A call that failed, with where it went and whose key it had.
+    fn trouble(&self, error: ApiError) -> Trouble {
+        let kind = match error.kind {
+            ApiErrorKind::Credential => Kind::Credential,
+            ApiErrorKind::Connect
+            | ApiErrorKind::NotFound
+            | ApiErrorKind::Throttled
+            | ApiErrorKind::Server
+            | ApiErrorKind::Unreadable
+            | ApiErrorKind::Refused => Kind::ApiUnreachable,
+        };
+        let place = match error.kind {
+            ApiErrorKind::Credential => {
+                format!("The key is {} (`vitable.api_key`).", self.settings.vitable.api_key)
+            }
+            ApiErrorKind::Connect
+            | ApiErrorKind::NotFound
+            | ApiErrorKind::Throttled
+            | ApiErrorKind::Server
+            | ApiErrorKind::Unreadable
+            | ApiErrorKind::Refused => format!("The address is {} (`vitable.base_url`).", self.base_url()),
+        };
+        let mut incident = Incident::new(kind, format!("{} {place} Nothing was submitted.", failing(&error)));
+        incident.trace_id = error.trace_id;
+        incident.into()
+    }
+
     pub(super) async fn look(&self) -> Result<Contact, Trouble> {
         let base_url = self.base_url();
         if let Some(pin) = self.ledger.pin()
@@ -68,7 +95,7 @@ impl Engine {
         {
             return Err(other_ledger("base URL", &pin.base_url, &base_url).into());
         }
-        let groups = self.client.groups().await?;
+        let groups = self.client.groups().await.map_err(|error| self.trouble(error))?;
         if let Some(skew) = self.client.clock_skew()
             && skew.abs() > MAX_CLOCK_SKEW
         {
@@ -78,7 +105,7 @@ impl Engine {
             )
             .into());
         }
-        let plans = self.client.plans().await?;
+        let plans = self.client.plans().await.map_err(|error| self.trouble(error))?;
         let plans: BTreeSet<PlanId> = plans.iter().filter_map(|plan| PlanId::new(&plan.id).ok()).collect();
         if plans.is_empty() {
             let why = "Vitable lists no plan for this organization, so that nobody could be added. Nothing was submitted.";
@@ -176,7 +203,13 @@ fn organization_of(groups: &[wire::Group]) -> Result<Option<OrganizationId>, Tro
             )
             .into()
         }),
-        [one, other, ..] => Err(other_ledger("organization", one, other).into()),
+        [one, other, ..] => Err(Incident::new(
+            Kind::OtherLedger,
+            format!(
+                "The API key reaches several organizations ({one}, {other}). Nothing was submitted: write `vitable.organization`."
+            ),
+        )
+        .into()),
     }
 }
 
@@ -195,23 +228,6 @@ impl From<Incident> for Trouble {
 impl From<LedgerError> for Trouble {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
-    }
-}
-
-impl From<ApiError> for Trouble {
-    fn from(error: ApiError) -> Self {
-        let kind = match error.kind {
-            ApiErrorKind::Credential => Kind::Credential,
-            ApiErrorKind::Connect
-            | ApiErrorKind::NotFound
-            | ApiErrorKind::Throttled
-            | ApiErrorKind::Server
-            | ApiErrorKind::Unreadable
-            | ApiErrorKind::Refused => Kind::ApiUnreachable,
-        };
-        let mut incident = Incident::new(kind, format!("{} Nothing was submitted.", failing(&error)));
-        incident.trace_id = error.trace_id;
-        Self::Incident(Box::new(incident))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Engine, Feed};
 use crate::{
-    attempt::{Operation, State},
+    attempt::{self, Event, Operation, State},
     decide::{self, Approved, GroupFacts},
     ledger::{Attempt, LedgerError},
     mapping::GroupRule,
@@ -68,14 +68,16 @@ impl Engine {
 
     /// Why the group has to wait: one known request in flight at most, and a while after a lost answer.
     fn pass_over(&self, newest: &Attempt) -> Option<String> {
-        match &newest.state {
+        // What is half sent here was left by an earlier process: a start settles it, and so a plan sees it settled.
+        let settled = attempt::next(&newest.state, &Event::Restarted);
+        match settled.as_ref().unwrap_or(&newest.state) {
             State::Prepared | State::Sent | State::Accepted { .. } => {
                 let request = newest
                     .state
                     .request_id()
                     .map_or_else(|| "a request".to_owned(), |id| format!("request {id}"));
                 Some(format!(
-                    "{request} of run {} is still in flight; run again when it has ended",
+                    "{request} of run {} is still in flight; `rosterd sync` looks at it first",
                     newest.run
                 ))
             }

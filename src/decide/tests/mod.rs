@@ -287,3 +287,23 @@ fn people_whom_no_group_takes_are_listed() {
     let ids: Vec<_> = unplaced.iter().map(|&at| people.id_of(people.person(at).unwrap())).collect();
     assert_eq!(ids, ["new"], "a is covered, and left has left");
 }
+
+#[test]
+fn a_carry_that_begins_or_ends_is_recorded_at_once() {
+    let mut world = World::new();
+    world.cover("east", &["a", "b"]);
+    world.resync_after = Some(Duration::from_secs(7 * 24 * 60 * 60));
+    world.clean_since("east", world.now);
+    world.row("a", Row::Unusable, "east");
+    world.row("b", Row::Valid, "east");
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "since when, nobody knew before");
+    world.carried_since("east", "a", world.now - TimeDelta::days(1));
+    assert!(matches!(world.decide()[0].verdict, Verdict::Unchanged));
+    let mut cured = World::new();
+    cured.cover("east", &["a"]);
+    cured.resync_after = world.resync_after;
+    cured.clean_since("east", cured.now);
+    cured.carried_since("east", "a", cured.now - TimeDelta::days(1));
+    cured.row("a", Row::Valid, "east");
+    assert!(matches!(cured.decide()[0].verdict, Verdict::Submit { .. }), "the ninety days are over with it");
+}
