@@ -126,7 +126,8 @@ fn write(path: &Path, text: &str) {
 
 #[test]
 fn every_example_is_accepted() {
-    for path in yaml_files("config") {
+    let folders = ["config", "config/demo"];
+    for path in folders.into_iter().flat_map(yaml_files) {
         let settings = read(&path).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(!settings.feeds.is_empty(), "{}", path.display());
     }
