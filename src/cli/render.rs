@@ -83,7 +83,7 @@ fn reading(out: &mut String, read: &ReadReport, detail: Detail) -> std::fmt::Res
         writeln!(out, "  ! {finding}")?;
     }
     for (repair, rows) in &read.repairs {
-        writeln!(out, "  repaired in {rows} rows: {repair}")?;
+        writeln!(out, "  repaired in {rows} {}: {repair}", if *rows == 1 { "row" } else { "rows" })?;
     }
     if read.problem_rows == 0 {
         return Ok(());
