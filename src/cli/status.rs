@@ -4,12 +4,11 @@ use super::{Exit, Failure, open, render::approve_command, table::table};
 use crate::{
     clock::{Clock, SystemClock},
     ledger::{Attempt, Hold, Ledger, LedgerError},
-    mapping::GroupRule,
     notify::Incident,
     roster::{Certainty, FeedName, GroupRef},
 };
 use chrono::{DateTime, Utc};
-use std::{collections::BTreeSet, io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 /// What is known of one group.
 #[derive(serde::Serialize)]
@@ -31,7 +30,7 @@ pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> 
     let ledger = open::ledger(&settings)?;
     let mut groups = Vec::new();
     for feed in &settings.feeds {
-        for group in groups_of(&ledger, feed)? {
+        for group in feed.known_groups(&ledger)? {
             groups.push(of_group(&ledger, &feed.name, group)?);
         }
     }
@@ -95,23 +94,6 @@ pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> 
     }
     writeln!(out, "next run: when you type `rosterd sync`; this version has no schedule yet")?;
     Ok(Exit::Done)
-}
-
-fn groups_of(ledger: &Ledger, feed: &crate::engine::Feed) -> Result<BTreeSet<GroupRef>, LedgerError> {
-    Ok(match &feed.grouping.rule {
-        GroupRule::All(group) => [group.clone()].into(),
-        GroupRule::Map { map, .. } => map.values().cloned().collect(),
-        GroupRule::AsIs { .. } => {
-            let mut groups = BTreeSet::new();
-            for group in ledger.known_groups()? {
-                let last = ledger.attempts_of_group(&group, 1)?;
-                if last.first().is_some_and(|attempt| attempt.feed == feed.name) {
-                    groups.insert(group);
-                }
-            }
-            groups
-        }
-    })
 }
 
 fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupStatus, LedgerError> {

@@ -1,23 +1,8 @@
 //! Date formats: which ones are taken, and which ones may not stand in one list (`dependencies.md`, Traps).
 
 use super::read::{Fields, Item, Reader};
-use crate::mapping::DateFormat;
+use crate::mapping::{DateFormat, MONTHS};
 use chrono::{Datelike, Duration, NaiveDate};
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 
 /// What a format is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::{
     pass::{Decided, fill},
     report,
     submit::Release,
-    tell::{DECISION, READ, Scope},
+    tell::{DECISION, READ, Scope, record},
 };
 use crate::{
     attempt::State,
@@ -49,8 +49,8 @@ impl Engine {
         order: &Order<'_>,
         mut decided: Decided,
     ) -> Result<Pass, LedgerError> {
-        let names = super::pass::group_names(&decided.decisions);
-        if let Some(only) = order.group.as_ref().filter(|only| !names.contains(*only)) {
+        let decided_on = |group: &GroupRef| decided.decisions.iter().any(|each| each.plan.group == *group);
+        if let Some(only) = order.group.as_ref().filter(|only| !decided_on(only)) {
             let why = format!("nothing in the read of feed `{}` routes to a group `{only}`", order.feed.name);
             return self.failed(run, vec![why], None);
         }
@@ -291,8 +291,9 @@ impl Engine {
                     incident.kind == Kind::SecondWriter && incident.group.as_ref() == Some(&group.group)
                 };
                 let open = self.ledger.incidents(true)?;
-                let open = open.into_iter().filter_map(|stored| serde_json::from_value(stored.body).ok());
-                if let Some(incident) = open.into_iter().find(mine) {
+                if let Some(incident) =
+                    open.into_iter().filter_map(|stored| record(stored).incident()).find(mine)
+                {
                     group.reasons.push(incident.reason);
                 }
                 if failed { RunOutcome::LeftOut } else { RunOutcome::Done }

@@ -4,34 +4,40 @@ use super::{Engine, Feed};
 use crate::{
     attempt::{self, Event, Operation, State},
     decide::{self, Approved, GroupFacts},
-    ledger::{Attempt, LedgerError},
+    ledger::{Attempt, Ledger, LedgerError},
     mapping::GroupRule,
     roster::{Certainty, Doubt, Fingerprint, GroupRef, People},
 };
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
 
-impl Engine {
-    /// The groups that get a verdict: those that the configuration names, and for an `as_is` column those
-    /// seen today and those that the feed fed before: a value that vanishes gets a verdict too.
-    pub(super) fn groups_of(&self, feed: &Feed, people: &People) -> Result<Vec<GroupRef>, LedgerError> {
-        let mut groups: BTreeSet<GroupRef> = BTreeSet::new();
-        match &feed.grouping.rule {
-            GroupRule::All(group) => {
-                groups.insert(group.clone());
-            }
-            GroupRule::Map { map, .. } => groups.extend(map.values().cloned()),
-            GroupRule::AsIs { .. } => {
-                groups.extend(people.groups.iter().cloned());
-                for group in self.ledger.known_groups()? {
-                    let last = self.ledger.attempts_of_group(&group, 1)?;
-                    if last.first().is_some_and(|attempt| attempt.feed == feed.name) {
-                        groups.insert(group);
-                    }
+impl Feed {
+    /// The groups that the feed has whatever is read today: those that the configuration names, and for an
+    /// `as_is` column those that it fed before.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn known_groups(&self, ledger: &Ledger) -> Result<BTreeSet<GroupRef>, LedgerError> {
+        let mut groups = self.named_groups();
+        if matches!(self.grouping.rule, GroupRule::AsIs { .. }) {
+            for group in ledger.known_groups()? {
+                if ledger.owner(&group)?.as_ref() == Some(&self.name) {
+                    groups.insert(group);
                 }
             }
         }
-        Ok(groups.into_iter().collect())
+        Ok(groups)
+    }
+}
+
+impl Engine {
+    /// The groups that get a verdict: a value of an `as_is` column that is seen today, and one that vanished.
+    pub(super) fn groups_of(&self, feed: &Feed, people: &People) -> Result<BTreeSet<GroupRef>, LedgerError> {
+        let mut groups = feed.known_groups(&self.ledger)?;
+        if matches!(feed.grouping.rule, GroupRule::AsIs { .. }) {
+            groups.extend(people.groups.iter().cloned());
+        }
+        Ok(groups)
     }
 
     /// Everything known of one group that a decision about these people needs.

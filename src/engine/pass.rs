@@ -18,10 +18,7 @@ use crate::{
     vitable,
 };
 use sha2::{Digest, Sha256};
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::PathBuf,
-};
+use std::{collections::HashMap, path::PathBuf};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -319,9 +316,4 @@ fn unfinished(mut run: Run, findings: Vec<String>) -> Pass {
 
 fn groups(number: usize, what: &str) -> String {
     format!("{number} {} {what}", if number == 1 { "group" } else { "groups" })
-}
-
-/// The groups of these decisions, each once.
-pub(super) fn group_names(decisions: &[Decision]) -> BTreeSet<GroupRef> {
-    decisions.iter().map(|decision| decision.plan.group.clone()).collect()
 }

@@ -4,7 +4,7 @@ use super::{Engine, Feed, Step};
 use crate::{
     decide,
     ledger::{FileReport, ReadReport},
-    mapping::{self, GroupRule, MapReport, Mapping},
+    mapping::{self, MapReport, Mapping},
     notify::Kind,
     roster::{People, PeopleBuilder, PlanId, SourceShape},
     source::{
@@ -88,13 +88,7 @@ struct Gathering {
 
 impl Engine {
     pub(super) async fn read(&self, feed: &Feed, against: Against<'_>) -> Reading {
-        let groups = match &feed.grouping.rule {
-            GroupRule::All(group) => vec![group.clone()],
-            GroupRule::Map { map, .. } => {
-                map.values().cloned().collect::<BTreeSet<_>>().into_iter().collect()
-            }
-            GroupRule::AsIs { .. } => Vec::new(),
-        };
+        let groups = feed.named_groups().into_iter().collect();
         let mut gathering = Gathering {
             builder: PeopleBuilder::new(groups).with_plans(against.plans.clone()),
             report: ReadReport::default(),

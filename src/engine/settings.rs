@@ -7,7 +7,7 @@ use crate::{
     roster::{FeedName, GroupRef},
     source, vitable,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 /// What an engine works by.
 #[derive(Clone, Debug)]
@@ -38,14 +38,20 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// The groups that the configuration names; none for an `as_is` column.
+    #[must_use]
+    pub fn named_groups(&self) -> BTreeSet<GroupRef> {
+        match &self.grouping.rule {
+            GroupRule::All(group) => [group.clone()].into(),
+            GroupRule::Map { map, .. } => map.values().cloned().collect(),
+            GroupRule::AsIs { .. } => BTreeSet::new(),
+        }
+    }
+
     /// Whether this feed could feed a group: it names it, or takes its groups from a column as they are.
     #[must_use]
     pub fn may_feed(&self, group: &GroupRef) -> bool {
-        match &self.grouping.rule {
-            GroupRule::All(only) => only == group,
-            GroupRule::Map { map, .. } => map.values().any(|each| each == group),
-            GroupRule::AsIs { .. } => true,
-        }
+        matches!(self.grouping.rule, GroupRule::AsIs { .. }) || self.named_groups().contains(group)
     }
 }
 

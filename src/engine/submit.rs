@@ -64,10 +64,9 @@ impl Engine {
                     if error.kind == ApiErrorKind::Credential {
                         self.halt("Vitable refuses the API key, so nothing more is submitted");
                     }
-                    let message = error.message;
                     let event = Event::Refused {
                         status: error.status.unwrap_or(0),
-                        message,
+                        message: error.message,
                         trace_id: error.trace_id,
                     };
                     return Ok((attempt, self.ended(attempt, release, event)?));

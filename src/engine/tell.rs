@@ -123,7 +123,8 @@ pub(super) fn random_token() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn record(stored: StoredIncident) -> Record {
+/// As `notify` knows it, which knows no ledger.
+pub(super) fn record(stored: StoredIncident) -> Record {
     let StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved } = stored;
     Record { key, body, opened, changed, mailed, thread, mails, resolved }
 }

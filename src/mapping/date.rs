@@ -8,7 +8,8 @@ use chrono::{Datelike as _, Months, NaiveDate};
 /// Nobody on a roster was born longer ago than this many years.
 pub(super) const OLDEST_YEARS: u32 = 110;
 
-const MONTHS: [&str; 12] = [
+/// The months as they are written out, in lower case.
+pub(crate) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",

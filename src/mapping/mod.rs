@@ -24,6 +24,7 @@ mod words;
 pub use bound::Bound;
 pub use columns::LostColumns;
 pub use compile::{CompileError, Mapping, compile};
+pub(crate) use date::MONTHS;
 pub use report::MapReport;
 pub use settings::{
     DateColumn, DateFormat, Eligibility, FieldSource, GroupRule, Grouping, Sensitive, Settings, Status, Take,
