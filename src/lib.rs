@@ -8,16 +8,19 @@
 //! | --- | --- |
 //! | `roster` | nobody |
 //! | `clock`, `secret` | nobody: seams that others take as arguments |
+//! | `probe` | nobody: one hop on the way to a peer, tried |
+//! | `schedule` | nobody: what is due when; `now` is an argument |
 //! | `table` | `roster` |
 //! | `attempt` | `roster` |
 //! | `mapping` | `roster`, `table` |
 //! | `decide` | `roster` |
-//! | `source` | `roster` (where a row stands), `table`, `mapping` settings, `clock`, `secret` |
-//! | `vitable` | `roster`, `decide` (the submission), `attempt`, `clock`, `secret` |
+//! | `source` | `roster` (where a row stands), `table`, `mapping` settings, `clock`, `secret`, `probe` |
+//! | `vitable` | `roster`, `decide` (the submission), `attempt`, `clock`, `secret`, `probe` |
 //! | `ledger` | `roster`, `attempt` |
-//! | `notify` | `roster` |
+//! | `notify` | `roster`, `secret`, `probe` |
 //! | `engine` | all of the above |
 //! | `config` | the settings types of all of the above |
+//! | `daemon` | `engine`, `config`, and what they are made of: the life of the process |
 //! | `sandbox` | `vitable` wire shapes, `clock` |
 //! | `cli` | everything; the only one that prints |
 //!
@@ -31,6 +34,7 @@ pub mod engine;
 pub mod ledger;
 pub mod mapping;
 pub mod notify;
+pub mod probe;
 pub mod roster;
 pub mod sandbox;
 pub mod secret;

@@ -14,14 +14,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("roster", &[]),
     ("clock", &[]),
     ("secret", &[]),
+    ("probe", &[]),
     ("table", &["roster"]),
     ("attempt", &["roster"]),
     ("mapping", &["roster", "table"]),
     ("decide", &["roster"]),
-    ("source", &["roster", "table", "mapping", "clock", "secret"]),
-    ("vitable", &["roster", "decide", "attempt", "clock", "secret"]),
+    ("source", &["roster", "table", "mapping", "clock", "secret", "probe"]),
+    ("vitable", &["roster", "decide", "attempt", "clock", "secret", "probe"]),
     ("ledger", &["roster", "attempt"]),
-    ("notify", &["roster"]),
+    ("notify", &["roster", "secret", "probe"]),
     (
         "engine",
         &[
@@ -35,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "roster", "clock", "secret", "table", "attempt", "mapping", "decide", "source", "vitable",
-            "ledger", "notify", "engine", "config", "sandbox",
+            "ledger", "notify", "engine", "config", "sandbox", "probe",
         ],
     ),
 ];
