@@ -37,6 +37,7 @@ pub mod notify;
 pub mod probe;
 pub mod roster;
 pub mod sandbox;
+pub mod schedule;
 pub mod secret;
 pub mod source;
 pub mod table;

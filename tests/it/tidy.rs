@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
     ("probe", &[]),
+    ("schedule", &[]),
     ("table", &["roster"]),
     ("attempt", &["roster"]),
     ("mapping", &["roster", "table"]),
@@ -27,16 +28,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "engine",
         &[
             "roster", "clock", "secret", "table", "attempt", "mapping", "decide", "source", "vitable",
-            "ledger", "notify",
+            "ledger", "notify", "schedule",
         ],
     ),
-    ("config", &["roster", "secret", "mapping", "decide", "source", "vitable", "notify", "engine"]),
+    ("config", &["roster", "secret", "mapping", "decide", "source", "vitable", "notify", "engine", "schedule"]),
     ("sandbox", &["vitable", "clock", "roster"]),
     (
         "cli",
         &[
             "roster", "clock", "secret", "table", "attempt", "mapping", "decide", "source", "vitable",
-            "ledger", "notify", "engine", "config", "sandbox", "probe",
+            "ledger", "notify", "engine", "config", "sandbox", "probe", "schedule",
         ],
     ),
 ];
@@ -51,10 +52,11 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("io::stdout", &["cli"]),
     ("io::stderr", &["cli"]),
     ("serde_yaml", &["config"]),
+    ("croner", &["schedule"]),
 ];
 
 /// Pure modules take `now`: none of these words may stand in them.
-const PURE: &[&str] = &["roster", "table", "mapping", "decide", "attempt"];
+const PURE: &[&str] = &["roster", "table", "mapping", "decide", "attempt", "schedule"];
 const CLOCKS: &[&str] = &["Utc::now", "Local::now", "Instant::now", "SystemTime", "Clock"];
 
 const LONGEST_FILE: usize = 600;
