@@ -2,9 +2,10 @@
 
 use super::{
     guard::guard,
-    keys::{DEFAULTS, FEED, GROUPS, SCHEDULE},
-    mappings::{Mapping, optional, timezone},
+    keys::{DEFAULTS, FEED, GROUPS},
+    mappings::Mapping,
     read::{Fields, Item, Reader},
+    schedule::{Crons, Of, Schedule, schedule},
     sources::Source,
     text::Spot,
     vitable::duration,
@@ -27,38 +28,36 @@ const RESYNC_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(super) struct Defaults {
     guard: Guard,
     submit: Submit,
-    timezone: Option<Tz>,
+    schedule: Schedule,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { guard: Guard::default(), submit: Submit::Always, timezone: None }
+        Self { guard: Guard::default(), submit: Submit::Always, schedule: Schedule::default() }
     }
 }
 
 /// Reads `defaults:`.
-pub(super) fn defaults(reader: &Reader, item: &Item<'_>) -> Option<Defaults> {
+pub(super) fn defaults(reader: &Reader, item: &Item<'_>, crons: &Crons) -> Option<Defaults> {
     let fields = reader.open(item, DEFAULTS)?;
-    settings(reader, &fields, &Defaults::default())
+    settings(reader, &fields, &Defaults::default(), Of::Defaults, crons)
 }
 
 /// What `defaults` and a feed have in common.
-fn settings(reader: &Reader, fields: &Fields<'_>, base: &Defaults) -> Option<Defaults> {
+fn settings(
+    reader: &Reader,
+    fields: &Fields<'_>,
+    base: &Defaults,
+    of: Of,
+    crons: &Crons,
+) -> Option<Defaults> {
     let guard = match fields.get("guard") {
         Some(item) => guard(reader, &item, &base.guard),
         None => Some(base.guard.clone()),
     };
     let submit = submit(reader, fields, base.submit);
-    let timezone = match fields.get("schedule") {
-        Some(item) => schedule(reader, &item, base.timezone),
-        None => Some(base.timezone),
-    };
-    Some(Defaults { guard: guard?, submit: submit?, timezone: timezone? })
-}
-
-fn schedule(reader: &Reader, item: &Item<'_>, base: Option<Tz>) -> Option<Option<Tz>> {
-    let fields = reader.open(item, SCHEDULE)?;
-    Some(optional(fields.get("timezone"), |item| timezone(reader, item))?.or(base))
+    let schedule = schedule(reader, fields, &base.schedule, of, crons);
+    Some(Defaults { guard: guard?, submit: submit?, schedule: schedule? })
 }
 
 fn submit(reader: &Reader, fields: &Fields<'_>, base: Submit) -> Option<Submit> {
@@ -87,6 +86,7 @@ pub(super) struct Parts<'p> {
     pub(super) mappings: &'p BTreeMap<&'p str, Option<Mapping>>,
     pub(super) sources: &'p BTreeMap<&'p str, Option<Source>>,
     pub(super) defaults: &'p Defaults,
+    pub(super) crons: &'p Crons,
 }
 
 /// A group and the place that feeds it.
@@ -129,9 +129,9 @@ fn feed(reader: &Reader, name: &str, item: &Item<'_>, parts: &Parts<'_>, fed: &m
         }
     };
     let grouping = grouping(reader, &fields, fed);
-    let settings = settings(reader, &fields, parts.defaults);
+    let settings = settings(reader, &fields, parts.defaults, Of::Feed, parts.crons);
     let named = fields.get("sources").and_then(|item| named_sources(reader, &item, parts));
-    let zone = settings.as_ref().and_then(|settings| settings.timezone);
+    let zone = settings.as_ref().and_then(|settings| settings.schedule.timezone);
     let sources = named.and_then(|named| {
         let built: Vec<_> =
             named.iter().map(|(name, source)| build(reader, item, name, source, zone, parts)).collect();
@@ -144,6 +144,7 @@ fn feed(reader: &Reader, name: &str, item: &Item<'_>, parts: &Parts<'_>, fed: &m
         grouping: grouping?,
         guard: settings.guard,
         submit: settings.submit,
+        schedule: settings.schedule.settings(),
     })
 }
 

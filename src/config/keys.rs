@@ -55,7 +55,11 @@ pub(super) static ROOT: &[Key] = &[
         Section(SECRET),
         "seals the member records; without it a key file is made in `state_dir`",
     ),
-    later("control_socket", "the control socket comes with `rosterd run`; remove the key"),
+    key(
+        "control_socket",
+        Text,
+        "where `rosterd run` listens; default `$RUNTIME_DIRECTORY/control.sock`, else `control.sock` in `state_dir`",
+    ),
     later("http", "the status page comes with `rosterd run`; remove the section"),
     later("history", "every run is kept for now; remove the section"),
     must(
@@ -240,7 +244,7 @@ pub(super) static FEED: &[Key] = &[
     key("guard", Section(GUARD), "the limits within which a change passes without a person"),
     key("submit", Choice(SUBMIT), "whether an unchanged roster is submitted; default always"),
     key("resync_after", Duration, "with when_changed: an unchanged roster goes again after this; default 7d"),
-    key("schedule", Section(SCHEDULE), "the feed's time zone"),
+    key("schedule", Section(SCHEDULE), "when the feed is run by itself"),
     later("alerts", "recipients of one feed come in a later version; everybody in `alerts` is told"),
 ];
 
@@ -248,17 +252,18 @@ pub(super) static DEFAULTS: &[Key] = &[
     key("guard", Section(GUARD), "the limits within which a change passes without a person"),
     key("submit", Choice(SUBMIT), "whether an unchanged roster is submitted; default always"),
     key("resync_after", Duration, "with when_changed: an unchanged roster goes again after this; default 7d"),
-    key("schedule", Section(SCHEDULE), "the time zone"),
+    key("schedule", Section(SCHEDULE), "when feeds are run by themselves"),
 ];
 
-const SCHEDULED: &str =
-    "scheduled runs come with `rosterd run`; remove the key and call `rosterd sync` from a timer";
-
 pub(super) static SCHEDULE: &[Key] = &[
-    key("timezone", Text, "whose today counts, such as America/New_York"),
-    later("cron", SCHEDULED),
-    later("jitter", SCHEDULED),
-    later("catch_up", SCHEDULED),
+    key(
+        "cron",
+        Text,
+        "minute, hour, day of the month, month, day of the week; without it the feed is never run by itself",
+    ),
+    key("timezone", Text, "whose clock and whose today counts, such as America/New_York"),
+    key("jitter", Duration, "each run begins up to this much later; default 0s"),
+    key("catch_up", Flag, "one run makes up for those that were missed; default true"),
 ];
 
 pub(super) static GROUPS: &[Key] = &[

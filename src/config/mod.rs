@@ -8,8 +8,10 @@ mod feeds;
 mod guard;
 mod keys;
 mod mappings;
+mod places;
 mod problem;
 mod read;
+mod schedule;
 mod schema;
 mod secrets;
 mod sources;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub vitable: crate::vitable::Settings,
     /// Where rosterd keeps its state.
     pub state_dir: PathBuf,
+    /// Where the daemon listens for the other commands.
+    pub control_socket: PathBuf,
     /// What seals the member records; without it a key file is made in the state directory.
     pub state_key: Option<Secret>,
     /// Who is told of problems.
@@ -59,7 +63,8 @@ pub enum Secrets {
     Skip,
 }
 
-/// Reads and checks a configuration with the files that it includes. `env` is asked for `STATE_DIRECTORY`.
+/// Reads and checks a configuration with the files that it includes. `env` is asked for
+/// `STATE_DIRECTORY` and `RUNTIME_DIRECTORY`.
 ///
 /// # Errors
 /// Every mistake that was found; after a YAML syntax error that one alone.
@@ -202,14 +207,13 @@ fn settings(
     let first = sections.first()?;
     let vitable = first.get("vitable").and_then(|item| vitable::vitable(reader, &item));
     let alerts = first.get("alerts").and_then(|item| vitable::alerts(reader, &item));
-    let state_dir = match first.get("state_dir") {
-        Some(item) => reader.path(&item),
-        None => Some(default_state_dir(env)),
-    };
+    let state_dir = places::state_dir(reader, first, env);
+    let control_socket = places::control_socket(reader, first, state_dir.as_deref(), env);
     let state_key = mappings::optional(first.get("state_key"), |item| secrets::secret(reader, item));
+    let crons = schedule::Crons::default();
     let defaults = match first.get("defaults") {
         // A feed is judged with the program's own when these are wrong: all mistakes in one go.
-        Some(item) => feeds::defaults(reader, &item).unwrap_or_default(),
+        Some(item) => feeds::defaults(reader, &item, &crons).unwrap_or_default(),
         None => feeds::Defaults::default(),
     };
     let named = |key: &str| collect(reader, &sections, key);
@@ -224,29 +228,23 @@ fn settings(
         let help = "add `feeds` here or in an included file".to_owned();
         reader.problem(first.key, "", "no feed is configured, so nothing would ever run", Some(help));
     }
-    let parts = feeds::Parts { mappings: &mappings, sources: &sources, defaults: &defaults };
+    let parts = feeds::Parts { mappings: &mappings, sources: &sources, defaults: &defaults, crons: &crons };
     let mut feeds = feeds::feeds(reader, &named_feeds, &parts).into_iter().collect::<Option<Vec<_>>>();
     if let Some(feeds) = &mut feeds {
         feeds.sort_by(|one, other| one.name.cmp(&other.name));
+        let unscheduled = feeds.iter().filter(|feed| feed.schedule.is_none());
+        schedule::warn_unscheduled(reader, &unscheduled.map(|feed| feed.name.as_str()).collect::<Vec<_>>());
     }
     Some(Settings {
         path: path.to_owned(),
         vitable: vitable?,
         state_dir: state_dir?,
+        control_socket: control_socket?,
         state_key: state_key?,
         alerts: alerts?,
         feeds: feeds?,
         warnings: Vec::new(),
     })
-}
-
-/// systemd may name several directories; the first is the service's own.
-fn default_state_dir(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    let given = env("STATE_DIRECTORY").unwrap_or_default();
-    match given.split(':').next() {
-        Some(first) if !first.is_empty() => PathBuf::from(first),
-        Some(_) | None => PathBuf::from("/var/lib/rosterd"),
-    }
 }
 
 /// Opens every file; included ones have mappings, sources and feeds alone.

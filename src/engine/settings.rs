@@ -5,7 +5,7 @@ use crate::{
     mapping::{GroupRule, Grouping},
     notify,
     roster::{FeedName, GroupRef},
-    source, vitable,
+    schedule, source, vitable,
 };
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
@@ -35,6 +35,8 @@ pub struct Feed {
     pub guard: Guard,
     /// Whether an unchanged roster is submitted.
     pub submit: Submit,
+    /// When it is run by itself; nothing when it never is.
+    pub schedule: Option<schedule::Settings>,
 }
 
 impl Feed {

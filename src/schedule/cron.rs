@@ -53,7 +53,8 @@ const WORDS: &[(&str, &str)] = &[
     ("@ANNUALLY", "0 0 1 1 *"),
 ];
 
-const EXAMPLE: &str = "write minute, hour, day of the month, month and day of the week, such as `0 6 * * MON-FRI`";
+const EXAMPLE: &str =
+    "write minute, hour, day of the month, month and day of the week, such as `0 6 * * MON-FRI`";
 
 /// No clock has ever gone forward further than this.
 const LONGEST_GAP: i32 = 48 * 60;
@@ -92,7 +93,7 @@ impl FromStr for Cron {
         let listed = !minute.contains('*') && !hour.contains('*');
         let cron = Self(Arc::new(Parsed { text, calendar, listed, minutes, hours }));
         if cron.next_wall(epoch()).is_none() {
-            let message = format!("day {day} of month {month} never comes: nothing would ever run");
+            let message = format!("day {day} never comes in month {month}: nothing would ever run");
             return Err(CronError::new(message, "write a day that the month has"));
         }
         Ok(cron)
@@ -157,7 +158,8 @@ impl Cron {
     }
 
     /// Whether runs that begin this much later never change places with the next ones.
-    pub(super) fn is_sparser_than(&self, jitter: Duration) -> bool {
+    #[must_use]
+    pub fn is_sparser_than(&self, jitter: Duration) -> bool {
         let (within, over_night) = self.gaps();
         jitter <= minutes(within.unwrap_or(i64::MAX).min(over_night)) || jitter <= self.shortest_gap()
     }
@@ -165,7 +167,8 @@ impl Cron {
     /// Minutes between two wall times of one day, and from the last to the first of the day after.
     fn gaps(&self) -> (Option<i64>, i64) {
         let at = |hour: i64, minute: i64| {
-            (self.0.hours >> hour & 1 == 1 && self.0.minutes >> minute & 1 == 1).then_some(hour * 60 + minute)
+            ((self.0.hours >> hour) & 1 == 1 && (self.0.minutes >> minute) & 1 == 1)
+                .then_some(hour * 60 + minute)
         };
         let times = (0..24).flat_map(|hour| (0..60).filter_map(move |minute| at(hour, minute)));
         let (mut first, mut last, mut within) = (None, None, None::<i64>);
@@ -207,7 +210,9 @@ fn once(zone: Tz, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
     for late in 0..LONGEST_GAP {
         let wall = wall.checked_add_signed(TimeDelta::minutes(i64::from(late)))?;
         match zone.from_local_datetime(&wall) {
-            LocalResult::Single(instant) | LocalResult::Ambiguous(instant, _) => return Some(instant.to_utc()),
+            LocalResult::Single(instant) | LocalResult::Ambiguous(instant, _) => {
+                return Some(instant.to_utc());
+            }
             LocalResult::None => {}
         }
     }

@@ -44,7 +44,7 @@ pub enum Due {
     },
     /// The mark is more than a day ahead of the clock: the clock was wrong then, or is now. Keep this mark, of now,
     /// say it, and ask again; or the feed would stand still until then.
-    ClockBack(Mark),
+    MarkAhead(Mark),
 }
 
 /// A run that begins later than this after its time was missed: the machine was off or asleep, its clock was set,
@@ -67,7 +67,7 @@ impl Settings {
             Some(_) | None => return Due::New(self.mark(now)),
         };
         if through - now > MOST_AHEAD {
-            return Due::ClockBack(self.mark(now));
+            return Due::MarkAhead(self.mark(now));
         }
         let from = match pause {
             None => through,
@@ -101,10 +101,10 @@ impl Settings {
             Due::Wait(next) => next,
             Due::Run { .. } => Some(now),
             // The mark that it says to keep is what the next question is asked with.
-            Due::New(mark) | Due::Skip { mark, .. } | Due::ClockBack(mark) => {
+            Due::New(mark) | Due::Skip { mark, .. } | Due::MarkAhead(mark) => {
                 match self.due(feed, Some(&mark), pause, now) {
                     Due::Wait(next) => next,
-                    Due::New(_) | Due::Run { .. } | Due::Skip { .. } | Due::ClockBack(_) => Some(now),
+                    Due::New(_) | Due::Run { .. } | Due::Skip { .. } | Due::MarkAhead(_) => Some(now),
                 }
             }
         }

@@ -65,13 +65,15 @@ impl Field {
         }
         let step = match step {
             None => 1,
-            Some(step) => number(step).filter(|step| (1..=self.most - self.least).contains(step)).ok_or_else(|| {
-                let help = format!("write a step from 1 to {}", self.most - self.least);
-                self.wrong(item, "has a step that this field does not have", help)
-            })?,
+            Some(step) => {
+                number(step).filter(|step| (1..=self.most - self.least).contains(step)).ok_or_else(|| {
+                    let help = format!("write a step from 1 to {}", self.most - self.least);
+                    self.wrong(item, "has a step that this field does not have", help)
+                })?
+            }
         };
         let hits = (first..=last).step_by(usize::from(step));
-        Ok(hits.fold(0, |bits, value| bits | 1 << value))
+        Ok(hits.fold(0, |bits, value| bits | (1 << value)))
     }
 
     /// The end of a range, where `SUN` is the seventh day.
@@ -92,7 +94,7 @@ impl Field {
                 "the {} has numbers from {} to {}{names}; `*` for each, `a-b` for a range, `a,b` for several, `*/n` for each n-th",
                 self.name, self.least, self.most
             );
-            self.wrong(item, "is nothing that this field has", help)
+            CronError { message: format!("the {} cannot be `{item}`", self.name), help }
         })
     }
 

@@ -37,7 +37,12 @@ impl Retry {
     /// When to try again, `tries` having ended at `now`: before the feed's next run by its schedule, or not at all,
     /// since that one is a try of its own.
     #[must_use]
-    pub fn at(self, tries: u32, now: DateTime<Utc>, next_run: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    pub fn at(
+        self,
+        tries: u32,
+        now: DateTime<Utc>,
+        next_run: Option<DateTime<Utc>>,
+    ) -> Option<DateTime<Utc>> {
         let at = now.checked_add_signed(self.after(tries)?)?;
         next_run.is_none_or(|next| at < next).then_some(at)
     }

@@ -213,8 +213,56 @@ fn a_guard_has_the_rest_from_the_defaults_and_the_program() {
         [
             "defaults.guard.ended: `100%` lets everything pass without a person",
             "feeds.acme.guard.first_sync: `submit` replaces whoever is covered at Vitable already, and asks nobody first",
+            "feeds.globex: no `schedule` with a `cron`: it runs only when somebody types `rosterd sync globex`",
         ]
     );
+}
+
+#[test]
+fn a_feed_has_its_own_schedule_the_rest_from_the_defaults_or_none() {
+    let settings = read(Path::new("tests/config/good/whole.yaml")).unwrap();
+    let [acme, globex] = settings.feeds.as_slice() else { panic!("two feeds") };
+    let schedule = acme.schedule.as_ref().unwrap();
+    assert_eq!(schedule.to_string(), "0 6 * * MON-FRI America/Chicago");
+    assert_eq!((schedule.jitter, schedule.catch_up), (Duration::from_secs(600), false));
+    assert!(globex.schedule.is_none(), "a time zone alone runs nothing");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rosterd.yaml");
+    let text = fs::read_to_string("tests/config/bad/no_feeds.yaml").unwrap();
+    let feed =
+        |name: &str, schedule: &str| format!("  {name}: {{ sources: [acme], group: {name}{schedule} }}\n");
+    let feeds = feed("acme", "") + &feed("globex", ", schedule: { timezone: Europe/Berlin, catch_up: true }");
+    let defaults =
+        "defaults: { schedule: { cron: '30 5 1 * *', timezone: UTC, jitter: 1d, catch_up: false } }\n";
+    write(&path, &format!("{text}{defaults}feeds:\n{feeds}"));
+    let settings = read(&path).unwrap();
+    let shown = |index: usize| {
+        let schedule = settings.feeds.get(index).unwrap().schedule.as_ref().unwrap();
+        (schedule.to_string(), schedule.jitter.as_secs(), schedule.catch_up)
+    };
+    assert_eq!(shown(0), ("30 5 1 * * UTC".to_owned(), 86_400, false));
+    assert_eq!(shown(1), ("30 5 1 * * Europe/Berlin".to_owned(), 86_400, true));
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+
+    write(&path, &format!("{text}feeds:\n{}{}{}", feed("acme", ""), feed("globex", ""), feed("initech", "")));
+    let never = "feeds: `acme`, `globex` and 1 more have no `schedule` with a `cron`: they run only when somebody types `rosterd sync`";
+    assert_eq!(read(&path).unwrap().warnings, [never]);
+}
+
+#[test]
+fn the_control_socket_is_where_it_is_said_or_where_systemd_says() {
+    let settings = read(Path::new("tests/config/good/whole.yaml")).unwrap();
+    assert_eq!(settings.control_socket, Path::new("tests/config/good/control.sock"));
+    let path = Path::new("config/rosterd.yaml");
+    let systemd = |name: &str| match name {
+        "RUNTIME_DIRECTORY" => Some("/run/rosterd:/run/other".to_owned()),
+        _ => None,
+    };
+    let socket =
+        |env: &dyn Fn(&str) -> Option<String>| load(path, env, Secrets::Skip).unwrap().control_socket;
+    assert_eq!(socket(&systemd), Path::new("/run/rosterd/control.sock"));
+    assert_eq!(socket(&nothing), Path::new("/var/lib/rosterd/control.sock"));
 }
 
 #[test]

@@ -31,7 +31,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ledger", "notify", "schedule",
         ],
     ),
-    ("config", &["roster", "secret", "mapping", "decide", "source", "vitable", "notify", "engine", "schedule"]),
+    (
+        "config",
+        &["roster", "secret", "mapping", "decide", "source", "vitable", "notify", "engine", "schedule"],
+    ),
     ("sandbox", &["vitable", "clock", "roster"]),
     (
         "cli",

@@ -34,7 +34,8 @@ impl Pattern {
 
     fn hits(&self, wall: NaiveDateTime) -> bool {
         let has = |values: &[u32], value: u32| values.is_empty() || values.contains(&value);
-        let minute = if self.star { wall.minute() % 20 == 0 } else { has(&self.minutes, wall.minute()) };
+        let minute =
+            if self.star { wall.minute().is_multiple_of(20) } else { has(&self.minutes, wall.minute()) };
         let weekday = wall.weekday().num_days_from_sunday();
         let day = match (self.days.as_slice(), self.weekdays.as_slice()) {
             ([], []) => true,
