@@ -20,7 +20,7 @@
 //! | `notify` | `roster`, `secret`, `probe` |
 //! | `engine` | all of the above |
 //! | `config` | the settings types of all of the above |
-//! | `daemon` | `engine`, `config`, and what they are made of: the life of the process |
+//! | `daemon` | `roster`, `attempt`, `schedule`, `vitable`, `ledger`, `notify`, `engine`: the life of the process |
 //! | `sandbox` | `vitable` wire shapes, `clock` |
 //! | `cli` | everything; the only one that prints |
 //!
@@ -29,6 +29,7 @@
 pub mod attempt;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod decide;
 pub mod engine;
 pub mod ledger;

@@ -1,23 +1,23 @@
 //! `rosterd approve` and `rosterd reject`.
 
-use super::{Exit, Failure, open, sync};
+use super::{
+    Exit, Failure,
+    desk::{Desk, Talk},
+    open, sync,
+};
 use crate::{
-    engine::{Engine, Feed, Order, Spoken, WordError},
+    engine::{Engine, Feed, Spoken, WordError},
     ledger::{Hold, Trigger, Word},
     roster::{FeedName, GroupRef, RunId},
 };
 use clap::Args;
-use std::{
-    collections::BTreeSet,
-    io::{IsTerminal, Write},
-    os::unix::fs::MetadataExt,
-    path::PathBuf,
-};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, path::PathBuf};
 
 /// How many lines of a change are shown before it is asked about.
 const SHOWN: usize = 50;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Which {
     /// The run that holds it, as the mail and `status` name it.
     run: u64,
@@ -31,7 +31,7 @@ pub(super) struct Which {
     all: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Approve {
     #[command(flatten)]
     which: Which,
@@ -40,49 +40,56 @@ pub(super) struct Approve {
     change: Option<String>,
     /// Read this local file in place of the source, as the `sync --file` did that was held.
     #[arg(long, value_name = "PATH")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     /// Do not ask.
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Print machine-readable output: docs/json.md is its contract.
     #[arg(long)]
     json: bool,
+    /// The digests of the changes that were shown, once the person has agreed to them.
+    #[arg(skip)]
+    pub(super) agreed: Option<Vec<String>>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Reject {
     #[command(flatten)]
     which: Which,
 }
 
-pub(super) async fn approve(config: Option<PathBuf>, command: Approve) -> Result<Exit, Failure> {
-    let engine = open::engine(open::settings(config)?)?;
-    let mut holds = meant(&engine, &command.which, command.change.as_deref())?;
+/// In two rounds: the first shows the change and asks for an agreement, the second releases what was shown and
+/// nothing else.
+pub(super) async fn approve(desk: &Desk, command: Approve, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let engine = desk.engine();
+    let mut holds = meant(engine, &command.which, command.change.as_deref())?;
     if command.which.all {
         // What somebody approved before is approved: the run sends it with the rest.
         holds.retain(|hold| !engine.word_before(hold).is_some_and(|word| word.approved));
     }
-    let feeds = feeds_of(&engine, &holds)?;
-    open::narrow(&feeds, None, command.file.as_deref())?;
-    show(&holds)?;
-    if let Some(hold) = holds.iter().find(|hold| !hold.approvable) {
+    let feeds = feeds_of(engine, &holds)?;
+    open::narrow(&feeds, None, command.file.is_some())?;
+    let Some(agreed) = &command.agreed else {
+        talk.err(&shown(&holds))?;
+        if let Some(hold) = holds.iter().find(|hold| !hold.approvable) {
+            return Err(Failure::wrong(format!(
+                "{} cannot be released by an approval: correct it at the source or in the configuration, then run the feed again",
+                hold.group
+            )));
+        }
+        talk.ask(holds.into_iter().map(|hold| hold.digest).collect());
+        return Ok(Exit::Done);
+    };
+    if let Some(hold) = holds.iter().find(|hold| !agreed.contains(&hold.digest)) {
         return Err(Failure::wrong(format!(
-            "{} cannot be released by an approval: correct it at the source or in the configuration, then run the feed again",
-            hold.group
+            "{}: the change that waits is another one by now (digest {}); nothing was approved, look again with `rosterd show {}`",
+            hold.group, hold.digest, hold.last_run
         )));
     }
-    if !command.yes && !agreed()? {
-        return Err(Failure::text("nothing was approved".to_owned()));
-    }
-    speak(&engine, &holds, true, &command.which.reason)?;
-    let again = sync::pick_up(&engine, &feeds).await?;
-    let orders = feeds.iter().map(|feed| Order {
-        feed,
-        trigger: Trigger::Approval,
-        group: None,
-        file: command.file.clone(),
-    });
-    sync::run_all(&engine, orders.collect(), again, command.json).await
+    speak(desk, &holds, true, &command.which.reason)?;
+    let again = sync::pick_up(desk, &feeds, talk).await?;
+    let orders = feeds.iter().map(|feed| sync::order(desk, feed, Trigger::Approval, None, talk));
+    sync::run_all(desk, orders.collect(), again, command.json, talk).await
 }
 
 /// The feeds of these holds, each once.
@@ -96,14 +103,12 @@ fn feeds_of<'a>(engine: &'a Engine, holds: &[Hold]) -> Result<Vec<&'a Feed>, Fai
     names.into_iter().map(find).collect()
 }
 
-pub(super) fn reject(config: Option<PathBuf>, command: Reject) -> Result<Exit, Failure> {
-    let engine = open::engine(open::settings(config)?)?;
-    let holds = meant(&engine, &command.which, None)?;
-    show(&holds)?;
-    speak(&engine, &holds, false, &command.which.reason)?;
-    let mut out = std::io::stdout().lock();
+pub(super) fn reject(desk: &Desk, command: Reject, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let holds = meant(desk.engine(), &command.which, None)?;
+    talk.err(&shown(&holds))?;
+    speak(desk, &holds, false, &command.which.reason)?;
     for hold in &holds {
-        writeln!(out, "{}: rejected; it is not asked for again while it stays the same", hold.group)?;
+        talk.out(&format!("{}: rejected; it is not asked for again while it stays the same\n", hold.group))?;
     }
     Ok(Exit::Done)
 }
@@ -121,52 +126,35 @@ fn meant(engine: &Engine, which: &Which, change: Option<&str>) -> Result<Vec<Hol
     })
 }
 
-fn show(holds: &[Hold]) -> Result<(), Failure> {
-    let mut err = std::io::stderr().lock();
+fn shown(holds: &[Hold]) -> String {
+    let mut text = String::new();
     for hold in holds {
-        writeln!(
-            err,
-            "{} of feed `{}`, held since {}:",
-            hold.group,
-            hold.feed,
-            hold.since.format("%Y-%m-%d")
-        )?;
+        let since = hold.since.format("%Y-%m-%d");
+        text.push_str(&format!("{} of feed `{}`, held since {since}:\n", hold.group, hold.feed));
         for reason in &hold.reasons {
-            writeln!(err, "  {reason}")?;
+            text.push_str(&format!("  {reason}\n"));
         }
         for line in hold.held.iter().take(SHOWN) {
-            writeln!(err, "    {line}")?;
+            text.push_str(&format!("    {line}\n"));
         }
         if hold.held.len() > SHOWN {
-            writeln!(err, "    and {} more", hold.held.len() - SHOWN)?;
+            text.push_str(&format!("    and {} more\n", hold.held.len() - SHOWN));
         }
-        writeln!(err, "  change {}", hold.digest)?;
+        text.push_str(&format!("  change {}\n", hold.digest));
     }
-    Ok(())
-}
-
-fn agreed() -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::wrong(
-            "there is no terminal to ask on; add `--yes` if you looked at the change".to_owned(),
-        ));
-    }
-    write!(std::io::stderr(), "release this change? [y/N] ")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    text
 }
 
 /// Says the word to all of them, or to none.
-fn speak(engine: &Engine, holds: &[Hold], approved: bool, reason: &str) -> Result<(), Failure> {
+fn speak(desk: &Desk, holds: &[Hold], approved: bool, reason: &str) -> Result<(), Failure> {
+    let engine = desk.engine();
     for hold in holds {
         if let Some(word) = engine.word_before(hold) {
             return Err(was_first(hold, &word));
         }
     }
-    let by = user();
     for hold in holds {
-        if let Spoken::Before(hold, word) = engine.say(hold, approved, &by, reason)? {
+        if let Spoken::Before(hold, word) = engine.say(hold, approved, &desk.by, reason)? {
             return Err(was_first(&hold, &word));
         }
     }
@@ -184,18 +172,4 @@ fn was_first(hold: &Hold, word: &Word) -> Failure {
         word.at.format("%Y-%m-%d %H:%M"),
         word.reason
     ))
-}
-
-/// Who types: the account of this process, by name where `/etc/passwd` has one.
-fn user() -> String {
-    let Ok(uid) = std::fs::metadata("/proc/self").map(|about| about.uid()) else {
-        return "unknown".to_owned();
-    };
-    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = accounts.lines().find_map(|line| {
-        let mut parts = line.split(':');
-        let (name, number) = (parts.next()?, parts.nth(1)?);
-        (number == uid.to_string()).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| format!("uid {uid}"))
 }

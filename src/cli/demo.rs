@@ -3,6 +3,7 @@
 use super::{
     Exit, Failure, open,
     render::{self, Detail},
+    terminal::Terminal,
 };
 use crate::{
     clock::{Clock, SetClock, SystemClock},
@@ -85,7 +86,8 @@ async fn story(
     sandbox: &Sandbox,
 ) -> Result<Exit, Failure> {
     let engine = prepare(folder, address, clock)?;
-    let mut tale = Tale { engine: &engine, mails: folder.join("mail"), shown: Vec::new() };
+    let mut tale =
+        Tale { engine: &engine, terminal: Terminal::new(), mails: folder.join("mail"), shown: Vec::new() };
     tale.say("Day 1. The first roster of Acme arrives: eleven people in two divisions.")?;
     put(folder, "day-1.csv", DAY_1)?;
     let first = tale.pass(Trigger::Sync).await?;
@@ -152,6 +154,7 @@ fn put_file(path: &Path, text: &str) -> Result<(), Failure> {
 /// Tells the story and checks that it goes as told.
 struct Tale<'a> {
     engine: &'a Engine,
+    terminal: Terminal,
     mails: PathBuf,
     shown: Vec<PathBuf>,
 }
@@ -172,7 +175,8 @@ impl Tale<'_> {
     async fn pass(&self, trigger: Trigger) -> Result<Pass, Failure> {
         let feed =
             self.engine.feed("acme").ok_or_else(|| Failure::text("the example lost its feed".to_owned()))?;
-        let order = Order { feed, trigger, group: None, file: None };
+        let progress = &self.terminal;
+        let order = Order { feed, trigger, group: None, file: None, due: None, again: None, progress };
         let pass = self.engine.run(&order).await?;
         self.engine.deliver()?;
         let attempts = render::attempts(self.engine.ledger(), &pass.run)?;

@@ -29,15 +29,29 @@ impl From<RunOutcome> for Exit {
     }
 }
 
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Wrong => 2,
+            Self::Held => 3,
+            Self::LeftOut => 4,
+        }
+    }
+
+    /// What a daemon of the same or another version says: a number that is unknown here is a failure.
+    pub(super) fn of_code(code: u8) -> Self {
+        let known = [Self::Done, Self::Failed, Self::Wrong, Self::Held, Self::LeftOut];
+        known.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Failed)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Wrong => 2,
-            Exit::Held => 3,
-            Exit::LeftOut => 4,
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -58,6 +72,11 @@ impl Failure {
     #[must_use]
     pub fn text(text: String) -> Self {
         Self { exit: Exit::Failed, error: anyhow::Error::msg(text) }
+    }
+
+    /// The exit code that it leads to.
+    pub(super) fn code(&self) -> u8 {
+        self.exit.code()
     }
 
     /// Exit code 2 and this text.
@@ -85,11 +104,15 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Prints the whole chain once, to stderr.
+/// The whole chain, once, as it is shown.
+pub(super) fn text(failure: &Failure) -> String {
+    format!("rosterd: {}\n", format!("{:#}", failure.error).trim_end())
+}
+
+/// Prints it to stderr.
 pub(super) fn report(failure: &Failure) -> Exit {
-    let text = format!("{:#}", failure.error);
     // Whoever closed stderr does not want to hear it.
-    drop(writeln!(std::io::stderr(), "rosterd: {}", text.trim_end()));
+    drop(write!(std::io::stderr(), "{}", text(failure)));
     failure.exit
 }
 

@@ -6,10 +6,15 @@ mod check;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod demo;
+mod desk;
 mod exit;
+mod next_run;
 mod open;
+mod pause;
 mod plan;
+mod remote;
 mod render;
+mod run;
 mod runs;
 mod sandbox;
 mod schema;
@@ -22,6 +27,8 @@ mod terminal;
 pub use exit::{Exit, Failure};
 
 use clap::{Args, Parser, Subcommand};
+use desk::Request;
+use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Keeps Vitable group rosters in step with HR exports, and never removes anyone because of bad data.
@@ -37,6 +44,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon, in the foreground: feeds by their schedules, and commands over the control socket.
+    Run,
     /// Check the configuration and report every mistake at once.
     Check,
     /// Run feeds now, wait until Vitable has finished, print what happened.
@@ -53,6 +62,10 @@ enum Command {
     Approve(approve::Approve),
     /// Refuse what a run holds: it is not asked for again while it stays the same.
     Reject(approve::Reject),
+    /// Let a feed not run by itself for a while.
+    Pause(pause::Pause),
+    /// Let a paused feed run by its schedule again.
+    Resume(pause::Resume),
     /// Serve a local Vitable API with the real one's behaviour, to try a configuration against.
     Sandbox(sandbox::Sandbox),
     /// Play the whole job against the sandbox: two days, with everything that can happen to a row.
@@ -62,7 +75,7 @@ enum Command {
 }
 
 /// For commands that report.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Args, Serialize, Deserialize)]
 struct Json {
     /// Print machine-readable output: docs/json.md is its contract.
     #[arg(long)]
@@ -97,14 +110,17 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<Exit, Failure> {
     let config = cli.config;
     match cli.command {
+        Command::Run => run::run(config).await,
         Command::Check => check::run(config),
-        Command::Sync(command) => sync::run(config, command).await,
-        Command::Plan(command) => plan::run(config, command).await,
-        Command::Status(json) => status::run(config, json.json),
-        Command::Runs(command) => runs::run(config, &command),
-        Command::Show(command) => show::run(config, &command),
-        Command::Approve(command) => approve::approve(config, command).await,
-        Command::Reject(command) => approve::reject(config, command),
+        Command::Sync(command) => remote::run(config, Request::Sync(command)).await,
+        Command::Plan(command) => remote::run(config, Request::Plan(command)).await,
+        Command::Status(json) => remote::run(config, Request::Status(json)).await,
+        Command::Runs(command) => remote::run(config, Request::Runs(command)).await,
+        Command::Show(command) => remote::run(config, Request::Show(command)).await,
+        Command::Approve(command) => remote::run(config, Request::Approve(command)).await,
+        Command::Reject(command) => remote::run(config, Request::Reject(command)).await,
+        Command::Pause(command) => remote::run(config, Request::Pause(command)).await,
+        Command::Resume(command) => remote::run(config, Request::Resume(command)).await,
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Schema => schema::run(),

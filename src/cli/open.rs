@@ -1,6 +1,6 @@
 //! From the command line to an engine over the real world.
 
-use super::{Failure, terminal::Terminal};
+use super::Failure;
 use crate::{
     clock::{Clock, SystemClock},
     config::{self, Secrets, Settings},
@@ -9,10 +9,7 @@ use crate::{
     roster::GroupRef,
     vitable::Client,
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{os::unix::fs::MetadataExt, path::PathBuf, sync::Arc};
 
 /// Where the configuration is when nobody says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/rosterd/rosterd.yaml";
@@ -50,13 +47,30 @@ pub(super) fn with_ledger(
     clock: Arc<dyn Clock>,
 ) -> Result<Engine, Failure> {
     let client = Client::new(settings.vitable.clone(), Arc::clone(&clock)).map_err(Failure::failed)?;
-    let engine_settings = engine::Settings {
-        vitable: settings.vitable,
-        alerts: settings.alerts,
-        state_dir: settings.state_dir,
-        feeds: settings.feeds,
-    };
-    Ok(Engine::new(engine_settings, ledger, client, clock, Arc::new(Terminal::new())))
+    Ok(Engine::new(engine_settings(settings), ledger, Arc::new(client), clock))
+}
+
+/// What an engine takes of a configuration.
+pub(super) fn engine_settings(settings: Settings) -> engine::Settings {
+    let Settings { vitable, alerts, state_dir, feeds, .. } = settings;
+    engine::Settings { vitable, alerts, state_dir, feeds }
+}
+
+/// The account of this process.
+pub(super) fn own_uid() -> Option<u32> {
+    std::fs::metadata("/proc/self").map(|about| about.uid()).ok()
+}
+
+/// Who types: an account, by name where `/etc/passwd` has one.
+pub(super) fn user(uid: Option<u32>) -> String {
+    let Some(uid) = uid else { return "unknown".to_owned() };
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = accounts.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let (name, number) = (parts.next()?, parts.nth(1)?);
+        (number == uid.to_string()).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {uid}"))
 }
 
 /// The feeds that a person named, or all.
@@ -64,21 +78,12 @@ pub(super) fn feeds<'a>(engine: &'a Engine, names: &[String], all: bool) -> Resu
     if all {
         return Ok(engine.feeds().iter().collect());
     }
-    let known = || {
-        let names: Vec<String> = engine.feeds().iter().map(|feed| format!("`{}`", feed.name)).collect();
-        if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") }
-    };
     if names.is_empty() {
-        return Err(Failure::wrong(format!("name a feed, or say `--all`; the feeds are: {}", known())));
+        return Err(Failure::wrong(format!("name a feed, or say `--all`; the feeds are: {}", known(engine))));
     }
-    let find = |name: &String| {
-        engine
-            .feed(name)
-            .ok_or_else(|| Failure::wrong(format!("there is no feed `{name}`; the feeds are: {}", known())))
-    };
     let mut feeds: Vec<&Feed> = Vec::new();
     for name in names {
-        let feed = find(name)?;
+        let feed = feed(engine, name)?;
         if !feeds.iter().any(|named| named.name == feed.name) {
             feeds.push(feed);
         }
@@ -86,16 +91,28 @@ pub(super) fn feeds<'a>(engine: &'a Engine, names: &[String], all: bool) -> Resu
     Ok(feeds)
 }
 
+/// The feed that a person named.
+pub(super) fn feed<'a>(engine: &'a Engine, name: &str) -> Result<&'a Feed, Failure> {
+    let unknown = || Failure::wrong(format!("there is no feed `{name}`; the feeds are: {}", known(engine)));
+    engine.feed(name).ok_or_else(unknown)
+}
+
+fn known(engine: &Engine) -> String {
+    let names: Vec<String> = engine.feeds().iter().take(50).map(|feed| format!("`{}`", feed.name)).collect();
+    let more = engine.feeds().len() - names.len();
+    match (names.is_empty(), more) {
+        (true, _) => "none is configured".to_owned(),
+        (false, 0) => names.join(", "),
+        (false, more) => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
 /// `--group` and `--file` are about one feed.
-pub(super) fn narrow(
-    feeds: &[&Feed],
-    group: Option<&str>,
-    file: Option<&Path>,
-) -> Result<Option<GroupRef>, Failure> {
-    if (group.is_some() || file.is_some()) && feeds.len() != 1 {
+pub(super) fn narrow(feeds: &[&Feed], group: Option<&str>, file: bool) -> Result<Option<GroupRef>, Failure> {
+    if (group.is_some() || file) && feeds.len() != 1 {
         return Err(Failure::wrong("`--group` and `--file` go with exactly one feed".to_owned()));
     }
-    if file.is_some()
+    if file
         && let [feed] = feeds
         && feed.sources.len() != 1
     {
@@ -122,6 +139,6 @@ pub(super) fn narrow(
     clippy::disallowed_methods,
     reason = "where the configuration is, and systemd's directories, come from the environment"
 )]
-fn environment(name: &str) -> Option<String> {
+pub(super) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,11 +1,16 @@
 //! `rosterd plan`.
 
-use super::{Exit, Failure, open, sync};
-use crate::{engine::Order, ledger::Trigger};
+use super::{
+    Exit, Failure,
+    desk::{Desk, Talk},
+    open, sync,
+};
+use crate::ledger::Trigger;
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// The feeds to plan.
     feeds: Vec<String>,
@@ -14,20 +19,19 @@ pub(super) struct Plan {
     all: bool,
     /// Read this local file in place of the feed's source.
     #[arg(long, value_name = "PATH")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     /// Print machine-readable output: docs/json.md is its contract.
     #[arg(long)]
     json: bool,
 }
 
-pub(super) async fn run(config: Option<PathBuf>, command: Plan) -> Result<Exit, Failure> {
-    let engine = open::engine(open::settings(config)?)?;
-    let feeds = open::feeds(&engine, &command.feeds, command.all)?;
-    open::narrow(&feeds, None, command.file.as_deref())?;
+pub(super) async fn run(desk: &Desk, command: Plan, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let engine = desk.engine();
+    let feeds = open::feeds(engine, &command.feeds, command.all)?;
+    open::narrow(&feeds, None, desk.file.is_some())?;
     let mut passes = Vec::new();
     for feed in feeds {
-        let order = Order { feed, trigger: Trigger::Sync, group: None, file: command.file.clone() };
-        passes.push(engine.plan(&order).await?);
+        passes.push(engine.plan(&sync::order(desk, feed, Trigger::Sync, None, talk)).await?);
     }
-    sync::print(&engine, &passes, command.json)
+    sync::print(engine, &passes, command.json, talk)
 }

@@ -1,6 +1,9 @@
 //! A run, for people and for machines.
 
-use super::table::{number, table};
+use super::{
+    Failure,
+    table::{number, table},
+};
 use crate::{
     attempt::{Operation, State},
     ledger::{
@@ -29,6 +32,11 @@ pub(super) fn attempts(ledger: &Ledger, run: &Run) -> Result<BTreeMap<u64, Attem
 pub(super) fn json(run: &Run, attempts: &BTreeMap<u64, Attempt>) -> serde_json::Value {
     let attempts: Vec<&Attempt> = attempts.values().collect();
     serde_json::json!({ "run": run, "attempts": attempts })
+}
+
+/// A value for machines, with a line end.
+pub(super) fn pretty(value: &serde_json::Value) -> Result<String, Failure> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value).map_err(Failure::failed)?))
 }
 
 /// One run as text.

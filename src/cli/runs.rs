@@ -1,11 +1,16 @@
 //! `rosterd runs`.
 
-use super::{Exit, Failure, open, table::table};
+use super::{
+    Exit, Failure,
+    desk::{Desk, Talk},
+    render,
+    table::table,
+};
 use crate::roster::FeedName;
 use clap::Args;
-use std::{io::Write, path::PathBuf};
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Runs {
     /// Only the runs of this feed.
     feed: Option<String>,
@@ -17,20 +22,16 @@ pub(super) struct Runs {
     json: bool,
 }
 
-pub(super) fn run(config: Option<PathBuf>, command: &Runs) -> Result<Exit, Failure> {
-    let settings = open::settings(config)?;
-    let ledger = open::ledger(&settings)?;
+pub(super) fn run(desk: &Desk, command: &Runs, talk: &dyn Talk) -> Result<Exit, Failure> {
     let feed = command.feed.as_deref().map(FeedName::new).transpose();
     let feed = feed.map_err(|error| Failure::wrong(error.to_string()))?;
-    let runs = ledger.runs(feed.as_ref(), command.limit)?;
-    let mut out = std::io::stdout().lock();
+    let runs = desk.ledger().runs(feed.as_ref(), command.limit)?;
     if command.json {
-        let text = serde_json::to_string_pretty(&serde_json::json!({ "runs": runs }));
-        writeln!(out, "{}", text.map_err(Failure::failed)?)?;
+        talk.out(&render::pretty(&serde_json::json!({ "runs": runs }))?)?;
         return Ok(Exit::Done);
     }
     if runs.is_empty() {
-        writeln!(out, "no run yet; `rosterd sync FEED` begins one")?;
+        talk.out("no run yet; `rosterd sync FEED` begins one\n")?;
         return Ok(Exit::Done);
     }
     let mut rows = table(&["run", "began (UTC)", "feed", "result"], 4);
@@ -43,6 +44,6 @@ pub(super) fn run(config: Option<PathBuf>, command: &Runs) -> Result<Exit, Failu
             result,
         ]);
     }
-    writeln!(out, "{rows}")?;
+    talk.out(&format!("{rows}\n"))?;
     Ok(Exit::Done)
 }

@@ -1,14 +1,15 @@
 //! `rosterd show`.
 
 use super::{
-    Exit, Failure, open,
+    Exit, Failure,
+    desk::{Desk, Talk},
     render::{self, Detail},
 };
 use crate::roster::RunId;
 use clap::Args;
-use std::{io::Write, path::PathBuf};
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Show {
     /// The run's number.
     run: u64,
@@ -17,19 +18,15 @@ pub(super) struct Show {
     json: bool,
 }
 
-pub(super) fn run(config: Option<PathBuf>, command: &Show) -> Result<Exit, Failure> {
-    let settings = open::settings(config)?;
-    let ledger = open::ledger(&settings)?;
-    let Some(run) = ledger.run(RunId(command.run))? else {
+pub(super) fn run(desk: &Desk, command: &Show, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let Some(run) = desk.ledger().run(RunId(command.run))? else {
         return Err(Failure::wrong(format!("there is no run {}; `rosterd runs` lists them", command.run)));
     };
-    let attempts = render::attempts(&ledger, &run)?;
-    let mut out = std::io::stdout().lock();
+    let attempts = render::attempts(desk.ledger(), &run)?;
     if command.json {
-        let text = serde_json::to_string_pretty(&render::json(&run, &attempts));
-        writeln!(out, "{}", text.map_err(Failure::failed)?)?;
+        talk.out(&render::pretty(&render::json(&run, &attempts))?)?;
     } else {
-        write!(out, "{}", render::text(&run, &attempts, Detail::Whole))?;
+        talk.out(&render::text(&run, &attempts, Detail::Whole))?;
     }
     Ok(Exit::Done)
 }

@@ -1,14 +1,19 @@
 //! `rosterd status`.
 
-use super::{Exit, Failure, open, render::approve_command, table::table};
+use super::{
+    Exit, Failure,
+    desk::{Desk, Talk},
+    next_run::{self, NextRun},
+    render::{self, approve_command},
+    table::table,
+};
 use crate::{
-    clock::{Clock, SystemClock},
-    ledger::{Attempt, Hold, Ledger, LedgerError},
+    ledger::{Attempt, Hold, Ledger, LedgerError, StoredIncident},
     notify::Incident,
     roster::{Certainty, FeedName, GroupRef},
 };
 use chrono::{DateTime, Utc};
-use std::{io::Write, path::PathBuf};
+use std::fmt::Write;
 
 /// What is known of one group.
 #[derive(serde::Serialize)]
@@ -25,29 +30,52 @@ struct GroupStatus {
     last: Option<Attempt>,
 }
 
-pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> {
-    let settings = open::settings(config)?;
-    let ledger = open::ledger(&settings)?;
+pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let (engine, ledger) = (desk.engine(), desk.ledger());
     let mut groups = Vec::new();
-    for feed in &settings.feeds {
-        for group in feed.known_groups(&ledger)? {
-            groups.push(of_group(&ledger, &feed.name, group)?);
+    for feed in engine.feeds() {
+        for group in feed.known_groups(ledger)? {
+            groups.push(of_group(ledger, &feed.name, group)?);
         }
     }
-    let (open_incidents, mails) = (ledger.incidents(true)?, ledger.outbox()?);
-    let mut out = std::io::stdout().lock();
+    let now = engine.clock().now();
+    let schedules = ledger.schedules()?;
+    let feeds: Vec<NextRun> = engine
+        .feeds()
+        .iter()
+        .map(|feed| next_run::of(feed, schedules.get(&feed.name), desk.daemon(), now))
+        .collect();
+    let (incidents, mails) = (ledger.incidents(true)?, ledger.outbox()?.len());
     if json {
         let value = serde_json::json!({
             "groups": groups,
-            "incidents": open_incidents,
-            "mails_waiting": mails.len(),
+            "feeds": feeds,
+            "incidents": incidents,
+            "mails_waiting": mails,
+            "daemon": desk.daemon().map(crate::daemon::Handle::about),
         });
-        writeln!(out, "{}", serde_json::to_string_pretty(&value).map_err(Failure::failed)?)?;
+        talk.out(&render::pretty(&value)?)?;
         return Ok(Exit::Done);
     }
-    let now = SystemClock.now();
+    let mut out = String::new();
+    match write_text(&mut out, now, &groups, &feeds, &incidents, mails, desk.daemon().is_some()) {
+        Ok(()) => talk.out(&out)?,
+        Err(error) => return Err(Failure::failed(error)),
+    }
+    Ok(Exit::Done)
+}
+
+fn write_text(
+    out: &mut String,
+    now: DateTime<Utc>,
+    groups: &[GroupStatus],
+    feeds: &[NextRun],
+    incidents: &[StoredIncident],
+    mails: usize,
+    in_daemon: bool,
+) -> std::fmt::Result {
     let mut rows = table(&["feed", "group", "last completed", "state", "members"], 4);
-    for group in &groups {
+    for group in groups {
         rows.add_row([
             group.feed.to_string(),
             group.group.to_string(),
@@ -58,33 +86,10 @@ pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> 
     }
     writeln!(out, "{rows}")?;
     for hold in groups.iter().flat_map(|group| &group.held) {
-        let reasons = hold.reasons.join("; ");
-        match &hold.word {
-            Some(word) => writeln!(
-                out,
-                "{}: {} by {} on {} ({}): {reasons}",
-                hold.group,
-                if word.approved { "approved" } else { "rejected" },
-                word.by,
-                word.at.format("%Y-%m-%d"),
-                word.reason
-            )?,
-            None if hold.approvable => writeln!(
-                out,
-                "{}: {reasons}\n  type: rosterd show {}, then: {}",
-                hold.group,
-                hold.last_run,
-                approve_command(hold.run, &hold.group)
-            )?,
-            None => writeln!(
-                out,
-                "{}: {reasons}\n  no approval releases this: correct it at the source or in the configuration",
-                hold.group
-            )?,
-        }
+        write_hold(out, hold)?;
     }
-    writeln!(out, "open incidents: {}; mails waiting: {}", open_incidents.len(), mails.len())?;
-    for stored in &open_incidents {
+    writeln!(out, "open incidents: {}; mails waiting: {mails}", incidents.len())?;
+    for stored in incidents {
         let Ok(incident) = serde_json::from_value::<Incident>(stored.body.clone()) else { continue };
         let feed = incident.feed.map_or(String::new(), |feed| format!(" {feed}"));
         let group = incident.group.map_or(String::new(), |group| format!(" {group}"));
@@ -92,8 +97,40 @@ pub(super) fn run(config: Option<PathBuf>, json: bool) -> Result<Exit, Failure> 
         let kind = incident.kind.name().replace('_', " ");
         writeln!(out, "  since {}{feed}{group}: {kind}{run}", stored.opened.format("%Y-%m-%d"))?;
     }
-    writeln!(out, "next run: when you type `rosterd sync`; this version has no schedule yet")?;
-    Ok(Exit::Done)
+    for feed in feeds {
+        writeln!(out, "next run of `{}`: {}", feed.feed, feed.text)?;
+    }
+    if !in_daemon {
+        writeln!(out, "no daemon runs here: nothing runs by itself until `rosterd run` does")?;
+    }
+    Ok(())
+}
+
+fn write_hold(out: &mut String, hold: &Hold) -> std::fmt::Result {
+    let reasons = hold.reasons.join("; ");
+    match &hold.word {
+        Some(word) => writeln!(
+            out,
+            "{}: {} by {} on {} ({}): {reasons}",
+            hold.group,
+            if word.approved { "approved" } else { "rejected" },
+            word.by,
+            word.at.format("%Y-%m-%d"),
+            word.reason
+        ),
+        None if hold.approvable => writeln!(
+            out,
+            "{}: {reasons}\n  type: rosterd show {}, then: {}",
+            hold.group,
+            hold.last_run,
+            approve_command(hold.run, &hold.group)
+        ),
+        None => writeln!(
+            out,
+            "{}: {reasons}\n  no approval releases this: correct it at the source or in the configuration",
+            hold.group
+        ),
+    }
 }
 
 fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupStatus, LedgerError> {

@@ -1,22 +1,25 @@
 //! `rosterd sync`.
 
 use super::{
-    Exit, Failure, open,
+    Exit, Failure,
+    desk::{Desk, Talk},
+    open,
     render::{self, Detail},
 };
 use crate::{
     engine::{Engine, Feed, Order, Pass},
-    ledger::{RunOutcome, Trigger},
-    roster::FeedName,
+    ledger::{LedgerError, RunOutcome, Trigger},
+    roster::{FeedName, GroupRef},
 };
 use clap::Args;
-use futures_util::StreamExt;
-use std::{io::Write, path::PathBuf};
+use futures_util::{StreamExt, future::BoxFuture};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Feeds that run at a time; the requests among them are bounded by `max_in_flight`.
 const FEEDS_AT_A_TIME: usize = 8;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Sync {
     /// The feeds to run.
     feeds: Vec<String>,
@@ -28,45 +31,58 @@ pub(super) struct Sync {
     group: Option<String>,
     /// Read this local file in place of the feed's source, through the same guard.
     #[arg(long, value_name = "PATH")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     /// Print machine-readable output: docs/json.md is its contract.
     #[arg(long)]
     json: bool,
 }
 
-pub(super) async fn run(config: Option<PathBuf>, command: Sync) -> Result<Exit, Failure> {
-    let engine = open::engine(open::settings(config)?)?;
-    let feeds = open::feeds(&engine, &command.feeds, command.all)?;
-    let group = open::narrow(&feeds, command.group.as_deref(), command.file.as_deref())?;
-    let again = pick_up(&engine, &feeds).await?;
-    let orders = feeds.iter().map(|feed| Order {
-        feed,
-        trigger: Trigger::Sync,
-        group: group.clone(),
-        file: command.file.clone(),
-    });
-    run_all(&engine, orders.collect(), again, command.json).await
+pub(super) async fn run(desk: &Desk, command: Sync, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let engine = desk.engine();
+    let feeds = open::feeds(engine, &command.feeds, command.all)?;
+    let group = open::narrow(&feeds, command.group.as_deref(), desk.file.is_some())?;
+    let again = pick_up(desk, &feeds, talk).await?;
+    let orders = feeds.iter().map(|feed| order(desk, feed, Trigger::Sync, group.clone(), talk));
+    run_all(desk, orders.collect(), again, command.json, talk).await
 }
 
-/// Takes up what an earlier process left: polls what is in flight, and names the feeds whose run had no end.
-pub(super) async fn pick_up<'a>(engine: &'a Engine, feeds: &[&Feed]) -> Result<Vec<Order<'a>>, Failure> {
+/// What a person asks for.
+pub(super) fn order<'a>(
+    desk: &Desk,
+    feed: &'a Feed,
+    trigger: Trigger,
+    group: Option<GroupRef>,
+    talk: &'a dyn Talk,
+) -> Order<'a> {
+    Order { feed, trigger, group, file: desk.file.clone(), due: None, again: None, progress: talk }
+}
+
+/// Takes up what an earlier process left: polls what is in flight, and names the feeds whose run had no end. The
+/// daemon did so when it started.
+pub(super) async fn pick_up<'a>(
+    desk: &'a Desk,
+    feeds: &[&Feed],
+    talk: &'a dyn Talk,
+) -> Result<Vec<Order<'a>>, Failure> {
+    if desk.daemon().is_some() {
+        return Ok(Vec::new());
+    }
+    let engine = desk.engine();
     let recovered = engine.recover()?;
-    // The talk is done before the wait: a lock on stderr must not be held over it.
-    let mut talk = String::new();
     for attempt in &recovered.changed {
-        talk.push_str(&format!("run {}, group `{}`: {}\n", attempt.run, attempt.group, attempt.state.name()));
+        talk.err(&format!("run {}, group `{}`: {}\n", attempt.run, attempt.group, attempt.state.name()))?;
     }
     for (feed, _) in &recovered.begin_again {
-        talk.push_str(&format!("the last run of feed `{feed}` did not come to its end; it is begun again\n"));
+        talk.err(&format!("the last run of feed `{feed}` did not come to its end; it is begun again\n"))?;
     }
-    write!(std::io::stderr(), "{talk}")?;
     // The mails of what was found do not wait for what is looked after next.
     engine.deliver()?;
     let names: Vec<&FeedName> = feeds.iter().map(|feed| &feed.name).collect();
-    engine.resume(&names).await?;
+    engine.resume(&names, talk).await?;
     let begun = recovered.begin_again.into_iter().filter_map(|(name, group)| {
         let feed = engine.feed(name.as_str())?;
-        Some(Order { feed, trigger: Trigger::Recovery, group, file: None })
+        let trigger = Trigger::Recovery;
+        Some(Order { feed, trigger, group, file: None, due: None, again: None, progress: talk })
     });
     Ok(begun.collect())
 }
@@ -74,14 +90,19 @@ pub(super) async fn pick_up<'a>(engine: &'a Engine, feeds: &[&Feed]) -> Result<V
 /// Runs what was asked for, and beside it the feeds that are begun again; hands out the mails; prints each pass.
 /// The exit code is the worst of them, and a broken state comes last, after all that could be done.
 pub(super) async fn run_all<'a>(
-    engine: &'a Engine,
+    desk: &'a Desk,
     mut orders: Vec<Order<'a>>,
     again: Vec<Order<'a>>,
     json: bool,
+    talk: &dyn Talk,
 ) -> Result<Exit, Failure> {
+    let engine = desk.engine();
     let asked: Vec<FeedName> = orders.iter().map(|order| order.feed.name.clone()).collect();
     orders.extend(again.into_iter().filter(|order| !asked.contains(&order.feed.name)));
-    let runs = orders.iter().map(|order| engine.run(order));
+    let mut runs: Vec<BoxFuture<'_, Result<Pass, LedgerError>>> = Vec::new();
+    for order in &orders {
+        runs.push(Box::pin(desk.run(order)));
+    }
     let ended: Vec<_> = futures_util::stream::iter(runs).buffered(FEEDS_AT_A_TIME).collect().await;
     // The mails of the runs that came to their end go out, even when another one failed.
     let delivered = engine.deliver();
@@ -92,35 +113,30 @@ pub(super) async fn run_all<'a>(
             Err(error) => broken = broken.or(Some(error)),
         }
     }
-    let exit = print(engine, &passes, json)?;
+    let exit = print(engine, &passes, json, talk)?;
     if let Some(error) = broken {
         return Err(error.into());
     }
     let waiting = delivered?.waiting;
     if waiting > 0 {
-        writeln!(
-            std::io::stderr(),
-            "mails that could not be written: {waiting}; they wait for the next command"
-        )?;
+        talk.err(&format!("mails that could not be written: {waiting}; they wait for the next command\n"))?;
     }
     Ok(exit)
 }
 
 /// Prints each pass; the exit code is the worst of them.
-pub(super) fn print(engine: &Engine, passes: &[Pass], json: bool) -> Result<Exit, Failure> {
-    let mut out = std::io::stdout().lock();
+pub(super) fn print(engine: &Engine, passes: &[Pass], json: bool, talk: &dyn Talk) -> Result<Exit, Failure> {
     let mut values = Vec::new();
     for pass in passes {
         let attempts = render::attempts(engine.ledger(), &pass.run)?;
         if json {
             values.push(render::json(&pass.run, &attempts));
         } else {
-            writeln!(out, "{}", render::text(&pass.run, &attempts, Detail::Short))?;
+            talk.out(&format!("{}\n", render::text(&pass.run, &attempts, Detail::Short)))?;
         }
     }
     if json {
-        let text = serde_json::to_string_pretty(&serde_json::json!({ "runs": values }));
-        writeln!(out, "{}", text.map_err(Failure::failed)?)?;
+        talk.out(&render::pretty(&serde_json::json!({ "runs": values }))?)?;
     }
     let outcome = passes.iter().map(Pass::outcome).max().unwrap_or(RunOutcome::Done);
     Ok(outcome.into())

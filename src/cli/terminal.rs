@@ -1,5 +1,6 @@
 //! Talk: what happens, as it happens, to stderr. Bars on a terminal, plain lines elsewhere.
 
+use super::desk::Talk;
 use crate::engine::{Progress, Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -21,10 +22,11 @@ pub(super) fn log() {
     drop(lines.try_init());
 }
 
-/// Shows an engine's steps.
+/// Shows what a command says, and an engine's steps.
 pub(super) struct Terminal {
     bars: Option<MultiProgress>,
     groups: Mutex<HashMap<String, ProgressBar>>,
+    asked: Mutex<Option<Vec<String>>>,
 }
 
 impl Terminal {
@@ -32,7 +34,7 @@ impl Terminal {
         let bars = std::io::stderr()
             .is_terminal()
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
-        Self { bars, groups: Mutex::default() }
+        Self { bars, groups: Mutex::default(), asked: Mutex::default() }
     }
 
     fn line(&self, text: &str) {
@@ -41,6 +43,11 @@ impl Terminal {
             Some(bars) => drop(bars.println(text)),
             None => drop(writeln!(std::io::stderr(), "{text}")),
         }
+    }
+
+    /// What a command wants an agreement to, once.
+    pub(super) fn asked(&self) -> Option<Vec<String>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn waiting(&self, group: &str, text: String) {
@@ -69,8 +76,8 @@ impl Terminal {
 }
 
 impl Progress for Terminal {
-    fn step(&self, step: &Step<'_>) {
-        match *step {
+    fn step(&self, step: Step) {
+        match step {
             Step::Began { run, feed } => self.line(&format!("run {run}: feed `{feed}`")),
             Step::Reading { source } => self.line(&format!("  reading source `{source}`")),
             Step::Read { path, rows, .. } => self.line(&format!("  read {rows} rows of {path}")),
@@ -90,5 +97,21 @@ impl Progress for Terminal {
             }
             Step::Note(text) => self.line(&format!("  {text}")),
         }
+    }
+}
+
+impl Talk for Terminal {
+    fn out(&self, text: &str) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    fn err(&self, text: &str) -> std::io::Result<()> {
+        std::io::stderr().lock().write_all(text.as_bytes())
+    }
+
+    fn ask(&self, digests: Vec<String>) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(digests);
     }
 }

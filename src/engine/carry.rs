@@ -1,11 +1,12 @@
 //! Carrying a decision out: holds and their mails first, then every released roster to its end.
 
 use super::{
-    Engine, Feed, Order, Pass,
+    Begun, Engine, Feed, Order, Pass, Progress,
     contact::Named,
     follow::Aside,
     pass::{Decided, fill},
     report,
+    shared::Halt,
     submit::Release,
     tell::{DECISION, READ, Scope, record},
 };
@@ -14,11 +15,11 @@ use crate::{
     decide::{Decision, Submission, Verdict},
     ledger::{AttemptId, GroupReport, GroupVerdict, Hold, LedgerError, Run, RunOutcome},
     notify::{Incident, Kind},
-    roster::{GroupId, GroupRef},
+    roster::{GroupId, GroupRef, ReferenceId, SourceShape},
     vitable::FindError,
 };
-use futures_util::StreamExt;
-use std::sync::Arc;
+use futures_util::{StreamExt, future::BoxFuture};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How many groups are on their way at a time; the client bounds the HTTP requests among them.
 const GROUPS_AT_A_TIME: usize = 256;
@@ -26,15 +27,42 @@ const GROUPS_AT_A_TIME: usize = 256;
 /// What became of one released roster.
 enum Sent {
     /// An attempt was made.
-    Attempt(AttemptId, State, GroupId),
+    Attempt(Sending),
     /// None was made. The sentence says why.
     Not(String),
+}
+
+/// An attempt that was made, and what only its sender knows.
+#[derive(Debug)]
+struct Sending {
+    attempt: AttemptId,
+    state: State,
+    group_id: GroupId,
+    /// Members who remain on another plan than the source says.
+    on_old_plan: Vec<ReferenceId>,
+}
+
+/// A run that waits for Vitable: what is left of it when everything has been sent.
+#[derive(Debug)]
+pub struct Waiting {
+    run: Run,
+    outcome: RunOutcome,
+    shapes: BTreeMap<String, SourceShape>,
+    /// By their place among the run's groups.
+    sent: Vec<(usize, Sending)>,
+}
+
+impl Waiting {
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
 }
 
 /// One released roster.
 #[derive(Clone, Copy)]
 struct Due<'a> {
-    place: usize,
     decision: &'a Decision,
     named: &'a Named,
     submission: &'a Arc<Submission>,
@@ -42,17 +70,18 @@ struct Due<'a> {
 }
 
 impl Engine {
-    /// Carries a decision out. The run's read and groups are filled in, and it is ended.
-    pub(super) async fn carry_out(
+    /// Carries a decision out as far as Vitable's first answers: holds and their mails, then everything that is
+    /// released. The run's read and groups are filled in.
+    pub(super) async fn send_all(
         &self,
         mut run: Run,
         order: &Order<'_>,
-        mut decided: Decided,
-    ) -> Result<Pass, LedgerError> {
+        decided: Decided,
+    ) -> Result<Begun, LedgerError> {
         let decided_on = |group: &GroupRef| decided.decisions.iter().any(|each| each.plan.group == *group);
         if let Some(only) = order.group.as_ref().filter(|only| !decided_on(only)) {
             let why = format!("nothing in the read of feed `{}` routes to a group `{only}`", order.feed.name);
-            return self.failed(run, vec![why], None);
+            return self.failed(run, vec![why], None).map(Begun::over);
         }
         let (mut outcome, mut incidents) = fill(&mut run, order, &decided);
         for (group, named) in run.groups.iter().zip(&decided.named) {
@@ -66,24 +95,23 @@ impl Engine {
         self.ledger.save_run(&run)?;
         // The mails of what waits do not wait for what is sent.
         self.deliver()?;
-        let mut completed = Vec::new();
-        let mut broken = None;
-        for (place, sent) in self.submit_all(&run, order, &decided).await {
-            let Some(group) = run.groups.get_mut(place) else { continue };
-            match sent {
-                Ok(Sent::Attempt(attempt, state, group_id)) => {
-                    (group.attempt, group.group_id) = (Some(attempt), Some(group_id));
-                    if matches!(state, State::Completed { .. }) {
-                        completed.push(group.group.clone());
-                    }
-                    outcome = outcome.max(self.outcome_of(attempt, &state, group)?);
-                }
+        let (mut sent, mut broken) = (Vec::new(), None);
+        for (place, each) in self.submit_all(&run, order, &decided).await {
+            match each {
+                Ok(Sent::Attempt(sending)) => sent.push((place, sending)),
                 Ok(Sent::Not(why)) => {
-                    group.verdict = GroupVerdict::Refused;
-                    group.reasons.push(why);
                     outcome = RunOutcome::Failed;
+                    if let Some(group) = run.groups.get_mut(place) {
+                        group.verdict = GroupVerdict::Refused;
+                        group.reasons.push(why);
+                    }
                 }
                 Err(error) => broken = broken.or(Some(error)),
+            }
+        }
+        for (place, sending) in &sent {
+            if let Some(group) = run.groups.get_mut(*place) {
+                (group.attempt, group.group_id) = (Some(sending.attempt), Some(sending.group_id.clone()));
             }
         }
         if let Some(error) = broken {
@@ -91,11 +119,65 @@ impl Engine {
             self.ledger.save_run(&run)?;
             return Err(error);
         }
+        let waiting = Waiting { run, outcome, shapes: decided.read.shapes, sent };
+        if self.shared.stopping() {
+            return self.stopped(waiting.run).map(Begun::over);
+        }
+        if waiting.sent.iter().any(|(_, sending)| matches!(sending.state, State::Accepted { .. })) {
+            self.ledger.save_run(&waiting.run)?;
+            return Ok(Begun::Waiting(Box::new(waiting)));
+        }
+        self.finish(waiting).map(Begun::over)
+    }
+
+    /// The second part of a run: waits until Vitable has finished everything that was sent.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn wait(&self, mut waiting: Waiting, progress: &dyn Progress) -> Result<Pass, LedgerError> {
+        let mut followed: Vec<BoxFuture<'_, Result<(), LedgerError>>> = Vec::new();
+        for (_, sending) in &mut waiting.sent {
+            followed.push(Box::pin(self.follow_sending(sending, progress)));
+        }
+        let ended: Vec<_> =
+            futures_util::stream::iter(followed).buffer_unordered(GROUPS_AT_A_TIME).collect().await;
+        ended.into_iter().collect::<Result<(), LedgerError>>()?;
+        // A request that is still in flight now is one for which nobody may wait any longer.
+        if self.shared.stopping() && waiting.sent.iter().any(|(_, sending)| sending.state.in_flight()) {
+            return self.stopped(waiting.run);
+        }
+        self.finish(waiting)
+    }
+
+    async fn follow_sending(
+        &self,
+        sending: &mut Sending,
+        progress: &dyn Progress,
+    ) -> Result<(), LedgerError> {
+        if matches!(sending.state, State::Accepted { .. })
+            && let Some(attempt) = self.ledger.attempt(sending.attempt)?
+        {
+            let aside = Aside { on_old_plan: Some(&sending.on_old_plan), patience: None };
+            sending.state = self.follow(&attempt, aside, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything was answered: what the answers say goes into the run, and the run ends.
+    fn finish(&self, waiting: Waiting) -> Result<Pass, LedgerError> {
+        let Waiting { mut run, mut outcome, shapes, sent } = waiting;
+        let mut completed = Vec::new();
+        for (place, sending) in sent {
+            let Some(group) = run.groups.get_mut(place) else { continue };
+            if matches!(sending.state, State::Completed { .. }) {
+                completed.push(group.group.clone());
+            }
+            outcome = outcome.max(self.outcome_of(sending.attempt, &sending.state, group)?);
+        }
         let unchanged = run.groups.iter().filter(|group| group.verdict == GroupVerdict::Unchanged);
         completed.extend(unchanged.map(|group| group.group.clone()));
         if !completed.is_empty() {
-            decided.accepted.accept(run.id.0, &decided.read.shapes, completed);
-            self.ledger.set_accepted_read(&order.feed.name, &decided.accepted)?;
+            self.ledger.accept_read(&run.feed, run.id, &shapes, &completed)?;
         }
         self.end(run, outcome)
     }
@@ -162,8 +244,10 @@ impl Engine {
         // A local file in place of the source says nothing about the source.
         let read: &[Kind] = if order.file.is_none() { READ } else { &[] };
         let kinds: Vec<Kind> = read.iter().chain(DECISION).copied().collect();
-        let scope = Scope { kinds: &kinds, feed: Some(feed), group: None, host: false, except: &silent };
-        let facts = self.facts(&incidents, scope)?;
+        let scope =
+            Scope { kinds: &kinds, feed: Some(feed), group: None, host: false, daemon: &[], except: &silent };
+        let telling = self.shared.telling();
+        let facts = self.facts(&telling, &incidents, scope)?;
         let dropped: Vec<_> = dropped.into_iter().map(|group| (feed.clone(), group)).collect();
         self.ledger.put_holds(&holds, &dropped, facts).map(|_| ())
     }
@@ -195,23 +279,28 @@ impl Engine {
         decided: &Decided,
     ) -> Vec<(usize, Result<Sent, LedgerError>)> {
         let released = decided.decisions.iter().zip(&decided.named).enumerate();
-        let due = released.filter_map(|(place, (decision, named))| {
-            let Verdict::Submit { submission, approval } = &decision.verdict else { return None };
-            let due = Due { place, decision, named, submission, approval: approval.as_ref() };
-            order.wants(&decision.plan.group).then_some(due)
-        });
-        let sent = due.map(|due| async move { (due.place, self.send(run, order.feed, due).await) });
+        let mut sent: Vec<BoxFuture<'_, (usize, Result<Sent, LedgerError>)>> = Vec::new();
+        for (place, (decision, named)) in released {
+            let Verdict::Submit { submission, approval } = &decision.verdict else { continue };
+            if order.wants(&decision.plan.group) {
+                let due = Due { decision, named, submission, approval: approval.as_ref() };
+                sent.push(Box::pin(async move { (place, self.send(run, order, due).await) }));
+            }
+        }
         futures_util::stream::iter(sent).buffer_unordered(GROUPS_AT_A_TIME).collect().await
     }
 
-    async fn send(&self, run: &Run, feed: &Feed, due: Due<'_>) -> Result<Sent, LedgerError> {
+    async fn send(&self, run: &Run, order: &Order<'_>, due: Due<'_>) -> Result<Sent, LedgerError> {
         let group = &due.decision.plan.group;
         if let Some(why) = self.halted() {
-            return Ok(Sent::Not(why));
+            return Ok(Sent::Not(why.to_string()));
+        }
+        if self.shared.stopping() {
+            return Ok(Sent::Not("rosterd was stopped before it was sent".to_owned()));
         }
         let group_id = match due.named {
             Named::Group(id) => id.clone(),
-            Named::Nothing => match self.create(feed, group).await? {
+            Named::Nothing => match self.create(order.feed, group).await? {
                 Ok(id) => id,
                 Err(why) => return Ok(Sent::Not(why)),
             },
@@ -220,39 +309,39 @@ impl Engine {
         };
         let release = Release {
             run,
-            feed,
+            feed: order.feed,
             group_id: &group_id,
             plan: &due.decision.plan,
             submission: due.submission,
             approval: due.approval.cloned(),
+            progress: order.progress,
         };
-        match self.send_and_follow(&release).await {
-            Ok((attempt, state)) => Ok(Sent::Attempt(attempt, state, group_id)),
+        match self.send_one(&release).await {
+            Ok((attempt, state)) => {
+                let on_old_plan = release.plan.on_old_plan.clone();
+                Ok(Sent::Attempt(Sending { attempt, state, group_id, on_old_plan }))
+            }
             Err(error) if error.is_about_the_group() => Ok(Sent::Not(error.to_string())),
             Err(error) => {
                 // What cannot be recorded is not submitted, for any group.
-                self.halt(&format!("nothing more is submitted: {error}"));
+                self.shared.halt(Halt::State(error.to_string()));
                 Err(error)
             }
         }
     }
 
-    async fn send_and_follow(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
+    async fn send_one(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
         // Whoever submits to a group for the first time pins its id: from then on another one is refused.
         if self.ledger.group_pin(&release.plan.group).is_none() {
             self.ledger.set_group_pin(&release.plan.group, release.group_id)?;
         }
-        let (id, state) = self.submit(release).await?;
-        if !matches!(state, State::Accepted { .. }) {
-            return Ok((id, state));
-        }
-        let Some(attempt) = self.ledger.attempt(id)? else { return Ok((id, state)) };
-        let aside = Aside { on_old_plan: Some(&release.plan.on_old_plan), patience: None };
-        Ok((id, self.follow(&attempt, aside).await?))
+        self.submit(release).await
     }
 
     /// Creates a missing group, which a person approved. The inner error says why it is not there.
     async fn create(&self, feed: &Feed, group: &GroupRef) -> Result<Result<GroupId, String>, LedgerError> {
+        // A look of before knows nothing of it.
+        self.shared.look.lock().await.take();
         let (why, trace_id) = match self.client.create_group(group.as_str(), group).await {
             Ok(found) => match self.belongs(&found.organization)? {
                 Ok(()) => return Ok(Ok(found.id)),

@@ -10,7 +10,11 @@ use crate::{
     roster::{GroupId, GroupRef, OrganizationId, PlanId},
     vitable::{ApiError, ApiErrorKind, FindError, Groups, MAX_CLOCK_SKEW, wire},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// For how long a look at Vitable's groups and plans will do for runs in the background.
+const LOOK_IS_GOOD_FOR: Duration = Duration::from_secs(60);
 
 /// What Vitable has, as of now.
 #[derive(Debug)]
@@ -43,15 +47,45 @@ pub(super) enum NoContact {
 }
 
 impl Engine {
-    /// Looks at every group and plan, and that base URL, organization and clock are right.
-    pub(super) async fn contact(&self) -> Result<Contact, NoContact> {
+    /// Looks at every group and plan, and that base URL, organization and clock are right. For a run in the
+    /// background a look of the last minute will do, whatever it found: thousands of feeds may be due at once.
+    pub(super) async fn contact(&self, in_background: bool) -> Result<Arc<Contact>, NoContact> {
+        let mut last = self.shared.look.lock().await;
+        if let Some((at, found)) = last.as_ref().filter(|_| in_background)
+            && at.elapsed() < LOOK_IS_GOOD_FOR
+        {
+            return found.clone().map_err(NoContact::Refused);
+        }
+        let found = self.contact_now().await;
+        *last = match &found {
+            Ok(contact) => Some((Instant::now(), Ok(Arc::clone(contact)))),
+            Err(NoContact::Refused(why)) => Some((Instant::now(), Err(why.clone()))),
+            Err(NoContact::Ledger(_)) => None,
+        };
+        found
+    }
+
+    /// Whether Vitable lets us work again after it did not: one look, told like every other.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn knock(&self) -> Result<bool, LedgerError> {
+        match self.contact(false).await {
+            Ok(_) => Ok(true),
+            Err(NoContact::Refused(_)) => Ok(false),
+            Err(NoContact::Ledger(error)) => Err(error),
+        }
+    }
+
+    async fn contact_now(&self) -> Result<Arc<Contact>, NoContact> {
         match self.look().await {
             Ok(contact) => {
                 if let (None, Some(organization)) = (self.ledger.pin(), &contact.organization) {
                     self.pin(organization.clone())?;
                 }
+                self.shared.key_is_taken();
                 self.tell(&[], Scope { kinds: CONTACT, host: true, ..Scope::NOTHING })?;
-                Ok(contact)
+                Ok(Arc::new(contact))
             }
             Err(Trouble::Incident(incident)) => {
                 self.tell(std::slice::from_ref(&*incident), Scope::NOTHING)?;

@@ -1,9 +1,9 @@
 //! Looking after a request until Vitable has finished.
 
 use super::{
-    Engine, Step,
+    Engine, Progress, Step,
     contact::failing,
-    tell::{COMPLETION, Scope},
+    tell::{COMPLETION, Scope, TAKEN},
 };
 use crate::{
     attempt::{Event, Failure, Operation, Outcome, State},
@@ -27,7 +27,26 @@ pub(super) struct Aside<'a> {
 
 impl Engine {
     /// Polls an accepted attempt to its end. Time-outs count from the first look of this process.
-    pub(super) async fn follow(&self, attempt: &Attempt, aside: Aside<'_>) -> Result<State, LedgerError> {
+    /// Ends early, with the state as it is, when the process is to stop.
+    pub(super) async fn follow(
+        &self,
+        attempt: &Attempt,
+        aside: Aside<'_>,
+        progress: &dyn Progress,
+    ) -> Result<State, LedgerError> {
+        tokio::select! {
+            biased;
+            state = self.look_after(attempt, aside, progress) => state,
+            () = self.shared.stopped() => Ok(attempt.state.clone()),
+        }
+    }
+
+    async fn look_after(
+        &self,
+        attempt: &Attempt,
+        aside: Aside<'_>,
+        progress: &dyn Progress,
+    ) -> Result<State, LedgerError> {
         let Some(request_id) = attempt.state.request_id() else {
             return Ok(attempt.state.clone());
         };
@@ -40,7 +59,7 @@ impl Engine {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).clamp(poll.first.min(poll.max), poll.max);
             let note = match self.client.poll(&attempt.group_id, request_id).await {
-                Ok(Polled::Finished(outcome)) => return self.completed(attempt, outcome, aside),
+                Ok(Polled::Finished(outcome)) => return self.completed(attempt, outcome, aside, progress),
                 Ok(Polled::InFlight) => None,
                 // Not completion: the answer says less than it must. A later one may say it.
                 Ok(Polled::NotCompletion(why)) => Some(format!("{why}.")),
@@ -83,6 +102,7 @@ impl Engine {
         attempt: &Attempt,
         mut outcome: Outcome,
         aside: Aside<'_>,
+        progress: &dyn Progress,
     ) -> Result<State, LedgerError> {
         self.scrub_reasons(attempt, &mut outcome)?;
         let mut incidents = Vec::new();
@@ -108,16 +128,19 @@ impl Engine {
             feed: Some(&attempt.feed),
             group: Some(&attempt.group),
             host: false,
+            daemon: TAKEN,
             except: &[],
         };
-        let facts = self.facts(&incidents, scope)?;
+        let telling = self.shared.telling();
+        let facts = self.facts(&telling, &incidents, scope)?;
         self.ledger.complete(attempt.id, &outcome, self.clock.now(), facts)?;
+        drop(telling);
         tracing::info!(
             group = %attempt.group, run = %attempt.run, added = outcome.added, removed = outcome.removed,
             failed = outcome.failures.len(), "Vitable has finished"
         );
-        self.progress.step(&Step::Completed {
-            group: &attempt.group,
+        progress.step(Step::Completed {
+            group: attempt.group.clone(),
             added: outcome.added,
             removed: outcome.removed,
             failed: outcome.failures.len(),
@@ -177,7 +200,8 @@ impl Engine {
     fn gave_up(&self, attempt: &Attempt) -> Result<State, LedgerError> {
         let waited = words(self.settings.vitable.poll.give_up_after);
         let incident = about(attempt, Kind::TimedOut, format!("Vitable has not finished after {waited}."));
-        let facts = self.facts(&[incident], Scope::NOTHING)?;
+        let telling = self.shared.telling();
+        let facts = self.facts(&telling, &[incident], Scope::NOTHING)?;
         self.ledger.advance(attempt.id, &Event::GaveUp, self.clock.now(), facts)
     }
 
@@ -200,7 +224,7 @@ impl Engine {
                 | State::Rejected { .. } => None,
             })
             .collect();
-        self.facts(&incidents, Scope::NOTHING)
+        self.facts(&self.shared.telling(), &incidents, Scope::NOTHING)
     }
 }
 

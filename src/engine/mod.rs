@@ -3,6 +3,7 @@
 //! There is one path: `sync`, `plan` (cut before the intent), an approval and the recovery after a crash all
 //! go through [`Engine::run`] over the same durable state.
 
+mod begin;
 mod carry;
 mod contact;
 mod facts;
@@ -14,42 +15,50 @@ mod reading;
 mod recover;
 mod report;
 mod settings;
+mod shared;
 mod submit;
 mod tell;
 mod word;
 
+pub use begin::{Begun, LocalFile, Order, Pass, Waiting};
 pub use outbox::Delivery;
-pub use pass::{Order, Pass};
 pub use progress::{Progress, Silent, Step};
 pub use recover::Recovered;
 pub use settings::{Feed, Settings, Submit};
+pub use shared::Halt;
 pub use word::{Spoken, WordError};
 
 use crate::{clock::Clock, ledger::Ledger, vitable::Client};
-use std::sync::{Arc, Mutex, PoisonError};
+use shared::Shared;
+use std::sync::Arc;
 
 /// Everything that one pass of a feed needs, given from outside.
 pub struct Engine {
     settings: Settings,
     ledger: Arc<Ledger>,
-    client: Client,
+    client: Arc<Client>,
     clock: Arc<dyn Clock>,
-    progress: Arc<dyn Progress>,
-    /// Why nothing more is submitted in this process, if nothing is: a refused key, a state that takes nothing.
-    halt: Mutex<Option<String>>,
+    shared: Arc<Shared>,
 }
 
 impl Engine {
     /// An engine over this ledger and this client.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        ledger: Arc<Ledger>,
-        client: Client,
-        clock: Arc<dyn Clock>,
-        progress: Arc<dyn Progress>,
-    ) -> Self {
-        Self { settings, ledger, client, clock, progress, halt: Mutex::default() }
+    pub fn new(settings: Settings, ledger: Arc<Ledger>, client: Arc<Client>, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, ledger, client, clock, shared: Arc::new(Shared::new()) }
+    }
+
+    /// An engine for another configuration that goes on where this one stands: the same ledger and clock, what is
+    /// stopped stays stopped, and who follows a request of the old one is not disturbed.
+    #[must_use]
+    pub fn reconfigured(&self, settings: Settings, client: Arc<Client>) -> Self {
+        Self {
+            settings,
+            ledger: Arc::clone(&self.ledger),
+            client,
+            clock: Arc::clone(&self.clock),
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// The durable state.
@@ -58,24 +67,47 @@ impl Engine {
         &self.ledger
     }
 
+    /// The client, to be shared with an engine for another configuration.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// What the engine works by.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What shows the time.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// The feed with this name.
     #[must_use]
     pub fn feed(&self, name: &str) -> Option<&Feed> {
-        self.settings.feeds.iter().find(|feed| feed.name.as_str() == name)
+        // They are in the order of their names.
+        let place = self.settings.feeds.binary_search_by(|feed| feed.name.as_str().cmp(name)).ok()?;
+        self.settings.feeds.get(place)
     }
 
-    /// Every feed of the configuration.
+    /// Every feed of the configuration, in the order of their names.
     #[must_use]
     pub fn feeds(&self) -> &[Feed] {
         &self.settings.feeds
     }
 
-    /// Nothing more is submitted by this process.
-    fn halt(&self, why: &str) {
-        self.halt.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
+    /// Begins nothing new and waits for nothing any longer; a roster that is on its way is answered first. Runs
+    /// stay without an end, so that the next start begins them again.
+    pub fn stop(&self) {
+        self.shared.stop();
     }
 
-    fn halted(&self) -> Option<String> {
-        self.halt.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Why nothing more is submitted in this process, if nothing is.
+    #[must_use]
+    pub fn halted(&self) -> Option<Halt> {
+        self.shared.halted()
     }
 }

@@ -1,49 +1,51 @@
 //! What an engine says while it works. The terminal shows it; it has no personal data.
 
 use crate::roster::{FeedName, GroupRef, RequestId, RunId};
+use serde::{Deserialize, Serialize};
 
 /// One step of the work.
-#[derive(Clone, Copy, Debug)]
-pub enum Step<'a> {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
     /// A run began.
     Began {
         /// Its number.
         run: RunId,
         /// Its feed.
-        feed: &'a FeedName,
+        feed: FeedName,
     },
     /// A source is being fetched and read.
     Reading {
         /// The source's name.
-        source: &'a str,
+        source: String,
     },
     /// A source was read whole.
     Read {
         /// The source's name.
-        source: &'a str,
+        source: String,
         /// The path of its file.
-        path: &'a str,
+        path: String,
         /// Data rows.
         rows: u64,
     },
     /// A roster is on its way.
     Submitting {
         /// The group.
-        group: &'a GroupRef,
+        group: GroupRef,
         /// How many members it has.
         members: usize,
     },
     /// Vitable took it.
     Accepted {
         /// The group.
-        group: &'a GroupRef,
+        group: GroupRef,
         /// What to name to Vitable's support.
-        request_id: &'a RequestId,
+        request_id: RequestId,
     },
     /// Vitable has finished.
     Completed {
         /// The group.
-        group: &'a GroupRef,
+        group: GroupRef,
         /// Members added.
         added: u64,
         /// Members removed.
@@ -52,13 +54,13 @@ pub enum Step<'a> {
         failed: usize,
     },
     /// Something to know: a sentence.
-    Note(&'a str),
+    Note(String),
 }
 
 /// Who listens.
 pub trait Progress: Send + Sync {
     /// Takes one step.
-    fn step(&self, step: &Step<'_>);
+    fn step(&self, step: Step);
 }
 
 /// Nobody listens.
@@ -66,5 +68,5 @@ pub trait Progress: Send + Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn step(&self, _: &Step<'_>) {}
+    fn step(&self, _: Step) {}
 }

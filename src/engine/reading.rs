@@ -1,6 +1,6 @@
 //! From a feed's sources to its people, all or nothing.
 
-use super::{Engine, Feed, Step};
+use super::{Engine, Feed, LocalFile, Progress, Step};
 use crate::{
     decide,
     ledger::{FileReport, ReadReport},
@@ -72,7 +72,7 @@ impl std::fmt::Display for Note {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Against<'a> {
     /// A local file in place of the source.
-    pub(super) file: Option<&'a Path>,
+    pub(super) file: Option<&'a LocalFile>,
     /// The plans that the organization may use.
     pub(super) plans: &'a BTreeSet<PlanId>,
 }
@@ -87,7 +87,7 @@ struct Gathering {
 }
 
 impl Engine {
-    pub(super) async fn read(&self, feed: &Feed, against: Against<'_>) -> Reading {
+    pub(super) async fn read(&self, feed: &Feed, against: Against<'_>, progress: &dyn Progress) -> Reading {
         let groups = feed.named_groups().into_iter().collect();
         let mut gathering = Gathering {
             builder: PeopleBuilder::new(groups).with_plans(against.plans.clone()),
@@ -98,17 +98,26 @@ impl Engine {
         };
         for (index, settings) in (0_u16..).zip(&feed.sources) {
             let settings = match against.file {
-                Some(path) => Arc::new(local(settings, path)),
+                Some(file) => Arc::new(local(settings, &file.path)),
                 None => Arc::clone(settings),
             };
-            self.progress.step(&Step::Reading { source: &settings.name });
+            progress.step(Step::Reading { source: settings.name.clone() });
             let arrived = match source::fetch(&settings, &self.settings.state_dir, &*self.clock).await {
-                Ok(arrived) => arrived,
+                Ok(arrived) => match against.file {
+                    Some(file) => Arrived { path: file.shown.clone(), ..arrived },
+                    None => arrived,
+                },
                 Err(Failure::NothingYet(why)) => return Reading::NotYet(named(&settings.name, &why)),
                 Err(failure) => return stopped(gathering.report, &settings.name, &failure),
             };
             match self.take(feed, index, &settings, arrived, gathering).await {
-                Ok(next) => gathering = next,
+                Ok(next) => {
+                    gathering = next;
+                    if let Some(file) = gathering.report.files.last() {
+                        let FileReport { source, path, rows, .. } = file.clone();
+                        progress.step(Step::Read { source, path, rows });
+                    }
+                }
                 Err(reading) => return reading,
             }
         }
@@ -168,7 +177,6 @@ impl Engine {
         };
         gathering.builder = builder;
         file.rows = tally.rows;
-        self.progress.step(&Step::Read { source: &source, path: &path, rows: tally.rows });
         let evidence = file.sha256.chars().take(16).collect();
         gathering.evidence.insert(source.clone(), evidence);
         gathering.report.files.push(file);

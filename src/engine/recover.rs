@@ -1,13 +1,14 @@
 //! What a start finds: requests in flight, answers that were lost, runs without an end.
 
-use super::{Engine, follow::Aside, tell::Scope};
+use super::{Engine, Progress, Silent, follow::Aside, tell::Scope};
 use crate::{
+    attempt::State,
     ledger::{Attempt, Facts, LedgerError, Run, Trigger},
     notify::{Incident, Kind},
     roster::{FeedName, GroupRef},
 };
-use futures_util::StreamExt;
-use std::time::Duration;
+use futures_util::{StreamExt, future::BoxFuture};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Why a run is not begun again by itself.
 const TWICE: &str = "Two runs of this feed in a row did not come to their end; the next one is begun by a person or by the schedule.";
@@ -35,11 +36,17 @@ impl Engine {
     pub fn recover(&self) -> Result<Recovered, LedgerError> {
         let now = self.clock.now();
         let changed = self.ledger.recover(now, &mut |changed| self.lost_answers(changed))?;
-        let mut begin_again = Vec::new();
+        let mut begin_again: BTreeMap<FeedName, Option<GroupRef>> = BTreeMap::new();
+        // The oldest first: the newest run of a feed is the one that its successor ends.
         for run in self.ledger.open_runs()? {
-            let twice = run.trigger == Trigger::Recovery || run.after.is_some();
+            let twice = !run.stopped && (run.trigger == Trigger::Recovery || run.after.is_some());
             if !twice && run.file.is_none() && self.feed(run.feed.as_str()).is_some() {
-                begin_again.push((run.feed, run.only));
+                if let Some(older) = self.shared.cut_off(&run.feed) {
+                    self.ledger.end_run(&older.cut_off(now), Facts::default())?;
+                }
+                let whole = begin_again.get(&run.feed).is_some_and(Option::is_none);
+                begin_again.insert(run.feed.clone(), if whole { None } else { run.only.clone() });
+                self.shared.remember_cut_off(run);
                 continue;
             }
             let facts = match &run.file {
@@ -50,7 +57,7 @@ impl Engine {
             };
             self.ledger.end_run(&run.cut_off(now), facts)?;
         }
-        Ok(Recovered { changed, begin_again })
+        Ok(Recovered { changed, begin_again: begin_again.into_iter().collect() })
     }
 
     /// Looks after every request that an earlier process left. Those of the feeds that are about to run are
@@ -59,16 +66,39 @@ impl Engine {
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
-    pub async fn resume(&self, feeds: &[&FeedName]) -> Result<(), LedgerError> {
+    pub async fn resume(&self, feeds: &[&FeedName], progress: &dyn Progress) -> Result<(), LedgerError> {
         let mut left = self.ledger.attempts_in_flight()?;
         left.extend(self.ledger.timed_out()?);
-        let followed = left.iter().filter(|attempt| attempt.state.request_id().is_some()).map(|attempt| {
+        let mut followed: Vec<BoxFuture<'_, Result<State, LedgerError>>> = Vec::new();
+        for attempt in left.iter().filter(|attempt| attempt.state.request_id().is_some()) {
             let waited_for = feeds.contains(&&attempt.feed) && attempt.state.in_flight();
             let patience = if waited_for { self.settings.vitable.poll.stuck_after } else { Duration::ZERO };
-            self.follow(attempt, Aside { on_old_plan: None, patience: Some(patience) })
-        });
+            let aside = Aside { on_old_plan: None, patience: Some(patience) };
+            followed.push(Box::pin(self.follow(attempt, aside, progress)));
+        }
         let results: Vec<_> = futures_util::stream::iter(followed).buffer_unordered(64).collect().await;
         results.into_iter().try_for_each(|result| result.map(|_| ()))
+    }
+
+    /// Polls a request that an earlier process left to its end, with the same time-outs as one of this process.
+    /// Ends early, with the state as it is, when the process is to stop.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn take_up(&self, attempt: &Attempt) -> Result<State, LedgerError> {
+        self.follow(attempt, Aside { on_old_plan: None, patience: None }, &Silent).await
+    }
+
+    /// Looks once at every request that was given up: for seven days an answer may still come.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn look_at_given_up(&self) -> Result<(), LedgerError> {
+        for attempt in self.ledger.timed_out()? {
+            let once = Aside { on_old_plan: None, patience: Some(Duration::ZERO) };
+            self.follow(&attempt, once, &Silent).await?;
+        }
+        Ok(())
     }
 
     fn unfinished(&self, run: &Run, why: &str) -> Result<Facts, LedgerError> {
@@ -77,6 +107,6 @@ impl Engine {
             run: Some(run.id),
             ..Incident::new(Kind::UnfinishedRun, why)
         };
-        self.facts(&[incident], Scope::NOTHING)
+        self.facts(&self.shared.telling(), &[incident], Scope::NOTHING)
     }
 }

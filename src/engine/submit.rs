@@ -1,6 +1,6 @@
 //! One submit to one group: intent, POST, answer.
 
-use super::{Engine, Feed, Step, tell::Scope};
+use super::{Engine, Feed, Progress, Step, shared::Halt, tell::Scope};
 use crate::{
     attempt::{Event, State},
     decide::{Plan, Submission, SubmissionMember},
@@ -30,6 +30,7 @@ pub(super) struct Release<'a> {
     pub(super) plan: &'a Plan,
     pub(super) submission: &'a Arc<Submission>,
     pub(super) approval: Option<String>,
+    pub(super) progress: &'a dyn Progress,
 }
 
 impl Engine {
@@ -42,8 +43,8 @@ impl Engine {
             });
         }
         let attempt = self.intend(release)?;
-        self.progress
-            .step(&Step::Submitting { group: release.submission.group(), members: release.submission.len() });
+        let group = release.submission.group();
+        release.progress.step(Step::Submitting { group: group.clone(), members: release.submission.len() });
         let mut tries = 0;
         loop {
             tries += 1;
@@ -62,7 +63,7 @@ impl Engine {
                 }
                 Submitted::Refused(error) => {
                     if error.kind == ApiErrorKind::Credential {
-                        self.halt("Vitable refuses the API key, so nothing more is submitted");
+                        self.shared.halt(Halt::Key);
                     }
                     let event = Event::Refused {
                         status: error.status.unwrap_or(0),
@@ -76,16 +77,18 @@ impl Engine {
                 }
             };
             // What cannot be recorded is not sent, and trying again does not help.
-            let given_up = refused.load(Ordering::SeqCst);
+            let given_up = refused.load(Ordering::SeqCst) || self.shared.stopping();
             if given_up || tries >= TRIES || wait > LONGEST_RETRY_AFTER {
                 return Ok((attempt, self.ended(attempt, release, Event::NotConnected { why })?));
             }
-            self.progress.step(&Step::Note(&format!(
-                "{}: {why}; trying again in {} s",
-                release.submission.group(),
-                wait.as_secs()
-            )));
-            tokio::time::sleep(wait).await;
+            let note = format!("{group}: {why}; trying again in {} s", wait.as_secs());
+            release.progress.step(Step::Note(note));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.shared.stopped() => {
+                    return Ok((attempt, self.ended(attempt, release, Event::NotConnected { why })?));
+                }
+            }
         }
     }
 
@@ -135,7 +138,9 @@ impl Engine {
             Ok(state) => {
                 let group = release.submission.group();
                 tracing::info!(%group, %request_id, run = %release.run.id, "Vitable accepted the roster");
-                self.progress.step(&Step::Accepted { group, request_id: &request_id });
+                release
+                    .progress
+                    .step(Step::Accepted { group: group.clone(), request_id: request_id.clone() });
                 Ok(state)
             }
             Err(error) => {
@@ -151,8 +156,11 @@ impl Engine {
     fn ended(&self, attempt: AttemptId, release: &Release<'_>, event: Event) -> Result<State, LedgerError> {
         let incident = self.incident_of(release, &event);
         // Only a completion shows that something is over.
-        let facts = self.facts(&incident.into_iter().collect::<Vec<_>>(), Scope::NOTHING)?;
-        let state = self.ledger.advance(attempt, &event, self.clock.now(), facts)?;
+        let state = {
+            let telling = self.shared.telling();
+            let facts = self.facts(&telling, &incident.into_iter().collect::<Vec<_>>(), Scope::NOTHING)?;
+            self.ledger.advance(attempt, &event, self.clock.now(), facts)?
+        };
         // The mail does not wait for the slowest group.
         self.deliver()?;
         Ok(state)
@@ -169,8 +177,8 @@ impl Engine {
                 None,
             ),
             Event::Refused { status, message, trace_id } if matches!(status, 401 | 403) => (
-                Kind::Credential,
-                format!("Vitable refused the API key ({status}: {message})."),
+                Kind::KeyMayNotSubmit,
+                format!("Vitable refused the API key for a roster ({status}: {message})."),
                 trace_id.clone(),
             ),
             Event::Refused { status, message, trace_id } => (
@@ -185,11 +193,12 @@ impl Engine {
             | Event::GaveUp
             | Event::Restarted => return None,
         };
+        // The way to Vitable and the key are the trouble of the whole daemon, told once for all feeds.
+        let of_daemon = matches!(kind, Kind::ApiUnreachable | Kind::KeyMayNotSubmit);
         Some(Incident {
-            feed: Some(release.feed.name.clone()),
-            // Of the group, also when the key is refused: that other calls are answered does not show that it is over.
-            group: Some(release.submission.group().clone()),
-            run: Some(release.run.id),
+            feed: (!of_daemon).then(|| release.feed.name.clone()),
+            group: (!of_daemon).then(|| release.submission.group().clone()),
+            run: (!of_daemon).then_some(release.run.id),
             trace_id,
             people: Vec::<Affected>::new(),
             ..Incident::new(kind, reason)

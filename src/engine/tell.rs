@@ -1,6 +1,6 @@
 //! From what happened to what is stored and mailed with it, in the same batch.
 
-use super::Engine;
+use super::{Engine, shared::Telling};
 use crate::{
     ledger::{Facts, LedgerError, StoredIncident, StoredMail},
     notify::{self, Incident, Kind, Record},
@@ -15,6 +15,8 @@ pub(super) struct Scope<'a> {
     pub(super) group: Option<&'a GroupRef>,
     /// Only incidents of no feed in particular.
     pub(super) host: bool,
+    /// Kinds of the whole daemon, whatever else the step is about.
+    pub(super) daemon: &'a [Kind],
     /// Groups that the step did not look at, though it looked at their feed.
     pub(super) except: &'a [GroupRef],
 }
@@ -22,7 +24,7 @@ pub(super) struct Scope<'a> {
 impl Scope<'_> {
     /// Nothing is over by this step.
     pub(super) const NOTHING: Scope<'static> =
-        Scope { kinds: &[], feed: None, group: None, host: false, except: &[] };
+        Scope { kinds: &[], feed: None, group: None, host: false, daemon: &[], except: &[] };
 }
 
 /// What a read that came to its end shows to be over.
@@ -41,11 +43,11 @@ pub(super) const DECISION: &[Kind] = &[
     Kind::UnfinishedRun,
     Kind::ConfigWrong,
 ];
+/// What any completed sync shows to be over for the whole daemon.
+pub(super) const TAKEN: &[Kind] = &[Kind::KeyMayNotSubmit];
 /// What a completed sync shows anew each time.
 pub(super) const COMPLETION: &[Kind] = &[
     Kind::Held,
-    Kind::Credential,
-    Kind::ApiUnreachable,
     Kind::Refused,
     Kind::OutcomeUnknown,
     Kind::Stuck,
@@ -58,18 +60,26 @@ pub(super) const COMPLETION: &[Kind] = &[
 impl Scope<'_> {
     fn covers(&self, record: &Record) -> bool {
         record.incident().is_some_and(|incident| {
-            self.kinds.contains(&incident.kind)
-                && (!self.host || incident.feed.is_none())
-                && (self.feed.is_none() || self.feed == incident.feed.as_ref())
-                && (self.group.is_none() || self.group == incident.group.as_ref())
-                && incident.group.as_ref().is_none_or(|group| !self.except.contains(group))
+            let of_daemon = incident.feed.is_none() && self.daemon.contains(&incident.kind);
+            of_daemon
+                || self.kinds.contains(&incident.kind)
+                    && (!self.host || incident.feed.is_none())
+                    && (self.feed.is_none() || self.feed == incident.feed.as_ref())
+                    && (self.group.is_none() || self.group == incident.group.as_ref())
+                    && incident.group.as_ref().is_none_or(|group| !self.except.contains(group))
         })
     }
 }
 
 impl Engine {
     /// What is stored and mailed for these incidents; open ones in `scope` that are not among them are over.
-    pub(super) fn facts(&self, current: &[Incident], scope: Scope<'_>) -> Result<Facts, LedgerError> {
+    /// Whoever asks holds `telling` until they are written.
+    pub(super) fn facts(
+        &self,
+        _telling: &Telling<'_>,
+        current: &[Incident],
+        scope: Scope<'_>,
+    ) -> Result<Facts, LedgerError> {
         let known: Vec<Record> = self.ledger.incidents(true)?.into_iter().map(record).collect();
         let mut token = || random_token();
         let review = notify::review(
@@ -102,9 +112,26 @@ impl Engine {
         })
     }
 
+    /// Stores and mails an incident of the whole daemon.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn tell_of(&self, incident: &Incident) -> Result<(), LedgerError> {
+        self.tell(std::slice::from_ref(incident), Scope::NOTHING)
+    }
+
+    /// Whatever is open of these kinds for the whole daemon is over.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn is_over(&self, kinds: &[Kind]) -> Result<(), LedgerError> {
+        self.tell(&[], Scope { daemon: kinds, ..Scope::NOTHING })
+    }
+
     /// Stores and mails these incidents by themselves, when nothing else changes with them.
     pub(super) fn tell(&self, current: &[Incident], scope: Scope<'_>) -> Result<(), LedgerError> {
-        let facts = self.facts(current, scope)?;
+        let telling = self.shared.telling();
+        let facts = self.facts(&telling, current, scope)?;
         if facts.incidents.is_empty() && facts.mails.is_empty() {
             return Ok(());
         }

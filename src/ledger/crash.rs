@@ -24,6 +24,8 @@ pub const CRASH_POINTS: &[&str] = &[
     "ledger-after-mail-delivered",
     "ledger-after-mail-failed",
     "ledger-after-reserve",
+    "ledger-after-pass-due",
+    "ledger-after-pause",
 ];
 
 /// When this one returns, every write is refused as on a full disk.

@@ -22,6 +22,7 @@ pub(super) const HOLDS: &[u8] = b"h";
 pub(super) const INCIDENTS: &[u8] = b"i";
 pub(super) const OPEN_INCIDENTS: &[u8] = b"I";
 pub(super) const OUTBOX: &[u8] = b"o";
+pub(super) const SCHEDULES: &[u8] = b"d";
 
 pub(super) fn run(id: RunId) -> Vec<u8> {
     number(RUNS, id.0)
@@ -85,6 +86,10 @@ pub(super) fn incident(key: &str) -> Vec<u8> {
 
 pub(super) fn open_incident(key: &str) -> Vec<u8> {
     texts(OPEN_INCIDENTS, &[key])
+}
+
+pub(super) fn schedule(feed: &FeedName) -> Vec<u8> {
+    texts(SCHEDULES, &[feed.as_str()])
 }
 
 pub(super) fn mail(message_id: &str) -> Vec<u8> {

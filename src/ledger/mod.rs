@@ -31,6 +31,7 @@ mod node;
 mod notices;
 mod reserve;
 mod runs;
+mod schedules;
 mod seal;
 mod store;
 
@@ -38,9 +39,10 @@ pub use crash::{CRASH_POINTS, DISK_FULL_POINT};
 pub use error::{LedgerError, OpenError, Result};
 pub use model::{
     AcceptedRead, Attempt, AttemptId, BodyReport, Consequence, Counts, Facts, FileReport, GroupReport,
-    GroupVerdict, Hold, Intent, IntentMember, Pin, ReadReport, RowProblem, Run, RunOutcome, RunResult,
-    StoredIncident, StoredMail, Trigger, Word,
+    GroupVerdict, Hold, Intent, IntentMember, NewRun, Pin, ReadReport, RowProblem, Run, RunOutcome,
+    RunResult, StoredIncident, StoredMail, Trigger, Word,
 };
+pub use schedules::{Pause, ScheduleMark, ScheduleState};
 
 use crate::roster::{FingerprintKey, GroupId, GroupRef};
 use chrono::{DateTime, Utc};
@@ -156,6 +158,12 @@ impl Ledger {
                 Ok(())
             }
         }
+    }
+
+    /// Whether the state can still be written: waits until a write that goes on has ended.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.store.takes_writes()
     }
 
     /// A number for a roster file that no file of this directory ever had.

@@ -1,5 +1,6 @@
 //! What the ledger remembers, in its own words. Each stored record carries a version (see `codec`).
 
+use super::schedules::ScheduleMark;
 use crate::{
     attempt::{Outcome, State},
     roster::{
@@ -67,13 +68,40 @@ pub struct Run {
     /// The run that was cut off before this one began.
     #[serde(default)]
     pub after: Option<RunId>,
+    /// The instant of the schedule that it was begun for, if the calendar began it.
+    #[serde(default)]
+    pub due: Option<DateTime<Utc>>,
+    /// Whether rosterd was told to stop while it went on: it is begun again, and that is no crash.
+    #[serde(default)]
+    pub stopped: bool,
+}
+
+/// What a run begins with.
+#[derive(Clone, Debug)]
+pub struct NewRun<'a> {
+    /// Its feed.
+    pub feed: &'a FeedName,
+    /// What began it.
+    pub trigger: Trigger,
+    /// The instant of the schedule, through which it is answered for in the same batch.
+    pub due: Option<ScheduleMark>,
+    /// The only group that is asked for.
+    pub only: Option<GroupRef>,
+    /// The local file that stands in for the source.
+    pub file: Option<String>,
+    /// A run of the same feed that was cut off, with its end: it ends in the same batch.
+    pub after: Option<&'a Run>,
 }
 
 impl Run {
     /// The run as it ends when the process that carried it out is gone.
     #[must_use]
     pub fn cut_off(&self, now: DateTime<Utc>) -> Self {
-        let summary = "rosterd stopped before this run ended".to_owned();
+        let summary = if self.stopped {
+            "rosterd was stopped before this run ended; it was begun again".to_owned()
+        } else {
+            "rosterd stopped before this run ended".to_owned()
+        };
         let result = Some(RunResult { outcome: RunOutcome::Failed, summary });
         Self { ended: Some(now), result, ..self.clone() }
     }

@@ -1,21 +1,36 @@
 //! Runs, durable from their start to their end, and the last accepted read of each feed.
 
 use super::{
-    AcceptedRead, Facts, Ledger, Run, Trigger,
+    AcceptedRead, Facts, Ledger, NewRun, Run, Trigger,
     error::{LedgerError, Result},
-    key, notices,
+    key, notices, schedules,
     store::Tx,
 };
-use crate::roster::{FeedName, RunId};
+use crate::roster::{FeedName, GroupRef, RunId, SourceShape};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 impl Ledger {
-    /// Begins a run: it has its number and is durable.
+    /// Begins a run: it has its number and is durable, with everything that it was asked for. The run that it
+    /// succeeds ends in the same batch: a kill in between loses neither.
+    ///
+    /// # Errors
+    /// When the run before it has no end, was never begun or has ended, and when it cannot be recorded.
+    pub fn begin(&self, new: &NewRun<'_>, now: DateTime<Utc>) -> Result<Run> {
+        let point = if new.after.is_some() { "ledger-after-succeed-run" } else { "ledger-after-begin-run" };
+        new.after.map_or(Ok(()), must_have_ended)?;
+        self.store.write(point, |tx| {
+            new.after.map_or(Ok(()), |ended| put(tx, ended))?;
+            begin(tx, new, now)
+        })
+    }
+
+    /// Begins a run of which nothing but its feed is asked.
     ///
     /// # Errors
     /// When it cannot be recorded.
     pub fn begin_run(&self, feed: &FeedName, trigger: Trigger, now: DateTime<Utc>) -> Result<Run> {
-        self.store.write("ledger-after-begin-run", |tx| begin(tx, feed, trigger, now))
+        self.begin(&NewRun::of(feed, trigger), now)
     }
 
     /// Ends a run and begins its successor of the same feed, in one batch: a kill in between loses neither.
@@ -24,11 +39,7 @@ impl Ledger {
     /// When `ended.ended` is not set, when that run was never begun or has ended, and when it cannot be
     /// recorded.
     pub fn succeed_run(&self, ended: &Run, trigger: Trigger, now: DateTime<Utc>) -> Result<Run> {
-        must_have_ended(ended)?;
-        self.store.write("ledger-after-succeed-run", |tx| {
-            put(tx, ended)?;
-            begin(tx, &ended.feed, trigger, now)
-        })
+        self.begin(&NewRun { after: Some(ended), ..NewRun::of(&ended.feed, trigger) }, now)
     }
 
     /// Records what a run has come to know of itself.
@@ -102,6 +113,38 @@ impl Ledger {
     pub fn set_accepted_read(&self, feed: &FeedName, read: &AcceptedRead) -> Result<()> {
         self.store.write("ledger-after-accepted-read", |tx| tx.put(key::accepted_read(feed), read))
     }
+
+    /// This read counts for these groups from now on, but for those for which a later run's counts already: an
+    /// earlier run of the feed may still wait for Vitable while a later one is done.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn accept_read(
+        &self,
+        feed: &FeedName,
+        run: RunId,
+        shapes: &BTreeMap<String, SourceShape>,
+        groups: &[GroupRef],
+    ) -> Result<()> {
+        self.store.write("ledger-after-accepted-read", |tx| {
+            let mut read: AcceptedRead = tx.get(&key::accepted_read(feed))?.unwrap_or_default();
+            let later = |group: &GroupRef| read.groups.get(group).is_some_and(|known| *known > run.0);
+            let mine: Vec<GroupRef> = groups.iter().filter(|group| !later(group)).cloned().collect();
+            if mine.is_empty() {
+                return Ok(());
+            }
+            read.accept(run.0, shapes, mine);
+            tx.put(key::accepted_read(feed), &read)
+        })
+    }
+}
+
+impl<'a> NewRun<'a> {
+    /// A run of which nothing but its feed is asked.
+    #[must_use]
+    pub fn of(feed: &'a FeedName, trigger: Trigger) -> Self {
+        Self { feed, trigger, due: None, only: None, file: None, after: None }
+    }
 }
 
 fn must_have_ended(run: &Run) -> Result<()> {
@@ -112,23 +155,26 @@ fn must_have_ended(run: &Run) -> Result<()> {
     }
 }
 
-fn begin(tx: &mut Tx<'_>, feed: &FeedName, trigger: Trigger, now: DateTime<Utc>) -> Result<Run> {
+fn begin(tx: &mut Tx<'_>, new: &NewRun<'_>, now: DateTime<Utc>) -> Result<Run> {
     let run = Run {
         id: RunId(tx.count_up(key::NEXT_RUN)?),
-        feed: feed.clone(),
-        trigger,
+        feed: new.feed.clone(),
+        trigger: new.trigger,
         began: now,
         ended: None,
         result: None,
         read: None,
         groups: Vec::new(),
-        only: None,
-        file: None,
-        after: None,
+        only: new.only.clone(),
+        file: new.file.clone(),
+        after: new.after.map(|before| before.id),
+        due: new.due.as_ref().map(|mark| mark.through),
+        stopped: false,
     };
     tx.put(key::run(run.id), &run)?;
     tx.put(key::open_run(run.id), &())?;
-    tx.put(key::number(&key::runs_of(feed), run.id.0), &())?;
+    tx.put(key::number(&key::runs_of(new.feed), run.id.0), &())?;
+    new.due.as_ref().map_or(Ok(()), |mark| schedules::begun(tx, new.feed, mark))?;
     Ok(run)
 }
 

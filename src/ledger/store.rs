@@ -194,6 +194,11 @@ impl Store {
         writer.half_way
     }
 
+    /// Whether a change would be taken.
+    pub(super) fn takes_writes(&self) -> bool {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).stopped.is_none()
+    }
+
     /// Takes nothing more from here on. The first reason stays.
     pub(super) fn stop(&self, why: &str) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);

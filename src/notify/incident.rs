@@ -34,6 +34,8 @@ kinds! {
     ClockWrong = "clock_wrong",
     /// A credential was refused.
     Credential = "credential",
+    /// Vitable lets the key read, and not submit.
+    KeyMayNotSubmit = "key_may_not_submit",
     /// Something may have reached Vitable, and nobody knows what became of it.
     OutcomeUnknown = "outcome_unknown",
     /// Vitable did not finish within `poll.give_up_after`.
@@ -62,6 +64,8 @@ kinds! {
     ApiUnreachable = "api_unreachable",
     /// The configuration does not fit what was found.
     ConfigWrong = "config_wrong",
+    /// A new configuration was refused while the daemon ran; it works by the old one.
+    ReloadRefused = "reload_refused",
     /// A run that the recovery began again did not end either.
     UnfinishedRun = "unfinished_run",
     /// Rows of people who are not covered cannot be used.
@@ -143,6 +147,8 @@ impl Incident {
             | Kind::Disk
             | Kind::ClockWrong
             | Kind::Credential
+            | Kind::KeyMayNotSubmit
+            | Kind::ReloadRefused
             | Kind::OutcomeUnknown
             | Kind::SecondWriter
             | Kind::GroupChangedId

@@ -29,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How often a GET is tried in all.
 const TRIES: usize = 5;
 /// Between two polls of the whole daemon: 10,000 requests in flight must not ask 10,000 times at once.
-const POLL_SPACING: Duration = Duration::from_millis(50);
+const POLL_SPACING: Duration = Duration::from_millis(10);
 /// The largest answer to a GET. A completed request names each member that was added or removed.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
 
@@ -141,6 +141,23 @@ impl Client {
             headers.insert("x-vitable-organization", organization.clone());
         }
         headers
+    }
+
+    /// A client for other settings, by the same clock.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn renewed(&self, settings: Settings) -> Result<Self, ClientError> {
+        Self::new(settings, Arc::clone(&self.clock))
+    }
+
+    /// Reads the key again: the configuration was read again, and the key may have been put in its place anew.
+    ///
+    /// # Errors
+    /// When it cannot be read, or no key can look so; the former one stays.
+    pub fn reread_key(&self) -> Result<(), ClientError> {
+        *lock(&self.key) = read_key(&self.settings.api_key)?;
+        Ok(())
     }
 
     /// Reads the key again after it was refused, so that a rotated one is taken without a restart.

@@ -1,6 +1,7 @@
 //! Tests against real peers.
 
 mod config;
+mod daemon;
 mod faults;
 mod kill;
 mod ledger;

@@ -35,12 +35,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &["roster", "secret", "mapping", "decide", "source", "vitable", "notify", "engine", "schedule"],
     ),
+    ("daemon", &["roster", "attempt", "schedule", "vitable", "ledger", "notify", "engine"]),
     ("sandbox", &["vitable", "clock", "roster"]),
     (
         "cli",
         &[
             "roster", "clock", "secret", "table", "attempt", "mapping", "decide", "source", "vitable",
-            "ledger", "notify", "engine", "config", "sandbox", "probe", "schedule",
+            "ledger", "notify", "engine", "config", "daemon", "sandbox", "probe", "schedule",
         ],
     ),
 ];
@@ -55,6 +56,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("io::stdout", &["cli"]),
     ("io::stderr", &["cli"]),
     ("serde_yaml", &["config"]),
+    ("tokio_cron_scheduler", &["daemon"]),
+    ("sd_notify", &["daemon"]),
+    ("hyper", &["daemon"]),
     ("croner", &["schedule"]),
 ];
 

@@ -63,6 +63,21 @@ pub(super) const CREDENTIAL: Words = Words {
     over: "the credential was accepted.",
 };
 
+pub(super) const KEY_MAY_NOT_SUBMIT: Words = Words {
+    subject: "API key may not submit",
+    tally: &[],
+    happened: "Vitable lets the API key read groups and plans, and refused a roster because of the key.",
+    means: "Nothing is submitted while this lasts; the daemon tries with one feed each hour. Nobody has lost coverage; \
+            new people wait, and people who left stay covered.",
+    remedy: &[
+        "Ask Vitable to let the key of `vitable.api_key` sync group members, or put another key there.",
+        "A secret in a file is read again by itself. To try at once:",
+        "rosterd sync --all",
+    ],
+    over_subject: "API key may submit",
+    over: "Vitable takes rosters with this API key.",
+};
+
 pub(super) const API_UNREACHABLE: Words = Words {
     subject: "Vitable not reachable",
     tally: &[],
@@ -90,6 +105,21 @@ pub(super) const CONFIG_WRONG: Words = Words {
     ],
     over_subject: "configuration right again",
     over: "the configuration fits again.",
+};
+
+pub(super) const RELOAD_REFUSED: Words = Words {
+    subject: "new configuration refused",
+    tally: &[],
+    happened: "rosterd was told to read its configuration again, and the new one cannot be used.",
+    means: "rosterd goes on with the configuration of before: no feed has stopped, and nothing of the new one counts yet. \
+            A restart with it would fail.",
+    remedy: &[
+        "Correct what is named below, then have it read again.",
+        "rosterd check",
+        "systemctl reload rosterd",
+    ],
+    over_subject: "new configuration taken",
+    over: "the configuration was read again and counts now.",
 };
 
 pub(super) const UNFINISHED_RUN: Words = Words {

@@ -3,7 +3,10 @@
 use super::*;
 use rosterd::{
     attempt::State,
-    ledger::{AcceptedRead, CRASH_POINTS, DISK_FULL_POINT, Hold, OpenError, Pin, StoredMail, Trigger, Word},
+    ledger::{
+        AcceptedRead, CRASH_POINTS, DISK_FULL_POINT, Hold, OpenError, Pause, Pin, ScheduleMark, StoredMail,
+        Trigger, Word,
+    },
     roster::OrganizationId,
 };
 use std::{
@@ -144,6 +147,9 @@ fn everything(dir: &Path) {
     let mut run = ledger.begin_run(&feed(), Trigger::Sync, at(0)).unwrap();
     ledger.save_run(&run).unwrap();
     ledger.set_accepted_read(&feed(), &AcceptedRead::default()).unwrap();
+    let mark = ScheduleMark { through: at(0), schedule: "0 6 * * * UTC".to_owned() };
+    ledger.pass_due(&[(feed(), mark)]).unwrap();
+    ledger.pause(&feed(), Some(Pause { until: None, by: "ann".to_owned(), at: at(0) })).unwrap();
     let hold = Hold {
         run: run.id,
         last_run: run.id,

@@ -51,8 +51,13 @@ pub(super) fn wide_examples() -> Vec<Incident> {
             trace_id: Some("tr_5f1c".into()),
             ..daemon(Kind::Credential, "Vitable answered 401 to the API key (`vitable.api_key`).")
         },
+        daemon(Kind::KeyMayNotSubmit, "Vitable refused the API key for a roster (403: no access)."),
         daemon(Kind::ApiUnreachable, "`api.vitablehealth.com` did not answer within 60 s."),
         daemon(Kind::ConfigWrong, "`feeds.acme.groups.map` names `acme-north` twice."),
+        daemon(
+            Kind::ReloadRefused,
+            "rosterd.yaml:12:5: feeds.acme.sources: there is no source `acm`; did you mean `acme`?",
+        ),
         feed(Kind::UnfinishedRun, "Run 41 began at recovery and has no end."),
         feed(Kind::SourceFailed, "`sftp.acme.example` refused the key of `vitable`."),
         feed(Kind::ReadIncomplete, "The trailer counts 120 rows, and 87 were read."),

@@ -1,0 +1,138 @@
+//! A command of the state: in the daemon that owns it, or else over the state itself.
+
+use super::{
+    Exit, Failure,
+    desk::{self, Desk, Request, Talk},
+    open,
+    terminal::Terminal,
+};
+use crate::{
+    config::{self, Secrets},
+    daemon::{self, CallError, Event},
+    engine::{LocalFile, Progress},
+};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+/// Where systemd puts the socket of the unit, which an operator's own environment does not know.
+const UNIT_SOCKET: &str = "/run/rosterd/control.sock";
+
+/// Where the state is.
+enum Place {
+    /// In the daemon that listens there.
+    Daemon(PathBuf),
+    /// In this process.
+    Here(Box<Desk>),
+}
+
+/// Carries a command out, wherever the state is.
+pub(super) async fn run(config: Option<PathBuf>, mut request: Request) -> Result<Exit, Failure> {
+    let terminal = Terminal::new();
+    let path = open::config_path(config);
+    let place = match daemon_of(&path).await? {
+        Some(socket) => Place::Daemon(socket),
+        None => Place::Here(Box::new(Desk::here(open::engine(open::settings(Some(path))?)?))),
+    };
+    let exit = place.carry_out(request.clone(), &terminal).await?;
+    let (Some(digests), Request::Approve(command)) = (terminal.asked(), &mut request) else {
+        return Ok(exit);
+    };
+    if !command.yes && !agreed()? {
+        return Err(Failure::text("nothing was approved".to_owned()));
+    }
+    command.agreed = Some(digests);
+    place.carry_out(request, &terminal).await
+}
+
+/// The socket of the daemon that owns the state of this configuration, if one runs.
+async fn daemon_of(config: &Path) -> Result<Option<PathBuf>, Failure> {
+    // The secrets are the daemon's: an operator need not be able to read them.
+    let Ok(settings) = config::load(config, &open::environment, Secrets::Skip) else {
+        // Its mistakes are told by whoever has to work by it; a daemon may run by an earlier one.
+        return Ok(None);
+    };
+    let candidates =
+        [settings.control_socket.clone(), settings.state_dir.join("control.sock"), UNIT_SOCKET.into()];
+    for socket in candidates.iter().filter(|socket| socket.exists()) {
+        match daemon::about(socket).await {
+            Ok(about) if same(&about.state_dir, &settings.state_dir) => return Ok(Some(socket.clone())),
+            // A daemon of another state, or one that was killed and left its socket.
+            Ok(_) | Err(CallError::Nobody { .. }) => {}
+            Err(error) => return Err(Failure::failed(error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether two paths are one folder.
+fn same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        // Only the daemon's account may look there.
+        _ => one == other,
+    }
+}
+
+impl Place {
+    async fn carry_out(&self, request: Request, terminal: &Terminal) -> Result<Exit, Failure> {
+        match self {
+            Self::Daemon(socket) => ask(socket, &request, terminal).await,
+            Self::Here(desk) => {
+                let file = request.file().cloned().map(LocalFile::from);
+                desk::carry_out(&desk.with_file(file), request, terminal).await
+            }
+        }
+    }
+}
+
+/// Has a daemon carry a command out.
+async fn ask(socket: &Path, request: &Request, terminal: &Terminal) -> Result<Exit, Failure> {
+    let file = match request.file() {
+        Some(path) => Some(
+            tokio::fs::File::open(path)
+                .await
+                .map_err(|error| Failure::text(format!("cannot read `{}` ({error})", path.display())))?,
+        ),
+        None => None,
+    };
+    let command = serde_json::to_value(request).map_err(Failure::failed)?;
+    let mut broken = None;
+    let code = daemon::call(socket, &command, file, &mut |event| {
+        let said = match event {
+            Event::Out(text) => terminal.out(&text),
+            Event::Err(text) => terminal.err(&text),
+            Event::Step(step) => {
+                terminal.step(step);
+                Ok(())
+            }
+            Event::Ask(digests) => {
+                terminal.ask(digests);
+                Ok(())
+            }
+            Event::Exit(_) => Ok(()),
+        };
+        if let Err(error) = said {
+            broken.get_or_insert(error);
+        }
+    })
+    .await
+    .map_err(Failure::failed)?;
+    match broken {
+        Some(error) => Err(error.into()),
+        None => Ok(Exit::of_code(code)),
+    }
+}
+
+fn agreed() -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::wrong(
+            "there is no terminal to ask on; add `--yes` if you looked at the change".to_owned(),
+        ));
+    }
+    std::io::Write::write_all(&mut std::io::stderr(), b"release this change? [y/N] ")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

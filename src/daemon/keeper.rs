@@ -1,0 +1,430 @@
+//! What keeps the daemon going: looks at the calendar and the clock, starts what is due, and does what a run leaves
+//! to be done.
+
+use super::{
+    calendar::{Calendar, Found},
+    door::{CLOSING, Closed, Try},
+    handle::{Handle, News},
+    jobs::{self, Done, Job},
+    next::{self, Next},
+    timer::Timer,
+};
+use crate::{
+    engine::{Engine, Pass},
+    ledger::{Attempt, LedgerError, Run, Trigger},
+    notify::{Incident, Kind},
+    roster::{FeedName, GroupRef},
+    schedule::Retry,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+use tokio::{task::JoinSet, time::Instant};
+
+/// When wall clock and process clock go apart by more than this between two looks, the wall clock was set, or the
+/// machine slept.
+const CLOCK_STEP: TimeDelta = TimeDelta::seconds(30);
+
+/// The keeper's memory. Everything in it can be found again in the ledger after a restart.
+pub(super) struct Keeper {
+    pub(super) handle: Handle,
+    pub(super) timer: Timer,
+    calendar: Calendar,
+    door: Option<Closed>,
+    /// Somebody looks whether the door opens.
+    knocking: bool,
+    /// Feeds whose run reads or sends, or waits for its turn to.
+    busy: HashSet<FeedName>,
+    /// What is started as soon as the feed's run has sent what it sends.
+    behind: HashMap<FeedName, VecDeque<Job>>,
+    /// What waits for the door.
+    held_back: BTreeMap<(FeedName, Option<GroupRef>), Job>,
+    later: BTreeMap<(DateTime<Utc>, u64), Job>,
+    count: u64,
+    /// Groups that are run as soon as their request has ended.
+    waiters: HashMap<GroupRef, FeedName>,
+    last_look: (DateTime<Utc>, Instant),
+    pub(super) jobs: JoinSet<Done>,
+    pub(super) tasks: JoinSet<()>,
+    /// Why the daemon has to end: the state takes nothing more.
+    pub(super) broken: Option<String>,
+}
+
+impl Keeper {
+    pub(super) fn new(handle: Handle, timer: Timer) -> Result<Self, LedgerError> {
+        let now = handle.engine().clock().now();
+        let mut keeper = Self {
+            handle,
+            timer,
+            calendar: Calendar::default(),
+            door: None,
+            knocking: false,
+            busy: HashSet::new(),
+            behind: HashMap::new(),
+            held_back: BTreeMap::new(),
+            later: BTreeMap::new(),
+            count: 0,
+            waiters: HashMap::new(),
+            last_look: (now, Instant::now()),
+            jobs: JoinSet::new(),
+            tasks: JoinSet::new(),
+            broken: None,
+        };
+        keeper.plan_anew()?;
+        Ok(keeper)
+    }
+
+    pub(super) fn engine(&self) -> Arc<Engine> {
+        self.handle.engine()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.engine().clock().now()
+    }
+
+    /// The calendar of the present configuration.
+    pub(super) fn plan_anew(&mut self) -> Result<(), LedgerError> {
+        let engine = self.engine();
+        let states = engine.ledger().schedules()?;
+        self.calendar = Calendar::new(engine.feeds(), &states, engine.clock().now());
+        Ok(())
+    }
+
+    /// Takes up what an earlier process left: requests in flight, runs without an end, groups that wait.
+    pub(super) fn take_up(&mut self) -> Result<(), LedgerError> {
+        let engine = self.engine();
+        let recovered = engine.recover()?;
+        for attempt in &recovered.changed {
+            tracing::warn!(run = %attempt.run, group = %attempt.group, state = attempt.state.name(),
+                "an attempt was cut off by the last stop");
+        }
+        self.door = self.closing()?.map(|kind| Closed::found(kind, self.now()));
+        for attempt in engine.ledger().attempts_in_flight()? {
+            self.follow(attempt);
+        }
+        let begun: Vec<&FeedName> = recovered.begin_again.iter().map(|(feed, _)| feed).collect();
+        for feed in engine.feeds().iter().filter(|feed| !begun.contains(&&feed.name)) {
+            if let Some(run) = engine.ledger().runs(Some(&feed.name), 1)?.first() {
+                self.what_follows(run, None);
+            }
+        }
+        for (feed, only) in recovered.begin_again {
+            tracing::info!(%feed, "the last run did not come to its end; it is begun again");
+            self.start(Job::new(feed, only, Trigger::Recovery));
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, attempt: Attempt) {
+        let (engine, handle) = (self.engine(), self.handle.clone());
+        self.tasks.spawn(async move {
+            match engine.take_up(&attempt).await {
+                Ok(_) => handle.tell(News::Followed(attempt.group)),
+                Err(error) => handle.tell(News::Broken(error.to_string())),
+            }
+        });
+    }
+
+    fn stuck_after(&self) -> TimeDelta {
+        TimeDelta::from_std(self.engine().settings().vitable.poll.stuck_after).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Starts everything that is due, and arms the timer for what comes next.
+    pub(super) async fn look(&mut self) {
+        let now = self.now();
+        let (wall, process) = self.last_look;
+        let passed = TimeDelta::from_std(process.elapsed()).unwrap_or(TimeDelta::MAX);
+        let step = (now - wall) - passed;
+        self.last_look = (now, Instant::now());
+        if step.abs() > CLOCK_STEP {
+            tracing::warn!(
+                seconds = step.num_seconds(),
+                "the clock was set, or this machine slept; every schedule is looked at again"
+            );
+            self.calendar.look_again(now);
+        }
+        let Found { run, pass, said } = self.calendar.look(now);
+        for (feed, sentence) in said {
+            tracing::warn!(%feed, "{sentence}");
+        }
+        if !pass.is_empty()
+            && let Err(error) = self.engine().ledger().pass_due(&pass)
+        {
+            self.broken.get_or_insert(error.to_string());
+        }
+        for (feed, mark) in run {
+            let due = Some(mark);
+            self.start(Job { due, ..Job::new(feed, None, Trigger::Schedule) });
+        }
+        while let Some(entry) = self.later.first_entry()
+            && entry.key().0 <= now
+        {
+            let job = entry.remove();
+            self.start(job);
+        }
+        self.knock(now);
+        let knock = self.door.as_ref().filter(|_| !self.knocking).map(|closed| closed.next);
+        let next = [self.calendar.next(), self.later.first_key_value().map(|((at, _), _)| *at), knock];
+        let next = next.into_iter().flatten().min();
+        if let Err(error) = self.timer.arm(next, now).await {
+            tracing::error!(%error, "the timer cannot be armed; what is due is looked at each minute");
+        }
+    }
+
+    /// Starts a job, or keeps it until it may start.
+    pub(super) fn start(&mut self, job: Job) {
+        if self.door.is_some() {
+            let waits = self.held_back.entry(job.key()).or_insert_with(|| job.clone());
+            // The newest instant is the one to keep.
+            waits.due = job.due.or_else(|| waits.due.take());
+        } else if self.busy.contains(&job.feed) {
+            let behind = self.behind.entry(job.feed.clone()).or_default();
+            match behind.iter_mut().find(|waits| waits.key() == job.key()) {
+                Some(waits) => *waits = job,
+                None => behind.push_back(job),
+            }
+        } else {
+            self.start_now(job);
+        }
+    }
+
+    fn start_now(&mut self, job: Job) {
+        self.busy.insert(job.feed.clone());
+        self.jobs.spawn(jobs::carry_out(self.handle.clone(), self.engine(), job));
+    }
+
+    fn start_at(&mut self, at: DateTime<Utc>, job: Job) {
+        self.count += 1;
+        self.later.insert((at, self.count), job);
+    }
+
+    pub(super) async fn heard(&mut self, news: News) {
+        match news {
+            News::Sent(feed) => self.free(&feed),
+            News::Ended(pass) => self.ended(&pass, None),
+            News::Followed(group) => self.request_ended(&group),
+            News::Paused(feed) => match self.engine().ledger().schedule(&feed) {
+                Ok(state) => self.calendar.changed(&feed, state, self.now()),
+                Err(error) => self.break_off(&error),
+            },
+            News::Task(task) => {
+                self.tasks.spawn(task);
+            }
+            News::Broken(why) => {
+                self.broken.get_or_insert(why);
+            }
+            News::Knocked => {
+                self.knocking = false;
+                self.see_door(true);
+            }
+        }
+    }
+
+    pub(super) fn done(&mut self, done: Done) {
+        match done {
+            Done::Over(job, pass) => self.ended(&pass, Some(job)),
+            Done::NotYet(job, run, why) => {
+                let (now, tries) = (self.now(), job.tries + 1);
+                match Retry::NotYet.at(tries, now, self.calendar.next_of(&job.feed)) {
+                    Some(at) => {
+                        tracing::info!(feed = %job.feed, run = %run.id, "nothing to read yet; looked at again in a minute");
+                        self.start_at(at, Job { again: Some(run), due: None, tries, ..job });
+                    }
+                    None => match self.engine().no_longer(*run, why) {
+                        Ok(pass) => self.ended(&pass, None),
+                        Err(error) => self.break_off(&error),
+                    },
+                }
+            }
+            Done::Gone(job) => {
+                self.free(&job.feed);
+                tracing::warn!(feed = %job.feed, "the feed is no longer configured; its run was left out");
+            }
+            Done::Broken(job, error) => {
+                self.free(&job.feed);
+                self.break_off(&error);
+            }
+        }
+    }
+
+    pub(super) fn break_off(&mut self, error: &LedgerError) {
+        self.broken.get_or_insert(error.to_string());
+    }
+
+    fn free(&mut self, feed: &FeedName) {
+        self.busy.remove(feed);
+        if let Some(behind) = self.behind.get_mut(feed) {
+            let job = behind.pop_front();
+            if behind.is_empty() {
+                self.behind.remove(feed);
+            }
+            if let Some(job) = job {
+                self.start(job);
+            }
+        }
+    }
+
+    /// Does what a run leaves to be done. `job` is none of a run that a person typed.
+    fn ended(&mut self, pass: &Pass, job: Option<Job>) {
+        if pass.run.stopped {
+            return;
+        }
+        self.see_door(false);
+        self.what_follows(&pass.run, job.as_ref());
+        for group in pass.run.groups.iter().filter(|group| group.attempt.is_some()) {
+            self.request_ended(&group.group);
+        }
+    }
+
+    fn what_follows(&mut self, run: &Run, job: Option<&Job>) {
+        let engine = self.engine();
+        let newest = |group: &GroupRef| {
+            engine.ledger().attempts_of_group(group, 1).ok().and_then(|newest| newest.into_iter().next())
+        };
+        let again = |only| Job::new(run.feed.clone(), only, Trigger::Schedule);
+        for next in next::after(run, &newest, self.stuck_after()) {
+            match next {
+                // It may have ended while this run did.
+                Next::WhenItEnds(group)
+                    if newest(&group).is_none_or(|attempt| !attempt.state.in_flight()) =>
+                {
+                    self.start(again(Some(group)));
+                }
+                Next::WhenItEnds(group) => {
+                    self.waiters.insert(group, run.feed.clone());
+                }
+                Next::At(group, at) => self.start_at(at, again(Some(group))),
+                Next::Retry => self.retry(again(run.only.clone()), job),
+                Next::RetryGroup(group) => self.retry(again(Some(group)), job),
+            }
+        }
+    }
+
+    fn retry(&mut self, again: Job, before: Option<&Job>) {
+        if self.door.is_some() {
+            self.start(again);
+            return;
+        }
+        let tries = before.map_or(0, |job| job.tries) + 1;
+        let at = Retry::Failed.at(tries, self.now(), self.calendar.next_of(&again.feed));
+        match at {
+            Some(at) => {
+                tracing::warn!(feed = %again.feed, at = %at.format("%Y-%m-%d %H:%M UTC"), "the run failed and is tried again");
+                self.start_at(at, Job { tries, ..again });
+            }
+            None => tracing::warn!(feed = %again.feed, "the run failed; the next one is by the schedule"),
+        }
+    }
+
+    fn request_ended(&mut self, group: &GroupRef) {
+        if let Some(feed) = self.waiters.remove(group) {
+            tracing::info!(%feed, %group, "the request in flight has ended; the group is run again");
+            self.start(Job::new(feed, Some(group.clone()), Trigger::Schedule));
+        }
+    }
+
+    /// The open incident that closes the door, if one does.
+    fn closing(&self) -> Result<Option<Kind>, LedgerError> {
+        let engine = self.engine();
+        for kind in CLOSING {
+            let known = engine.ledger().incident(&Incident::new(*kind, "").key())?;
+            if known.is_some_and(|incident| incident.resolved.is_none()) {
+                return Ok(Some(*kind));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Closes or opens the door by the incidents of now. `tried` says that somebody looked.
+    fn see_door(&mut self, tried: bool) {
+        let now = self.now();
+        let closing = match self.closing() {
+            Ok(closing) => closing,
+            Err(error) => return self.break_off(&error),
+        };
+        match (&mut self.door, closing) {
+            (None, None) => return,
+            (None, Some(kind)) => {
+                tracing::warn!(incident = kind.name(), "scheduled runs wait until this is over");
+                self.door = Some(Closed::new(kind, now));
+            }
+            (Some(closed), Some(kind)) => {
+                if tried || kind != closed.kind {
+                    closed.tried(kind, now);
+                }
+            }
+            (Some(closed), None) => {
+                tracing::info!(
+                    incident = closed.kind.name(),
+                    waiting = self.held_back.len(),
+                    "it is over: what waited is run"
+                );
+                self.door = None;
+                for job in std::mem::take(&mut self.held_back).into_values() {
+                    self.start(job);
+                }
+            }
+        }
+        self.handle.show_door(self.door.as_ref());
+    }
+
+    fn knock(&mut self, now: DateTime<Utc>) {
+        let Some(closed) = self.door.as_mut().filter(|closed| closed.next <= now && !self.knocking) else {
+            return;
+        };
+        match closed.how() {
+            Try::Look => {
+                self.knocking = true;
+                let (engine, handle) = (self.handle.engine(), self.handle.clone());
+                self.tasks.spawn(async move {
+                    match engine.knock().await {
+                        Ok(_) => handle.tell(News::Knocked),
+                        Err(error) => handle.tell(News::Broken(error.to_string())),
+                    }
+                });
+            }
+            Try::Run => {
+                let kind = closed.kind;
+                closed.tried(kind, now);
+                if let Some((_, job)) = self.held_back.pop_first() {
+                    if self.busy.contains(&job.feed) {
+                        self.held_back.insert(job.key(), job);
+                    } else {
+                        self.start_now(job);
+                    }
+                }
+            }
+        }
+        self.handle.show_door(self.door.as_ref());
+    }
+
+    /// Runs that found nothing to read yet and wait: begun again by the next start, and no crash.
+    pub(super) fn leave_waiting(&mut self) -> Result<(), LedgerError> {
+        for job in std::mem::take(&mut self.later).into_values() {
+            if let Some(run) = job.again {
+                self.engine().leave_for_later(*run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What it is doing, in a line.
+    pub(super) fn status(&self) -> String {
+        let waiting = match &self.door {
+            Some(closed) => format!(
+                "; {} scheduled runs wait: {}, tried again at {} UTC",
+                self.held_back.len(),
+                closed.kind.name().replace('_', " "),
+                closed.next.format("%H:%M")
+            ),
+            None => String::new(),
+        };
+        let next = self.calendar.next().map_or_else(
+            || "nothing is scheduled".to_owned(),
+            |next| format!("next run at {} UTC", next.format("%Y-%m-%d %H:%M")),
+        );
+        format!("{} runs reading or sending, {} at work; {next}{waiting}", self.busy.len(), self.jobs.len())
+    }
+}

@@ -1,0 +1,288 @@
+//! The life of the process: what `rosterd run` is.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `mod` | from the start to the end: what is told to the supervisor, reloading, the two steps of stopping |
+//! | `keeper` | the loop's memory: starts what is due, and does what a run leaves to be done |
+//! | `calendar` | which feed is due when |
+//! | `door` | whether scheduled runs may go to Vitable at all |
+//! | `next` | pure: what follows from a run |
+//! | `jobs` | one run that the keeper starts |
+//! | `timer` | one one-shot of tokio-cron-scheduler |
+//! | `handle` | the daemon as its commands see it |
+//! | `socket`, `client`, `protocol` | both ends of the control socket |
+//! | `supervisor` | `sd_notify` |
+//!
+//! Everything that the daemon knows is in the ledger: what is in memory here is found again after any kill.
+
+mod calendar;
+mod client;
+mod door;
+mod handle;
+mod jobs;
+mod keeper;
+mod next;
+mod protocol;
+mod socket;
+mod supervisor;
+mod timer;
+
+pub use client::{CallError, about, call};
+pub use handle::Handle;
+pub use protocol::{About, Event};
+pub use socket::{Call, Caller, Commands, bind};
+
+use crate::{
+    engine::{self, Engine},
+    ledger::LedgerError,
+    notify::{Incident, Kind},
+    vitable::Client,
+};
+use keeper::Keeper;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use timer::Timer;
+use tokio::{
+    net::UnixListener,
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+/// How long what is on its way may take after the daemon was told to stop, before it is cut off.
+const DRAIN: Duration = Duration::from_secs(25);
+/// How often the wall clock is looked at, whatever the timer says.
+const LOOK: Duration = Duration::from_secs(60);
+/// How often requests that were given up are looked at.
+const GIVEN_UP: Duration = Duration::from_secs(60 * 60);
+/// When work waits and nothing has moved for this long, the daemon is not alive.
+const STALLED: Duration = Duration::from_secs(60 * 60);
+/// How long the ledger may take to answer when it is asked whether it is alive.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What the daemon is told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Read the configuration again.
+    Reload,
+    /// Stop. The first one lets what is on its way be answered, a second one does not.
+    Stop,
+}
+
+/// Reads the configuration again, whole; the error is what a person has to correct.
+pub type Reread = Arc<dyn Fn() -> Result<engine::Settings, String> + Send + Sync>;
+
+/// Everything that a daemon is made of.
+pub struct Parts {
+    /// The engine of the configuration that it starts with.
+    pub engine: Engine,
+    /// Where that configuration is.
+    pub config: PathBuf,
+    /// Where commands come in.
+    pub listener: UnixListener,
+    /// Who carries commands out.
+    pub commands: Arc<dyn Commands>,
+    /// What it is told.
+    pub signals: mpsc::Receiver<Signal>,
+    /// How the configuration is read again.
+    pub reread: Reread,
+}
+
+/// How a daemon ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The state cannot be read or written. What Vitable took is known.
+    #[error("{0}")]
+    State(String),
+    /// The timer does not start.
+    #[error("the timer cannot be started")]
+    Timer(#[source] tokio_cron_scheduler::JobSchedulerError),
+}
+
+impl From<LedgerError> for Ended {
+    fn from(error: LedgerError) -> Self {
+        Self::State(error.to_string())
+    }
+}
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// When the state takes nothing more: then nothing can be done but to start again.
+pub async fn run(parts: Parts) -> Result<(), Ended> {
+    let Parts { engine, config, listener, commands, mut signals, reread } = parts;
+    let (news, mut heard) = mpsc::unbounded_channel();
+    let handle = Handle::new(Arc::new(engine), config, news);
+    let timer = Timer::start().await.map_err(Ended::Timer)?;
+    let mut keeper = Keeper::new(handle.clone(), timer)?;
+    let mut background = JoinSet::new();
+    let (stop_serving, stopping) = tokio::sync::watch::channel(false);
+    let mut serving = JoinSet::new();
+    serving.spawn(socket::serve(listener, handle.clone(), commands, stopping));
+    keeper.take_up()?;
+    keeper.look().await;
+    supervisor::ready(&keeper.status());
+    tracing::info!(feeds = handle.engine().feeds().len(), "rosterd runs");
+    if let Some(every) = supervisor::watched_every() {
+        background.spawn(watched(handle.clone(), every));
+    }
+    background.spawn(look_at_given_up(handle.clone()));
+    let mut minute = interval(LOOK);
+    minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while keeper.broken.is_none() {
+        tokio::select! {
+            signal = signals.recv() => match signal {
+                Some(Signal::Reload) => reload(&mut keeper, &reread).await?,
+                Some(Signal::Stop) | None => break,
+            },
+            Some(news) = heard.recv() => keeper.heard(news).await,
+            Some(done) = keeper.jobs.join_next() => match done {
+                Ok(done) => keeper.done(done),
+                Err(error) => return Err(defect(&error)),
+            },
+            Some(task) = keeper.tasks.join_next() => if let Err(error) = task {
+                return Err(defect(&error));
+            },
+            () = keeper.timer.fired() => keeper.timer.disarm(),
+            _ = minute.tick() => supervisor::status(&keeper.status()),
+        }
+        keeper.look().await;
+    }
+    stop_serving.send_replace(true);
+    let broken = keeper.broken.clone();
+    stop(keeper, serving, heard, &mut signals).await?;
+    background.shutdown().await;
+    match broken {
+        None => Ok(()),
+        Some(why) => Err(Ended::State(why)),
+    }
+}
+
+/// A task that panicked: its place has been printed. What is durable is whole, so the process ends and is started
+/// again.
+fn defect(error: &tokio::task::JoinError) -> Ended {
+    tracing::error!(%error, "a task ended by a defect");
+    Ended::State("a task ended by a defect of rosterd; please report the place that was printed".to_owned())
+}
+
+/// The two steps of stopping: nothing new is begun and what is on its way may be answered; then it is cut off.
+async fn stop(
+    mut keeper: Keeper,
+    mut serving: JoinSet<()>,
+    mut heard: mpsc::UnboundedReceiver<handle::News>,
+    signals: &mut mpsc::Receiver<Signal>,
+) -> Result<(), Ended> {
+    supervisor::stopping("stopping: rosters that are on their way are answered first");
+    tracing::info!(at_work = keeper.jobs.len(), "rosterd stops");
+    keeper.engine().stop();
+    let until = Instant::now() + DRAIN;
+    let drained = loop {
+        tokio::select! {
+            biased;
+            Some(Signal::Stop) = signals.recv() => break false,
+            () = tokio::time::sleep_until(until) => break false,
+            Some(_) = keeper.jobs.join_next() => {}
+            Some(_) = keeper.tasks.join_next() => {}
+            Some(news) = heard.recv() => if let handle::News::Task(task) = news {
+                keeper.tasks.spawn(task);
+            },
+            Some(_) = serving.join_next() => {}
+            else => break true,
+        }
+        if keeper.jobs.is_empty() && keeper.tasks.is_empty() && serving.is_empty() {
+            break true;
+        }
+    };
+    if !drained {
+        tracing::warn!(
+            at_work = keeper.jobs.len(),
+            "what was on its way is cut off; the next start says what became of it"
+        );
+    }
+    keeper.jobs.shutdown().await;
+    keeper.tasks.shutdown().await;
+    serving.shutdown().await;
+    if keeper.broken.is_none() {
+        keeper.leave_waiting()?;
+    }
+    keeper.timer.stop().await;
+    Ok(())
+}
+
+/// Takes a new configuration whole, or goes on with the old one and says so.
+async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
+    supervisor::reloading();
+    let reread = Arc::clone(reread);
+    // Thousands of feeds take a while to check.
+    let read = tokio::task::spawn_blocking(move || reread()).await;
+    let old = keeper.engine();
+    let taken = match read {
+        Ok(Ok(settings)) => client_for(&old, &settings).map(|client| old.reconfigured(settings, client)),
+        Ok(Err(why)) => Err(why),
+        Err(error) => return Err(defect(&error)),
+    };
+    match taken {
+        Ok(engine) => {
+            engine.is_over(&[Kind::ReloadRefused])?;
+            engine.deliver()?;
+            tracing::info!(
+                feeds = engine.feeds().len(),
+                "the configuration was read again and counts from now on"
+            );
+            keeper.handle.set_engine(Arc::new(engine));
+            keeper.plan_anew()?;
+        }
+        Err(why) => {
+            tracing::error!("the new configuration is refused, the old one counts on: {why}");
+            old.tell_of(&Incident::new(Kind::ReloadRefused, why))?;
+            old.deliver()?;
+        }
+    }
+    supervisor::ready(&keeper.status());
+    Ok(())
+}
+
+/// The same client where nothing about Vitable has changed, with the key of now: its pace and its connections go on.
+fn client_for(old: &Engine, settings: &engine::Settings) -> Result<Arc<Client>, String> {
+    if settings.vitable == old.settings().vitable {
+        old.client().reread_key().map_err(|error| chain(&error))?;
+        return Ok(Arc::clone(old.client()));
+    }
+    old.client().renewed(settings.vitable.clone()).map(Arc::new).map_err(|error| chain(&error))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// Tells the supervisor that the daemon is alive, as long as it is: the runtime turns, the ledger answers, and work
+/// that waits moves.
+async fn watched(handle: Handle, every: Duration) {
+    let mut ticks = interval(every);
+    loop {
+        ticks.tick().await;
+        let engine = handle.engine();
+        let asked = tokio::task::spawn_blocking(move || engine.ledger().answers());
+        let answers = matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(true)));
+        let stalled = handle.is_full() && handle.last_moved().elapsed() > STALLED;
+        if answers && !stalled {
+            supervisor::alive();
+        } else {
+            tracing::error!(
+                answers,
+                stalled,
+                "rosterd does not get on; the supervisor is not told that it is alive"
+            );
+        }
+    }
+}
+
+/// For seven days an answer to a request that was given up may still come.
+async fn look_at_given_up(handle: Handle) {
+    let mut hours = interval(GIVEN_UP);
+    loop {
+        hours.tick().await;
+        if let Err(error) = handle.engine().look_at_given_up().await {
+            handle.tell(handle::News::Broken(error.to_string()));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! A run from its beginning to its end, in two parts: [`Engine::begin`] reads, decides and sends, and whoever runs
+//! many feeds bounds how many do that at a time; [`Engine::wait`] waits for Vitable, with next to nothing in memory.
+
+use super::{
+    Engine, Feed, Progress, Step,
+    contact::{NoContact, Trouble},
+    pass::{Decided, Undecided, body, fill, unfinished},
+};
+use crate::{
+    decide::Verdict,
+    ledger::{LedgerError, NewRun, Run, RunOutcome, RunResult, ScheduleMark, Trigger},
+    notify::Incident,
+    roster::{GroupRef, RunId},
+};
+use std::path::PathBuf;
+
+pub use super::carry::Waiting;
+
+/// What to run.
+#[derive(Clone)]
+pub struct Order<'a> {
+    /// The feed.
+    pub feed: &'a Feed,
+    /// What began it.
+    pub trigger: Trigger,
+    /// Only this group is submitted; all are read and decided.
+    pub group: Option<GroupRef>,
+    /// A local file in place of the source.
+    pub file: Option<LocalFile>,
+    /// The instant of the schedule, if the calendar began it.
+    pub due: Option<ScheduleMark>,
+    /// A run of the feed that found nothing to read yet, and goes on.
+    pub again: Option<Box<Run>>,
+    /// Who is told of each step.
+    pub progress: &'a dyn Progress,
+}
+
+/// A file on this host that stands in for a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalFile {
+    /// Where it can be read.
+    pub path: PathBuf,
+    /// How the person who named it knows it.
+    pub shown: String,
+}
+
+impl From<PathBuf> for LocalFile {
+    fn from(path: PathBuf) -> Self {
+        Self { shown: path.display().to_string(), path }
+    }
+}
+
+impl Order<'_> {
+    /// Whether this group is to be submitted.
+    pub(super) fn wants(&self, group: &GroupRef) -> bool {
+        self.group.as_ref().is_none_or(|only| only == group)
+    }
+
+    /// Whether nobody sits before it who wants to know how Vitable is now: then a look of the last minute will do.
+    pub(super) fn in_background(&self) -> bool {
+        matches!(self.trigger, Trigger::Schedule | Trigger::Recovery)
+    }
+}
+
+/// What a pass came to.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The run; of a plan it has the number 0 and is remembered nowhere.
+    pub run: Run,
+}
+
+impl Pass {
+    /// How it ended. A run that was stopped has not ended: it failed for whoever waits for it.
+    #[must_use]
+    pub fn outcome(&self) -> RunOutcome {
+        self.run.result.as_ref().map_or(RunOutcome::Failed, |result| result.outcome)
+    }
+}
+
+/// How far a run has come when everything that it sends has been sent.
+#[derive(Debug)]
+pub enum Begun {
+    /// It has ended: nothing was sent, or all was answered for good.
+    Over(Box<Pass>),
+    /// There is nothing to read yet, and `why` says what there was. The run has not ended: [`Order::again`] goes on
+    /// with it later, [`Engine::no_longer`] ends it.
+    NotYet {
+        /// The run.
+        run: Box<Run>,
+        /// A sentence.
+        why: String,
+    },
+    /// It waits for Vitable.
+    Waiting(Box<Waiting>),
+}
+
+impl Begun {
+    pub(super) fn over(pass: Pass) -> Self {
+        Self::Over(Box::new(pass))
+    }
+}
+
+impl Engine {
+    /// Runs a feed: reads, decides, submits, waits until Vitable has finished.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written. Everything else is an outcome of the run.
+    pub async fn run(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
+        match self.begin(order).await? {
+            Begun::Over(pass) => Ok(*pass),
+            Begun::NotYet { run, why } => self.no_longer(*run, why),
+            Begun::Waiting(waiting) => self.wait(*waiting, order.progress).await,
+        }
+    }
+
+    /// The first part of a run: reads, decides, submits.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written. Everything else is an outcome of the run.
+    pub async fn begin(&self, order: &Order<'_>) -> Result<Begun, LedgerError> {
+        let run = match &order.again {
+            Some(run) => (**run).clone(),
+            None => self.begin_run(order)?,
+        };
+        order.progress.step(Step::Began { run: run.id, feed: order.feed.name.clone() });
+        let decided = tokio::select! {
+            biased;
+            () = self.shared.stopped() => None,
+            decided = self.read_and_decide(run.clone(), order) => Some(decided?),
+        };
+        match decided {
+            None => self.stopped(run).map(Begun::over),
+            Some(Ok(decided)) => self.send_all(run, order, *decided).await,
+            Some(Err(over)) => Ok(over),
+        }
+    }
+
+    fn begin_run(&self, order: &Order<'_>) -> Result<Run, LedgerError> {
+        let now = self.clock.now();
+        // A run that was cut off ends when its successor begins: a kill in between forgets neither.
+        let cut_off = self.shared.cut_off(&order.feed.name).map(|run| run.cut_off(now));
+        let run = self.ledger.begin(
+            &NewRun {
+                feed: &order.feed.name,
+                trigger: order.trigger,
+                due: order.due.clone(),
+                only: order.group.clone(),
+                file: order.file.as_ref().map(|file| file.shown.clone()),
+                after: cut_off.as_ref(),
+            },
+            now,
+        )?;
+        if let Some(before) = cut_off {
+            self.shared.forget_cut_off(&order.feed.name, before.id);
+        }
+        Ok(run)
+    }
+
+    /// Ends a run that found nothing to read.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn no_longer(&self, run: Run, why: String) -> Result<Pass, LedgerError> {
+        self.failed(run, vec![why], None)
+    }
+
+    async fn read_and_decide(
+        &self,
+        mut run: Run,
+        order: &Order<'_>,
+    ) -> Result<Result<Box<Decided>, Begun>, LedgerError> {
+        let contact = match self.contact(order.in_background()).await {
+            Ok(contact) => contact,
+            Err(NoContact::Ledger(error)) => return Err(error),
+            Err(NoContact::Refused(why)) => {
+                return self.failed(run, vec![why], None).map(|pass| Err(Begun::over(pass)));
+            }
+        };
+        match self.decide_feed(order, &contact).await? {
+            Ok(decided) => Ok(Ok(Box::new(decided))),
+            Err(Undecided::NotYet(why)) => Ok(Err(Begun::NotYet { run: Box::new(run), why })),
+            Err(Undecided::Stopped { kind, findings, report }) => {
+                run.read = Some(*report);
+                let incident = Incident {
+                    feed: Some(order.feed.name.clone()),
+                    run: Some(run.id),
+                    ..Incident::new(kind, findings.join(". "))
+                };
+                self.failed(run, findings, Some(incident)).map(|pass| Err(Begun::over(pass)))
+            }
+        }
+    }
+
+    /// Leaves a run that found nothing to read yet: it is begun again by the next start.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn leave_for_later(&self, run: Run) -> Result<(), LedgerError> {
+        self.stopped(run).map(|_| ())
+    }
+
+    /// A run that goes no further because the process is to stop: it stays without an end.
+    pub(super) fn stopped(&self, mut run: Run) -> Result<Pass, LedgerError> {
+        run.stopped = true;
+        self.ledger.save_run(&run)?;
+        tracing::info!(run = %run.id, feed = %run.feed, "the run was stopped; it is begun again at the next start");
+        Ok(Pass { run })
+    }
+
+    /// Everything that a run would do up to the intent. Writes nothing and submits nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn plan(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
+        let mut run = Run {
+            id: RunId(0),
+            feed: order.feed.name.clone(),
+            trigger: order.trigger,
+            began: self.clock.now(),
+            ended: None,
+            result: None,
+            read: None,
+            groups: Vec::new(),
+            only: order.group.clone(),
+            file: None,
+            after: None,
+            due: None,
+            stopped: false,
+        };
+        let contact = match self.look().await {
+            Ok(contact) => contact,
+            Err(Trouble::Ledger(error)) => return Err(error),
+            Err(Trouble::Incident(incident)) => return Ok(unfinished(run, vec![incident.reason])),
+        };
+        let decided = match self.decide_feed(order, &contact).await? {
+            Ok(decided) => decided,
+            Err(Undecided::NotYet(why)) => return Ok(unfinished(run, vec![why])),
+            Err(Undecided::Stopped { findings, report, .. }) => {
+                run.read = Some(*report);
+                return Ok(unfinished(run, findings));
+            }
+        };
+        let (outcome, _) = fill(&mut run, order, &decided);
+        for (group, decision) in run.groups.iter_mut().zip(&decided.decisions) {
+            if let Verdict::Submit { submission, .. } = &decision.verdict {
+                group.body = body(submission);
+            }
+        }
+        run.result = Some(RunResult { outcome, summary: "a plan; nothing was submitted".to_owned() });
+        Ok(Pass { run })
+    }
+}

@@ -1,0 +1,120 @@
+//! What outlives one configuration: a reload makes a new engine over the same of these.
+
+use super::contact::Contact;
+use crate::{
+    ledger::Run,
+    roster::{FeedName, RunId},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::{sync::watch, time::Instant};
+
+/// Why nothing more is submitted in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Vitable refuses the key. Over as soon as it is taken again.
+    Key,
+    /// The state takes nothing more. Over with this process.
+    State(String),
+}
+
+impl std::fmt::Display for Halt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key => f.write_str("Vitable refuses the API key, so nothing more is submitted"),
+            Self::State(why) => write!(f, "nothing more is submitted: {why}"),
+        }
+    }
+}
+
+/// The last look at Vitable's groups and plans, and when it was.
+pub(super) type LastLook = Option<(Instant, Result<Arc<Contact>, String>)>;
+
+/// What every engine of a process has in common.
+pub(super) struct Shared {
+    halt: Mutex<Option<Halt>>,
+    stop: watch::Sender<bool>,
+    /// Runs that an earlier process left without an end, by feed: the next run of the feed ends them.
+    cut_off: Mutex<BTreeMap<FeedName, Run>>,
+    /// Held from the look at what is known of an incident to the batch that changes it: two tasks that see the
+    /// same trouble at once must not both find it new.
+    telling: Mutex<()>,
+    /// Held while a look is made, so that a thousand feeds that are due at once look once.
+    pub(super) look: tokio::sync::Mutex<LastLook>,
+}
+
+/// That nobody else tells of incidents now.
+pub(super) type Telling<'a> = MutexGuard<'a, ()>;
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self {
+            halt: Mutex::default(),
+            stop: watch::Sender::new(false),
+            cut_off: Mutex::default(),
+            telling: Mutex::default(),
+            look: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Nothing more is submitted. A state that takes nothing is worse than a key that is refused.
+    pub(super) fn halt(&self, why: Halt) {
+        let mut halt = lock(&self.halt);
+        if !matches!(*halt, Some(Halt::State(_))) {
+            *halt = Some(why);
+        }
+    }
+
+    /// Vitable takes the key.
+    pub(super) fn key_is_taken(&self) {
+        let mut halt = lock(&self.halt);
+        if *halt == Some(Halt::Key) {
+            *halt = None;
+        }
+    }
+
+    pub(super) fn halted(&self) -> Option<Halt> {
+        lock(&self.halt).clone()
+    }
+
+    /// Nothing new is begun, and nobody waits any longer. What is on its way to Vitable is answered first.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Comes back when the process is to stop.
+    pub(super) async fn stopped(&self) {
+        // The sender lives as long as this.
+        drop(self.stop.subscribe().wait_for(|stop| *stop).await);
+    }
+
+    pub(super) fn remember_cut_off(&self, run: Run) {
+        lock(&self.cut_off).insert(run.feed.clone(), run);
+    }
+
+    pub(super) fn cut_off(&self, feed: &FeedName) -> Option<Run> {
+        lock(&self.cut_off).get(feed).cloned()
+    }
+
+    /// The run has been ended by its successor.
+    pub(super) fn forget_cut_off(&self, feed: &FeedName, run: RunId) {
+        let mut runs = lock(&self.cut_off);
+        if runs.get(feed).is_some_and(|known| known.id == run) {
+            runs.remove(feed);
+        }
+    }
+
+    pub(super) fn telling(&self) -> Telling<'_> {
+        lock(&self.telling)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
