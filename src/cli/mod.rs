@@ -3,11 +3,14 @@
 
 mod approve;
 mod check;
+mod completions;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod demo;
 mod desk;
 mod exit;
+mod log;
+mod man;
 mod next_run;
 mod open;
 mod pause;
@@ -30,6 +33,7 @@ use clap::{Args, Parser, Subcommand};
 use desk::Request;
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, process::ExitCode};
+use tracing::level_filters::LevelFilter;
 
 /// Keeps Vitable group rosters in step with HR exports, and never removes anyone because of bad data.
 #[derive(Debug, Parser)]
@@ -47,7 +51,7 @@ enum Command {
     /// Run the daemon, in the foreground: feeds by their schedules, and commands over the control socket.
     Run,
     /// Check the configuration and report every mistake at once.
-    Check,
+    Check(check::Check),
     /// Run feeds now, wait until Vitable has finished, print what happened.
     Sync(sync::Sync),
     /// Show what a sync would do, member by member; submits nothing.
@@ -72,6 +76,10 @@ enum Command {
     Demo(demo::Demo),
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// Print the completions of a shell.
+    Completions(completions::Completions),
+    /// Print the manual page: `rosterd man | man -l -`.
+    Man,
 }
 
 /// For commands that report.
@@ -94,7 +102,7 @@ pub fn main() -> ExitCode {
             return if wrong { Exit::Wrong } else { Exit::Done }.into();
         }
     };
-    terminal::log();
+    log::start(LevelFilter::WARN);
     exit::quiet_panics();
     #[cfg(feature = "failpoints")]
     crash::arm();
@@ -111,7 +119,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
     let config = cli.config;
     match cli.command {
         Command::Run => run::run(config).await,
-        Command::Check => check::run(config),
+        Command::Check(command) => check::run(config, command).await,
         Command::Sync(command) => remote::run(config, Request::Sync(command)).await,
         Command::Plan(command) => remote::run(config, Request::Plan(command)).await,
         Command::Status(json) => remote::run(config, Request::Status(json)).await,
@@ -124,6 +132,8 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Schema => schema::run(),
+        Command::Completions(command) => completions::run(&command),
+        Command::Man => man::run(),
     }
 }
 

@@ -10,18 +10,6 @@ use std::{
     time::Duration,
 };
 
-/// Log lines go to stderr: warnings, unless `ROSTERD_LOG` asks for more.
-pub(super) fn log() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_env_var("ROSTERD_LOG")
-        .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
-        .from_env_lossy();
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    // Only the first subscriber of a process counts; a test that runs two commands has one already.
-    drop(lines.try_init());
-}
-
 /// Shows what a command says, and an engine's steps.
 pub(super) struct Terminal {
     bars: Option<MultiProgress>,

@@ -192,7 +192,8 @@ impl Client {
             .map_err(|_| ApiError::unreadable(Some(answer.status), answer.kind_of_body()))
     }
 
-    async fn get_once(&self, url: &Url, pace: Pace) -> Result<Answer, ApiError> {
+    /// One try, with a key that was just rotated as a second.
+    pub(super) async fn get_once(&self, url: &Url, pace: Pace) -> Result<Answer, ApiError> {
         let headers = self.headers();
         let mut answer = self.try_get(url, pace, headers.clone()).await?;
         if answer.status == 401 && self.refresh_key(&headers) {
@@ -346,7 +347,7 @@ fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
     if found.is_empty() { Err(ClientError::CaFormat(path.to_owned())) } else { Ok(found) }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod groups;
 mod poll;
+mod probe;
 mod reason;
 mod scrub;
 mod settings;

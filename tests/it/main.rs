@@ -1,10 +1,13 @@
 //! Tests against real peers.
 
+mod check;
 mod config;
 mod daemon;
 mod faults;
 mod kill;
 mod ledger;
+mod log;
+mod manual;
 mod notify;
 mod sandbox;
 mod sftp;
