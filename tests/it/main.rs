@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod daemon;
+mod faked_clock;
 mod faults;
 mod kill;
 mod ledger;

@@ -27,7 +27,7 @@ pub(crate) const HEADER: &str =
     "Employee ID,First Name,Last Name,Birth Date,Phone,Email,Plan,Street,City,State,Zip,Status,Division";
 
 /// What is asked of the world beside its defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Setup {
     /// The place of the source: what stands below its name, indented by four.
     pub(crate) place: Option<String>,
@@ -41,6 +41,10 @@ pub(crate) struct Setup {
     pub(crate) feed: String,
     /// What stands below `poll:`, in braces.
     pub(crate) poll: String,
+    /// Vitable's `timeout`.
+    pub(crate) timeout: String,
+    /// Vitable's clock.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Default for Setup {
@@ -52,6 +56,8 @@ impl Default for Setup {
             processing: Duration::from_millis(20),
             feed: String::new(),
             poll: "first: 1s, max: 1s".to_owned(),
+            timeout: "5s".to_owned(),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -80,7 +86,7 @@ impl World {
                 .collect(),
             ..Seed::demo()
         };
-        let sandbox = Arc::new(Sandbox::new(seed, Arc::new(SystemClock)));
+        let sandbox = Arc::new(Sandbox::new(seed, Arc::clone(&setup.clock)));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(sandbox::serve(Arc::clone(&sandbox), listener, std::future::pending()));
@@ -131,7 +137,7 @@ impl World {
 vitable:
   base_url: http://{address}
   api_key: {{ file: api.key }}
-  timeout: 5s
+  timeout: {timeout}
   poll: {{ {poll} }}
 state_dir: state
 alerts:
@@ -166,6 +172,7 @@ feeds:
 {feed}"#,
             address = self.address,
             poll = setup.poll,
+            timeout = setup.timeout,
             guard = setup.guard,
             feed = setup.feed,
         );
