@@ -102,7 +102,8 @@ pub fn main() -> ExitCode {
             return if wrong { Exit::Wrong } else { Exit::Done }.into();
         }
     };
-    log::start(LevelFilter::WARN);
+    // The daemon's log is read afterwards; a command's person sees what happens.
+    log::start(if matches!(cli.command, Command::Run) { LevelFilter::INFO } else { LevelFilter::WARN });
     exit::quiet_panics();
     #[cfg(feature = "failpoints")]
     crash::arm();
