@@ -22,6 +22,7 @@ mod runs;
 mod sandbox;
 mod schema;
 mod show;
+mod state;
 mod status;
 mod sync;
 mod table;
@@ -70,6 +71,9 @@ enum Command {
     Pause(pause::Pause),
     /// Let a paused feed run by its schedule again.
     Resume(pause::Resume),
+    /// Care for the state directory: back it up, restore it, check it, change its key.
+    #[command(subcommand)]
+    State(state::State),
     /// Serve a local Vitable API with the real one's behaviour, to try a configuration against.
     Sandbox(sandbox::Sandbox),
     /// Play the whole job against the sandbox: two days, with everything that can happen to a row.
@@ -130,6 +134,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Reject(command) => remote::run(config, Request::Reject(command)).await,
         Command::Pause(command) => remote::run(config, Request::Pause(command)).await,
         Command::Resume(command) => remote::run(config, Request::Resume(command)).await,
+        Command::State(command) => state::run(config, command),
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Schema => schema::run(),

@@ -5,7 +5,7 @@ use super::{
     plan::{Again, Payload},
     read::count,
 };
-use crate::roster::{Certainty, People, ReferenceId};
+use crate::roster::{Certainty, Doubt, People, ReferenceId};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashSet};
 
@@ -72,9 +72,13 @@ pub(in crate::decide) fn judge(plan: &Plan, bench: &Bench<'_>) -> Option<Held> {
 }
 
 fn first_sync(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
-    if plan.certainty != Certainty::FirstSync || bench.guard.first_sync == FirstSync::Submit {
-        return;
-    }
+    let why = match &plan.certainty {
+        Certainty::FirstSync if bench.guard.first_sync == FirstSync::Submit => return,
+        Certainty::FirstSync => "this group was never synced by rosterd",
+        // Whoever lets first syncs pass has not said so of a state that lost what came after its copy.
+        Certainty::Uncertain(Doubt::Repaired(why)) => why,
+        Certainty::Uncertain(_) | Certainty::Confirmed => return,
+    };
     // Nobody can know whom Vitable covers in this group, so the approval is for exactly this roster: a
     // shorter one could end somebody's coverage.
     let mut ids: Vec<&str> = payload_ids(&plan.payload, bench.people).collect();
@@ -88,7 +92,7 @@ fn first_sync(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
     case.add(
         "first_sync",
         format!(
-            "this group was never synced by rosterd: the roster of {} replaces whoever Vitable covers there now, and no call lists them",
+            "{why}: the roster of {} replaces whoever Vitable covers there now, and no call lists them",
             count(plan.payload_len(), "member", "members")
         ),
         [format!("first_sync:{roster}")],

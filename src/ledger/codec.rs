@@ -6,8 +6,12 @@
 use super::error::{LedgerError, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The newest form that this rosterd writes and reads.
-pub(super) const VERSION: u8 = 1;
+/// The format of the state directory that this rosterd writes. Each record that is written carries it, so that
+/// a rosterd of an older format refuses the state whatever else it looks at. Older ones are read: what they mean
+/// is brought up to date by `upgrade`.
+pub(super) const VERSION: u8 = 2;
+/// No record was ever written with less.
+const OLDEST: u8 = 1;
 const CHECK: usize = 16;
 /// What is longer is compressed.
 const PLAIN_LIMIT: usize = 512;
@@ -65,11 +69,11 @@ pub(super) fn decode(key: &[u8], bytes: &[u8]) -> Result<Stored> {
     }
     match body {
         [version, ..] if *version > VERSION => Err(LedgerError::NewerVersion { found: *version }),
-        [VERSION, PLAIN, json @ ..] => Ok(Stored::Here(json.to_vec())),
-        [VERSION, PACKED, packed @ ..] => {
+        [OLDEST..=VERSION, PLAIN, json @ ..] => Ok(Stored::Here(json.to_vec())),
+        [OLDEST..=VERSION, PACKED, packed @ ..] => {
             lz4_flex::decompress_size_prepended(packed).map(Stored::Here).map_err(|_| damaged())
         }
-        [VERSION, ELSEWHERE, name @ ..] => {
+        [OLDEST..=VERSION, ELSEWHERE, name @ ..] => {
             String::from_utf8(name.to_vec()).map(Stored::Elsewhere).map_err(|_| damaged())
         }
         _ => Err(damaged()),
@@ -126,6 +130,8 @@ mod tests {
         let mut body = vec![VERSION + 1, PLAIN, b'1'];
         let check = checksum(b"k", &body);
         body.extend_from_slice(&check);
-        assert!(matches!(decode(b"k", &body), Err(LedgerError::NewerVersion { found: 2 })));
+        assert!(
+            matches!(decode(b"k", &body), Err(LedgerError::NewerVersion { found }) if found == VERSION + 1)
+        );
     }
 }

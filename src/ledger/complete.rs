@@ -240,7 +240,9 @@ fn finish(
         // The reference belongs to another group by now, of which this says nothing.
         return;
     }
-    let newest = group.baseline.as_ref().is_none_or(|baseline| attempt.id > baseline.attempt);
+    let newest = group.baseline.as_ref().is_none_or(|baseline| attempt.id > baseline.attempt)
+        // Of a request of before a restore nobody knows what came after it.
+        && group.restored.is_none_or(|restored| attempt.id > restored);
     match node {
         Some(node) if newest => {
             let baseline = Baseline { node, attempt: attempt.id, at: now };

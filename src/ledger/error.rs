@@ -1,14 +1,11 @@
 //! What can go wrong with the memory, said so that a person knows what to do.
 
+use super::{backup, upgrade};
 use crate::{
     attempt::Impossible,
     roster::{FeedName, GroupRef, RequestId},
 };
 use std::{io, path::Path};
-
-/// What to do about damage; `state restore` joins it when there is a copy beside the state.
-const REMEDY: &str = "put back a backup of the whole state directory, or move it away: every group is then a \
-                      first sync, which waits for a person";
 
 /// Why the state directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,12 +19,12 @@ pub enum OpenError {
         dir: String,
     },
     /// Something is missing or not what was written.
-    #[error("the state is damaged: {what}; {remedy}")]
+    #[error("the state is damaged: {what}; nothing is submitted. {remedy}")]
     Damaged {
         /// What was found.
         what: String,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
     },
     /// No room.
     #[error(
@@ -39,19 +36,25 @@ pub enum OpenError {
     },
     /// The key does not open what was sealed.
     #[error(
-        "the state key is not the one that sealed `{dir}`; configure the former `state_key`, or put its `state.key` back"
+        "the state key is not the one that sealed `{dir}`; {}",
+        .place.as_deref().unwrap_or("configure the former `state_key`, or put its `state.key` back")
     )]
     WrongKey {
         /// The directory.
         dir: String,
+        /// What `state rekey` left: where the key is since then, and what to write.
+        place: Option<String>,
     },
     /// Sealed records are there, and no key is.
     #[error(
-        "`{dir}` holds sealed records, but its `state.key` is gone and no `state_key` is configured; put the former key back"
+        "`{dir}` holds sealed records, but its `state.key` is gone and no `state_key` is configured; {}",
+        .place.as_deref().unwrap_or("put the former key back")
     )]
     KeyMissing {
         /// The directory.
         dir: String,
+        /// What `state rekey` left: where the key is since then, and what to write.
+        place: Option<String>,
     },
     /// The key file is not one, or others may read it.
     #[error("the key file `{file}` {what}")]
@@ -63,11 +66,18 @@ pub enum OpenError {
     },
     /// A newer rosterd wrote it.
     #[error(
-        "the state was written by a newer rosterd (format {found}); install that version again, this one would lose what it does not know"
+        "the state in `{dir}` has format {found}, and this rosterd ({}) knows formats up to {known}; install the newer rosterd again, or go back with it: rosterd state restore FILE, with a backup from before it{before}. Nothing was touched",
+        env!("CARGO_PKG_VERSION")
     )]
     NewerVersion {
+        /// The directory.
+        dir: String,
         /// The format that was found.
         found: u8,
+        /// The newest format that this rosterd knows.
+        known: u8,
+        /// The copy that was made before the upgrade, if one lies there.
+        before: String,
     },
     /// The file system refuses.
     #[error("cannot {doing}; look at the directory's owner and mode")]
@@ -78,6 +88,64 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Why a copy is not restored. The state is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The copy is damaged, cut, or none.
+    #[error("`{file}` is no whole copy of a state: {what}; nothing was changed, name another one")]
+    NotWhole {
+        /// The copy.
+        file: String,
+        /// What was found.
+        what: String,
+    },
+    /// A newer rosterd made it.
+    #[error(
+        "`{file}` has a state of format {found}, and this rosterd ({}) knows formats up to {known}; install the newer rosterd, or name an older copy. Nothing was changed",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The copy.
+        file: String,
+        /// Its format.
+        found: u8,
+        /// The newest format that this rosterd knows.
+        known: u8,
+    },
+    /// There is no key.
+    #[error(
+        "the key that opens `{file}` is not there: it is looked for in {place}, since the configuration has no `state_key`; put the former key there, or write `state_key`. Without it the copy cannot be read. Nothing was changed"
+    )]
+    NoKey {
+        /// The copy.
+        file: String,
+        /// Where the key was looked for.
+        place: String,
+    },
+    /// Another key sealed it.
+    #[error(
+        "`{file}` was sealed with another key than {place}; put the key of that time there. Without it the copy cannot be read. Nothing was changed"
+    )]
+    WrongKey {
+        /// The copy.
+        file: String,
+        /// Which key was tried.
+        place: String,
+    },
+    /// No copy lies beside the state.
+    #[error("there is no copy beside the state in `{dir}`; name a backup: rosterd state restore FILE")]
+    NoCopy {
+        /// The directory.
+        dir: String,
+    },
+    /// The directory cannot be had.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The disk is full, or the file system refuses.
+    #[error(transparent)]
+    Ledger(LedgerError),
 }
 
 /// Why the ledger cannot remember or tell something.
@@ -93,7 +161,7 @@ pub enum LedgerError {
         why: String,
     },
     /// Something is missing or not what was written.
-    #[error("the state is damaged: {what}; stop rosterd and put back a backup of the state directory")]
+    #[error("the state is damaged: {what}; stop rosterd and type: rosterd state check")]
     Damaged {
         /// What was found.
         what: String,
@@ -229,11 +297,10 @@ impl LedgerError {
 
     /// The same, seen while the directory is opened.
     pub(super) fn opening(self, dir: &Path) -> OpenError {
-        let dir = dir.display().to_string();
         match self {
-            Self::DiskFull => OpenError::DiskFull { dir },
-            Self::Damaged { what } => OpenError::damaged(what),
-            Self::NewerVersion { found } => OpenError::NewerVersion { found },
+            Self::DiskFull => OpenError::DiskFull { dir: dir.display().to_string() },
+            Self::Damaged { what } => OpenError::damaged(dir, what),
+            Self::NewerVersion { found } => OpenError::newer(dir, found, upgrade::CURRENT),
             Self::Io { doing, source } => OpenError::Io { doing, source },
             other @ (Self::Stopped { .. }
             | Self::Busy { .. }
@@ -242,13 +309,31 @@ impl LedgerError {
             | Self::RosterGone { .. }
             | Self::NotReserved { .. }
             | Self::Impossible(_)
-            | Self::Defect { .. }) => OpenError::damaged(other.to_string()),
+            | Self::Defect { .. }) => OpenError::damaged(dir, other.to_string()),
         }
     }
 }
 
 impl OpenError {
-    pub(super) fn damaged(what: impl Into<String>) -> Self {
-        Self::Damaged { what: what.into(), remedy: REMEDY }
+    /// Damage, with what to type: the newest copy beside the state, or a backup.
+    pub(super) fn damaged(dir: &Path, what: impl Into<String>) -> Self {
+        let remedy = match backup::beside(dir).first() {
+            Some(copy) => format!(
+                "To go on from the copy of {} UTC, type: rosterd state restore --copy. What was there is set aside, and every group is a first sync then, which waits for a person",
+                copy.made.format("%Y-%m-%d %H:%M")
+            ),
+            None => "There is no copy beside the state: type `rosterd state restore FILE` with a backup, or move the directory away. Every group is a first sync then, which waits for a person".to_owned(),
+        };
+        Self::Damaged { what: what.into(), remedy }
+    }
+
+    pub(super) fn newer(dir: &Path, found: u8, known: u8) -> Self {
+        let before = upgrade::kept(dir).into_iter().next_back();
+        Self::NewerVersion {
+            dir: dir.display().to_string(),
+            found,
+            known,
+            before: before.map(|path| format!(" (`{}`)", path.display())).unwrap_or_default(),
+        }
     }
 }

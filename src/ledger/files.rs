@@ -76,11 +76,20 @@ impl Sequence {
             .write(true)
             .open(path)
             .map_err(|error| LedgerError::io(doing, error))?;
+        let sequence = Self(file);
+        let newest = sequence.newest();
+        newest
+            .map(|newest| (sequence, newest))
+            .ok_or_else(|| LedgerError::damaged("the file `sequence` has no readable number"))
+    }
+
+    /// The highest number that can be read.
+    pub(super) fn newest(&self) -> Option<u64> {
         let mut newest = None;
         for offset in [0, SLOT] {
             let mut bytes = [0; SLOT];
             let at = u64::try_from(offset).unwrap_or(0);
-            if file.read_exact_at(&mut bytes, at).is_ok()
+            if self.0.read_exact_at(&mut bytes, at).is_ok()
                 && let Some((head, _)) = bytes.split_first_chunk::<8>()
                 && slot(u64::from_le_bytes(*head)) == bytes
             {
@@ -88,8 +97,6 @@ impl Sequence {
             }
         }
         newest
-            .map(|newest| (Self(file), newest))
-            .ok_or_else(|| LedgerError::damaged("the sequence file has no readable number"))
     }
 
     /// Notes that this many changes are durable.

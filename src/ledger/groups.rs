@@ -7,6 +7,7 @@ use super::{
     files, key,
     node::{self, Ask, NodeMeta},
     store::Tx,
+    void::Restored,
 };
 use crate::{
     attempt::State,
@@ -82,30 +83,51 @@ pub(super) struct GroupState {
     pub(super) timed_out: Vec<Kept>,
     /// Every roster file of the group.
     pub(super) nodes: Vec<u64>,
+    /// Attempts up to this one were made before the state was restored: they confirm nothing.
+    #[serde(default)]
+    pub(super) restored: Option<AttemptId>,
 }
 
 impl GroupState {
-    fn new(group: &GroupRef) -> Self {
+    /// A group of which nothing is known. In a restored state that is no first sync like another: it may have
+    /// been synced after the copy was made.
+    fn new(group: &GroupRef, restored: Option<&Restored>) -> Self {
         Self {
             group: group.clone(),
             group_id: None,
             baseline: None,
             owner: None,
-            doubt: None,
+            doubt: restored.map(Restored::doubt),
             repeat: None,
             sent: Vec::new(),
             in_flight: None,
             timed_out: Vec::new(),
             nodes: Vec::new(),
+            restored: restored.map(|restored| restored.attempts),
         }
+    }
+
+    /// What becomes of the group when the state that knows it is restored: nothing is confirmed, whoever was
+    /// covered counts as covered still, what was confirmed last is only the newest roster known to have been
+    /// sent, and one more submit is owed, since a request of after the copy may be under way.
+    pub(super) fn restore(&mut self, restored: &Restored) {
+        let doubt = restored.doubt();
+        if let Some(Baseline { node, attempt, .. }) = self.baseline.take() {
+            self.sent.insert(0, Sent { node, attempt, why: doubt.clone() });
+        }
+        if !self.sent.is_empty() || self.in_flight.is_some() {
+            self.repeat = Some(Repeat { after: restored.attempts, fresh: false });
+        }
+        self.doubt = Some(doubt);
+        self.restored = Some(restored.attempts);
     }
 
     /// How sure the picture of the group is.
     pub(super) fn certainty(&self) -> Certainty {
-        if self.baseline.is_none() {
-            return Certainty::FirstSync;
-        }
         match (&self.doubt, self.sent.last()) {
+            // A first sync that no setting lets pass: it is in the words of its doubt.
+            (Some(doubt @ Doubt::Repaired(_)), _) => Certainty::Uncertain(doubt.clone()),
+            _ if self.baseline.is_none() => Certainty::FirstSync,
             (Some(doubt), _) => Certainty::Uncertain(doubt.clone()),
             (None, Some(sent)) => Certainty::Uncertain(sent.why.clone()),
             (None, None) => Certainty::Confirmed,
@@ -188,7 +210,10 @@ impl Ledger {
                 if let Some(kept) = &state.in_flight {
                     return Err(busy(group, kept));
                 }
-                (state.baseline, state.doubt, state.repeat) = (None, None, None);
+                let restored: Option<Restored> = tx.get(key::RESTORED)?;
+                (state.baseline, state.repeat) = (None, None);
+                // Of another group nothing is known either.
+                state.doubt = restored.as_ref().map(Restored::doubt);
                 state.sent.clear();
                 state.timed_out.clear();
             }
@@ -210,13 +235,15 @@ impl Ledger {
         Ok(states.into_iter().map(|state| state.group).collect())
     }
 
-    /// The attempt that confirmed the group's baseline.
+    /// The attempt that confirmed the group's baseline; after a restore the one that did before.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn last_completed(&self, group: &GroupRef) -> Result<Option<Attempt>> {
-        match self.state_of(group)?.baseline {
-            Some(baseline) => self.attempt(baseline.attempt),
+        let state = self.state_of(group)?;
+        let before = state.sent.iter().find(|sent| matches!(sent.why, Doubt::Repaired(_)));
+        match state.baseline.map(|baseline| baseline.attempt).or(before.map(|sent| sent.attempt)) {
+            Some(attempt) => self.attempt(attempt),
             None => Ok(None),
         }
     }
@@ -357,8 +384,10 @@ impl Ledger {
     }
 
     pub(super) fn state_of(&self, group: &GroupRef) -> Result<GroupState> {
-        let known = self.store.get(&key::group(group))?;
-        Ok(known.unwrap_or_else(|| GroupState::new(group)))
+        match self.store.get(&key::group(group))? {
+            Some(known) => Ok(known),
+            None => Ok(GroupState::new(group, self.store.get(key::RESTORED)?.as_ref())),
+        }
     }
 
     /// Removes files that the store names no longer, when nobody reads them.
@@ -376,8 +405,10 @@ impl Ledger {
 }
 
 pub(super) fn group_state(tx: &Tx<'_>, group: &GroupRef) -> Result<GroupState> {
-    let known = tx.get(&key::group(group))?;
-    Ok(known.unwrap_or_else(|| GroupState::new(group)))
+    match tx.get(&key::group(group))? {
+        Some(known) => Ok(known),
+        None => Ok(GroupState::new(group, tx.get(key::RESTORED)?.as_ref())),
+    }
 }
 
 pub(super) fn put_group(tx: &mut Tx<'_>, state: &GroupState) -> Result<()> {

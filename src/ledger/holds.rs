@@ -138,6 +138,11 @@ pub(super) fn spend(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
     Ok(())
 }
 
+/// Whether a person has spoken about the hold under this key.
+pub(super) fn is_spoken_about(tx: &Tx<'_>, at: &[u8]) -> Result<bool> {
+    Ok(tx.get::<StoredHold>(at)?.is_some_and(|stored| stored.hold.word.is_some()))
+}
+
 /// Ends what is held of a group, except an approval that is bound to an attempt in flight.
 fn drop_in(tx: &mut Tx<'_>, feed: &FeedName, group: &GroupRef) -> Result<()> {
     let in_flight = group_state(tx, group)?.in_flight.map(|kept| kept.attempt);

@@ -6,6 +6,16 @@ use crate::roster::{FeedName, GroupRef, RunId};
 
 pub(super) const SEQUENCE: &[u8] = b"m:sequence";
 pub(super) const KEY_CHECK: &[u8] = b"m:key";
+/// The format of the directory; none says 1.
+pub(super) const FORMAT: &[u8] = b"m:format";
+/// Where the state key is since it was last changed, in words.
+pub(super) const KEY_PLACE: &[u8] = b"m:key-place";
+/// The sealed key of the stand-ins.
+pub(super) const STAND_INS: &[u8] = b"m:stand-ins";
+/// Which directory the rosters are in; none says `rosters`.
+pub(super) const ROSTERS: &[u8] = b"m:rosters";
+/// From what the state was restored last.
+pub(super) const RESTORED: &[u8] = b"m:restored";
 pub(super) const PIN: &[u8] = b"m:pin";
 pub(super) const NEXT_RUN: &[u8] = b"m:next-run";
 pub(super) const NEXT_ATTEMPT: &[u8] = b"m:next-attempt";

@@ -12,11 +12,15 @@
 //! | `long/` | values too long for the store |
 //! | `rosters/` | the members of each intent, fingerprints in the clear, records sealed |
 //! | `reserve` | room for request ids when the disk is full |
-//!
-//! The checksummed copy beside the state, and what restores it, have their place here: `Store::scan` tells
-//! everything that is in the store.
+//! | `format` | the number of the directory's format, looked at before anything else |
+//! | `copies/` | the newest two copies of the whole state, each one checksummed file |
+//! | `before-upgrade-…` | a copy of the state as it was before its format changed |
+//! | `state.replaced-…/` | what a restore has set aside |
 
+mod archive;
 mod attempts;
+mod backup;
+mod check;
 mod codec;
 mod complete;
 mod crash;
@@ -29,20 +33,31 @@ mod key;
 mod model;
 mod node;
 mod notices;
+mod rekey;
 mod reserve;
+mod restore;
 mod runs;
 mod schedules;
 mod seal;
 mod store;
+mod upgrade;
+mod void;
 
-pub use crash::{CRASH_POINTS, DISK_FULL_POINT};
-pub use error::{LedgerError, OpenError, Result};
+pub use archive::CopyHead;
+pub use backup::{CopyBeside, CopyMade};
+pub use check::Checked;
+pub use crash::{CARE_POINTS, CRASH_POINTS, DISK_FULL_POINT};
+pub use error::{LedgerError, OpenError, RestoreError, Result};
 pub use model::{
     AcceptedRead, Attempt, AttemptId, BodyReport, Consequence, Counts, Facts, FileReport, GroupReport,
     GroupVerdict, Hold, Intent, IntentMember, NewRun, Pin, ReadReport, RowProblem, Run, RunOutcome,
     RunResult, StoredIncident, StoredMail, Trigger, Word,
 };
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
+
+pub use rekey::{NewKey, RekeyError, Rekeyed};
+pub use restore::{Restore, RestoreDone};
+pub use void::Voided;
 
 use crate::roster::{FingerprintKey, GroupId, GroupRef};
 use chrono::{DateTime, Utc};
@@ -63,6 +78,7 @@ const LOCK_TRIES: u32 = 25;
 
 /// The memory of one state directory. Every method blocks for as long as the disk takes.
 pub struct Ledger {
+    dir: PathBuf,
     store: store::Store,
     rosters: PathBuf,
     sealer: seal::Sealer,
@@ -87,33 +103,47 @@ impl std::fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// Opens the state directory, makes it where there is none, checks all that is in it, and takes over the
-    /// request ids that a full disk left in the reserve. `key` is the configured state key; without one the
-    /// directory's key file is used, and made where nothing was ever sealed.
+    /// Opens the state directory, makes it where there is none, checks all that is in it, brings it up to this
+    /// rosterd's format, and takes over the request ids that a full disk left in the reserve. `key` is the
+    /// configured state key; without one the directory's key file is used, and made where nothing was ever sealed.
     ///
     /// # Errors
     /// Another process has it open; something is missing or damaged; the key is wrong or gone; a newer
     /// rosterd wrote it; the disk is full; the file system refuses.
     pub fn open(dir: &Path, key: Option<&SecretString>, now: DateTime<Utc>) -> Result<Self, OpenError> {
+        Self::open_with(dir, key, upgrade::STEPS, now)
+    }
+
+    /// As [`Ledger::open`], with these steps from format to format.
+    fn open_with(
+        dir: &Path,
+        key: Option<&SecretString>,
+        steps: &[upgrade::Step],
+        now: DateTime<Utc>,
+    ) -> Result<Self, OpenError> {
         let opening = |error: LedgerError| error.opening(dir);
+        upgrade::refuse_newer(dir, steps)?;
         files::make_dir(dir).map_err(opening)?;
         let lock = lock(dir)?;
+        restore::finish(dir).map_err(opening)?;
         let store = store::Store::open(dir)?;
-        let rosters = dir.join("rosters");
+        let named = store.get::<String>(key::ROSTERS).map_err(opening)?;
+        let rosters = dir.join(named.as_deref().unwrap_or("rosters"));
         files::make_dir(&rosters).map_err(opening)?;
         let nodes: Vec<node::NodeMeta> = store.scan(key::NODES).map_err(opening)?;
         for meta in &nodes {
             node::verify(&rosters, meta).map_err(opening)?;
         }
-        let (sealer, fingerprint_key) = seal::take(dir, key, &store, !nodes.is_empty())?;
+        let format = upgrade::newest(steps);
+        let (sealer, fingerprint_key) = seal::take(dir, key, &store, !nodes.is_empty(), format)?;
         let known = |name: &str| nodes.iter().any(|meta| meta.id.to_string() == name);
         store::sweep(&rosters, known).map_err(opening)?;
+        rekey::sweep(dir, named.as_deref());
         let next_node = store.get::<u64>(key::NEXT_NODE).map_err(opening)?.unwrap_or(1);
         let pin = store.get(key::PIN).map_err(opening)?;
-        let states: Vec<groups::GroupState> = store.scan(key::GROUPS).map_err(opening)?;
-        let group_pins = states.into_iter().filter_map(|state| Some((state.group, state.group_id?)));
         let (reserve, notes) = reserve::Reserve::open(&dir.join("reserve")).map_err(opening)?;
-        let ledger = Self {
+        let mut ledger = Self {
+            dir: dir.to_owned(),
             store,
             rosters,
             sealer,
@@ -122,11 +152,15 @@ impl Ledger {
             doomed: Mutex::new(Vec::new()),
             next_node: AtomicU64::new(next_node),
             pin: RwLock::new(pin),
-            group_pins: RwLock::new(group_pins.collect()),
+            group_pins: RwLock::default(),
             reserve,
             notes,
             _lock: lock,
         };
+        upgrade::run(&ledger, steps, now).map_err(opening)?;
+        let states: Vec<groups::GroupState> = ledger.store.scan(key::GROUPS).map_err(opening)?;
+        let group_pins = states.into_iter().filter_map(|state| Some((state.group, state.group_id?)));
+        ledger.group_pins = RwLock::new(group_pins.collect());
         ledger.take_over_notes(now).map_err(opening)?;
         Ok(ledger)
     }

@@ -52,6 +52,20 @@ pub(super) fn path(dir: &Path, id: u64) -> PathBuf {
     dir.join(id.to_string())
 }
 
+/// The file of a node.
+///
+/// # Errors
+/// It is gone, or cannot be read.
+pub(super) fn file(dir: &Path, id: u64) -> Result<File> {
+    File::open(path(dir, id)).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            LedgerError::damaged(format!("the roster file `{id}` is gone"))
+        } else {
+            LedgerError::io(format!("read the roster file `{id}`"), error)
+        }
+    })
+}
+
 #[derive(Serialize, Deserialize)]
 struct Entry<'a> {
     id: &'a str,
@@ -239,13 +253,7 @@ pub(super) enum Part {
 
 impl NodeReader {
     pub(super) fn open(dir: &Path, id: u64) -> Result<Self> {
-        let mut file = match File::open(path(dir, id)) {
-            Ok(file) => BufReader::new(file),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LedgerError::damaged(format!("the roster file `{id}` is gone")));
-            }
-            Err(error) => return Err(LedgerError::io(format!("read the roster file `{id}`"), error)),
-        };
+        let mut file = BufReader::new(file(dir, id)?);
         let mut magic = [0; 8];
         file.read_exact(&mut magic).map_err(|error| LedgerError::io("read a roster", error))?;
         match magic {
@@ -353,15 +361,25 @@ impl NodeReader {
 /// Looks at the whole file as it was when it was finished.
 pub(super) fn verify(dir: &Path, meta: &NodeMeta) -> Result<()> {
     let mut hasher = blake3::Hasher::new();
-    let hashed = File::open(path(dir, meta.id)).and_then(|file| hasher.update_reader(file).map(|_| ()));
-    match hashed {
-        Ok(()) if hasher.finalize().to_hex().as_str() == meta.digest => Ok(()),
-        Ok(()) => Err(damaged(meta.id)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(LedgerError::damaged(format!("the roster file `{}` is gone", meta.id)))
+    hasher
+        .update_reader(file(dir, meta.id)?)
+        .map_err(|error| LedgerError::io(format!("read the roster file `{}`", meta.id), error))?;
+    if hasher.finalize().to_hex().as_str() == meta.digest { Ok(()) } else { Err(damaged(meta.id)) }
+}
+
+/// Reads a node to its end, every sealed record of it. Returns how many members are written in it.
+///
+/// # Errors
+/// Damage, and records that this key does not open.
+pub(super) fn read_through(dir: &Path, id: u64, sealer: &Sealer) -> Result<u64> {
+    let mut reader = NodeReader::open(dir, id)?;
+    let mut members = 0;
+    while let Some(part) = reader.next()? {
+        if let Part::Members(of_chunk) = part {
+            members += reader.records(sealer, of_chunk.len())?.len() as u64;
         }
-        Err(error) => Err(LedgerError::io(format!("read the roster file `{}`", meta.id), error)),
     }
+    Ok(members)
 }
 
 /// Of whom a walk tells, and whether with their records.

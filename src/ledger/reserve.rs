@@ -71,6 +71,15 @@ impl Reserve {
     }
 }
 
+/// Copies a reserve that holds notes to another place, durably. Returns the notes. One that cannot be read holds
+/// none.
+pub(super) fn carry_over(from: &Path, to: &Path) -> Result<Vec<String>> {
+    let bytes = std::fs::read(from).ok().filter(|bytes| bytes.len() == SIZE);
+    let bytes = bytes.unwrap_or_else(|| vec![0; SIZE]);
+    files::write_whole(to, &bytes)?;
+    Ok(notes(&bytes))
+}
+
 fn notes(bytes: &[u8]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut rest = bytes;

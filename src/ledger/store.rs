@@ -68,7 +68,7 @@ impl Store {
         files::make_dir(&long).map_err(opening)?;
         let known = path.join("db").exists();
         if known && !dir.join("sequence").exists() {
-            return Err(OpenError::damaged("the file `sequence` is gone"));
+            return Err(OpenError::damaged(dir, "the file `sequence` is gone"));
         }
         let (acknowledged, expected) = Sequence::open(&dir.join("sequence")).map_err(opening)?;
         let folder = long.clone();
@@ -88,12 +88,13 @@ impl Store {
             .join();
         let (tree, db, sequence, digest) = match opened {
             Ok(opened) => opened.map_err(opening)?,
-            Err(_) => return Err(OpenError::damaged("the store cannot be read")),
+            Err(_) => return Err(OpenError::damaged(dir, "the store cannot be read (`store/db`)")),
         };
         if sequence < expected {
-            return Err(OpenError::damaged(format!(
-                "the store ends at change {sequence}, and {expected} were acknowledged"
-            )));
+            return Err(OpenError::damaged(
+                dir,
+                format!("the store ends at change {sequence}, and {expected} were acknowledged"),
+            ));
         }
         Ok(Self {
             tree,
@@ -136,6 +137,56 @@ impl Store {
             key.map_err(|error| LedgerError::store("read", error)).and_then(|key| self.get(&key)).transpose()
         })
         .collect()
+    }
+
+    /// The keys that begin so, in their order.
+    pub(super) fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let keys = self.tree.scan_prefix(prefix).keys();
+        keys.map(|key| key.map(|key| key.to_vec()).map_err(|error| LedgerError::store("read", error)))
+            .collect()
+    }
+
+    /// Tells every key with its value as JSON, as they are at one moment: no change comes in between. Returns
+    /// how many changes there were.
+    ///
+    /// # Errors
+    /// What `each` says, and when a write failed half-way: nobody knows what is durable then.
+    pub(super) fn snapshot(&self, each: &mut dyn FnMut(&[u8], Vec<u8>) -> Result<()>) -> Result<u64> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Some(why)) = (writer.half_way, &writer.stopped) {
+            return Err(LedgerError::Stopped { why: why.clone() });
+        }
+        for pair in self.tree.iter() {
+            let (key, bytes) = pair.map_err(|error| LedgerError::store("read", error))?;
+            if key != key::SEQUENCE {
+                each(&key, unpack(&self.long, &key, &bytes)?)?;
+            }
+        }
+        Ok(writer.sequence)
+    }
+
+    /// Reads everything once more, as the opening did. Returns how many records there are.
+    ///
+    /// # Errors
+    /// Damage.
+    pub(super) fn check(&self) -> Result<u64> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sequence, digest, _) = verify(&self.tree, &self.long)?;
+        if (sequence, digest) != (writer.sequence, writer.digest) {
+            return Err(LedgerError::damaged("the records are not those of the last change"));
+        }
+        let noted = self.acknowledged.newest();
+        if noted != Some(sequence) {
+            return Err(LedgerError::damaged(format!(
+                "the store ends at change {sequence}, and the file `sequence` says otherwise"
+            )));
+        }
+        Ok(u64::try_from(self.tree.len()).unwrap_or(u64::MAX))
+    }
+
+    /// How many changes were made.
+    pub(super) fn sequence(&self) -> u64 {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).sequence
     }
 
     /// The numbers at the ends of the keys that begin so, the highest first, at most `limit`.
@@ -277,6 +328,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A value that is JSON already.
+    pub(super) fn put_json(&mut self, key: Vec<u8>, json: Vec<u8>) {
+        self.changes.insert(key, Some(json));
+    }
+
+    /// The keys that begin so, as they were before this change.
+    pub(super) fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+        self.store.keys(prefix)
+    }
+
     pub(super) fn remove(&mut self, key: Vec<u8>) -> Result<()> {
         if self.changes.contains_key(&key) || self.store.raw(&key)?.is_some() {
             self.changes.insert(key, None);
@@ -307,6 +368,20 @@ pub(super) fn sweep(dir: &Path, keep: impl Fn(&str) -> bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns when the store in this directory, which was dropped, has let go of its files.
+pub(super) fn wait_until_closed(dir: &Path) -> Result<()> {
+    let failed = |error| LedgerError::io("close the store", error);
+    let file = File::open(dir.join("store").join("db")).map_err(failed)?;
+    for _ in 0..CLOSING_TRIES {
+        // The lock that sled holds; ours goes with the file.
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    Err(LedgerError::defect("the store does not close"))
 }
 
 fn open_tree(path: &Path) -> Result<sled::Db> {

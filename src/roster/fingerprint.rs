@@ -24,15 +24,31 @@ impl Fingerprints {
     }
 }
 
-/// The key of the fingerprints, derived from the state key. Cannot be printed.
+/// The key of the fingerprints, derived from the state key, and that of the stand-ins, which outlives a change of
+/// the state key: Vitable knows people by them. Cannot be printed.
 #[derive(Clone)]
-pub struct FingerprintKey([u8; 32]);
+pub struct FingerprintKey {
+    prints: [u8; 32],
+    stand_ins: [u8; 32],
+}
 
 impl FingerprintKey {
     /// A key of 32 random or derived bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { prints: bytes, stand_ins: bytes }
+    }
+
+    /// The same key of fingerprints, with this one for the stand-ins.
+    #[must_use]
+    pub fn with_stand_ins(self, stand_ins: [u8; 32]) -> Self {
+        Self { stand_ins, ..self }
+    }
+
+    /// The key of the stand-ins, for the ledger to keep under seal.
+    #[must_use]
+    pub(crate) fn stand_ins(&self) -> &[u8; 32] {
+        &self.stand_ins
     }
 
     /// The fingerprint of the record as a whole.
@@ -60,9 +76,9 @@ impl FingerprintKey {
         {
             first.copy_from_slice(head);
             second.copy_from_slice(text.as_bytes());
-            return blake3::keyed_hash(&self.0, whole);
+            return blake3::keyed_hash(&self.prints, whole);
         }
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        let mut hasher = blake3::Hasher::new_keyed(&self.prints);
         hasher.update(head);
         hasher.update(text.as_bytes());
         hasher.finalize()
@@ -83,7 +99,7 @@ impl FingerprintKey {
     /// A keyed, stable stand-in for a sensitive reference (`sensitive: hash`): 128 bits in hexadecimal.
     #[must_use]
     pub fn stand_in(&self, value: &str) -> String {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        let mut hasher = blake3::Hasher::new_keyed(&self.stand_ins);
         hasher.update(&[0xfe]);
         hasher.update(value.as_bytes());
         hasher.finalize().to_hex().chars().take(32).collect()

@@ -1,0 +1,311 @@
+//! `rosterd state`: the state directory's care.
+
+use super::{Exit, Failure, open};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Settings,
+    ledger::{
+        Checked, CopyHead, CopyMade, Ledger, NewKey, RekeyError, Rekeyed, Restore, RestoreDone, RestoreError,
+    },
+    secret::Secret,
+};
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use secrecy::SecretString;
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum State {
+    /// Copy the whole state into one checksummed file.
+    Backup(Backup),
+    /// Put a copy in the place of the state: every group is a first sync then.
+    Restore(RestoreFrom),
+    /// Read everything that is in the state directory, and say what is found.
+    Check(CheckState),
+    /// Seal the state with another key.
+    Rekey(Rekey),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The file to make; there must be none of that name.
+    file: PathBuf,
+    /// Put the key into it, too: whoever has the file can then read the members' records.
+    #[arg(long)]
+    with_key: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct From {
+    /// A backup, or a `before-upgrade-…` of the state directory.
+    file: Option<PathBuf>,
+    /// The newest copy beside the state.
+    #[arg(long)]
+    copy: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreFrom {
+    #[command(flatten)]
+    from: From,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckState {
+    /// Print machine-readable output: docs/json.md is its contract.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct Rekey {
+    /// The new key is the secret in this file.
+    #[arg(long, value_name = "PATH")]
+    to_file: Option<PathBuf>,
+    /// The new key is the secret in this environment variable.
+    #[arg(long, value_name = "NAME")]
+    to_env: Option<String>,
+    /// The new key is the systemd credential of this name.
+    #[arg(long, value_name = "NAME")]
+    to_credential: Option<String>,
+}
+
+pub(super) fn run(config: Option<PathBuf>, command: State) -> Result<Exit, Failure> {
+    let settings = open::settings(config)?;
+    let now = SystemClock.now();
+    let mut out = std::io::stdout().lock();
+    match command {
+        State::Backup(command) => {
+            may_have_key(&settings, command.with_key)?;
+            let made = open::ledger(&settings)?.backup_to(&command.file, command.with_key, now)?;
+            writeln!(out, "{}", backed_up(&command.file, &made, settings.state_key.as_ref()).join("\n"))?;
+            Ok(Exit::Done)
+        }
+        State::Restore(command) => {
+            let restore = restore(&settings, command.from.file.as_deref())?;
+            writeln!(std::io::stderr(), "{}", about_to_restore(&restore).join("\n"))?;
+            if !command.yes && !agreed()? {
+                return Err(Failure::text("nothing was restored".to_owned()));
+            }
+            let done = restore.commit(now).map_err(Failure::failed)?;
+            writeln!(out, "{}", restored(&done).join("\n"))?;
+            Ok(Exit::Done)
+        }
+        State::Check(command) => {
+            let checked = open::ledger(&settings)?.check(now)?;
+            let exit = if checked.problems.is_empty() { Exit::Done } else { Exit::Failed };
+            if command.json {
+                writeln!(out, "{}", serde_json::to_string_pretty(&checked).map_err(Failure::failed)?)?;
+            } else {
+                writeln!(out, "{}", findings(&checked).join("\n"))?;
+            }
+            Ok(exit)
+        }
+        State::Rekey(command) => {
+            writeln!(out, "{}", rekey(&settings, &command, now)?.join("\n"))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// A key of the configuration's is not in the state directory, and so in no backup.
+pub(super) fn may_have_key(settings: &Settings, with_key: bool) -> Result<(), Failure> {
+    match &settings.state_key {
+        Some(place) if with_key => Err(Failure::wrong(format!(
+            "`--with-key` is about the key file of the state directory, and the state key is {place} (`state_key`); keep a copy of that secret yourself, and leave `--with-key` out"
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What is said of a backup that was made.
+pub(super) fn backed_up(file: &Path, made: &CopyMade, state_key: Option<&Secret>) -> Vec<String> {
+    let mut lines = vec![format!("{}: {} bytes", file.display(), made.size)];
+    lines.extend(contents(&made.head));
+    lines.push(format!("sha256 {}", made.sha256));
+    lines.push(match (made.head.with_key, state_key) {
+        (true, _) => "the key is in it: whoever has this file can read the members' records; keep it as you keep the key".to_owned(),
+        (false, Some(place)) => format!(
+            "the key is not in it: without the state key, which is {place}, this backup cannot be read; keep that secret in another place, too"
+        ),
+        (false, None) => "the key is not in it: without `state.key` of the state directory this backup cannot be read; keep a copy of that file in another place, or add `--with-key`".to_owned(),
+    });
+    lines
+}
+
+fn contents(head: &CopyHead) -> Vec<String> {
+    let change = head.last_change.map_or_else(|| "none".to_owned(), minute);
+    vec![
+        format!("made {} by rosterd {}, state format {}", minute(head.made), head.version, head.format),
+        format!(
+            "{} groups, {} runs, {} roster files, {} records; last change {change} (number {})",
+            head.groups, head.runs, head.rosters, head.entries, head.sequence
+        ),
+    ]
+}
+
+/// The copy that was asked for, verified whole.
+fn restore(settings: &Settings, file: Option<&Path>) -> Result<Restore, Failure> {
+    let key = key(settings)?;
+    let read = match file {
+        Some(file) => Restore::from_file(&settings.state_dir, file, key.as_ref()),
+        None => Restore::from_copy(&settings.state_dir, key.as_ref()),
+    };
+    read.map_err(|error| match error {
+        RestoreError::Open(error) => error.into(),
+        other => Failure::failed(other),
+    })
+}
+
+fn key(settings: &Settings) -> Result<Option<SecretString>, Failure> {
+    settings.state_key.as_ref().map(Secret::read).transpose().map_err(Failure::failed)
+}
+
+/// What is said before a person is asked.
+fn about_to_restore(restore: &Restore) -> Vec<String> {
+    let mut lines: Vec<String> =
+        restore.passed_over().iter().map(|why| format!("passed over: {why}")).collect();
+    lines.push(format!("`{}` is whole, and the key opens it", restore.copy().display()));
+    lines.extend(contents(restore.head()));
+    lines.push("what happened after that is not in it: every group becomes a first sync, which waits for a person; holds and approvals are void; mails that wait are not sent; open runs are not begun again".to_owned());
+    lines
+}
+
+fn agreed() -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::wrong(
+            "there is no terminal to ask on; add `--yes` if this is the copy that you want".to_owned(),
+        ));
+    }
+    write!(std::io::stderr(), "put it in the place of the state? [y/N] ")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// What is said of a restore.
+fn restored(done: &RestoreDone) -> Vec<String> {
+    let voided = &done.voided;
+    let mut lines = vec![
+        format!(
+            "restored; the former state is in `{}`, remove it when nothing of it is needed",
+            done.aside.display()
+        ),
+        format!(
+            "{} groups are first syncs now: compare each roster with Vitable's own list before you approve it",
+            voided.groups
+        ),
+    ];
+    let mut say = |number: u64, text: String| {
+        if number > 0 {
+            lines.push(text);
+        }
+    };
+    say(
+        voided.holds,
+        format!(
+            "{} holds are void, {} of them approved or rejected: they are decided afresh",
+            voided.holds, voided.words
+        ),
+    );
+    say(voided.runs, format!("{} runs had no end: they have failed, and are not begun again", voided.runs));
+    say(
+        voided.polled,
+        format!("{} requests were in flight: the next `sync` asks Vitable for them", voided.polled),
+    );
+    say(
+        voided.unknown,
+        format!("{} requests may have been sent or not: the next `sync` says so by mail", voided.unknown),
+    );
+    say(
+        voided.mails,
+        format!(
+            "{} mails waited and are not sent, since they probably were; what is still open is mailed again after `alerts.remind_every`",
+            voided.mails
+        ),
+    );
+    for note in &done.notes {
+        lines.push(format!("from the reserve of the former state: {note}"));
+    }
+    lines.push("to begin, type: rosterd sync --all".to_owned());
+    lines
+}
+
+/// What a check has found.
+pub(super) fn findings(checked: &Checked) -> Vec<String> {
+    let mut lines = checked.facts.clone();
+    lines.extend(checked.warnings.iter().map(|text| format!("warning: {text}")));
+    lines.extend(checked.problems.iter().map(|text| format!("WRONG: {text}")));
+    lines.push(if checked.problems.is_empty() {
+        "the state is well".to_owned()
+    } else {
+        "the state is damaged; to go on from the copy beside it, type: rosterd state restore --copy"
+            .to_owned()
+    });
+    lines
+}
+
+fn rekey(settings: &Settings, command: &Rekey, now: DateTime<Utc>) -> Result<Vec<String>, Failure> {
+    let new = match (&command.to_file, &command.to_env, &command.to_credential) {
+        (Some(path), _, _) => Some((Secret::File(absolute(path)?), "file")),
+        (_, Some(name), _) => Some((Secret::Env(name.clone()), "env")),
+        (_, _, Some(name)) => Some((Secret::Credential(name.clone()), "credential")),
+        (None, None, None) => None,
+    };
+    let secret = new.as_ref().map(|(place, _)| place.read()).transpose().map_err(Failure::failed)?;
+    let words = new.as_ref().map(|(place, kind)| {
+        let name = match place {
+            Secret::File(path) => path.display().to_string(),
+            Secret::Env(name) | Secret::Credential(name) => name.clone(),
+        };
+        format!("{{ {kind}: {name} }}")
+    });
+    let key = match (&secret, &words) {
+        (Some(secret), Some(place)) => NewKey::Secret { secret, place },
+        _ => NewKey::OwnFile,
+    };
+    let ledger: Ledger = open::ledger(settings)?;
+    let done = ledger.rekey(key, settings.state_key.is_some(), now).map_err(|error| match error {
+        RekeyError::SameKey => Failure::wrong(error.to_string()),
+        RekeyError::Ledger(error) => error.into(),
+        RekeyError::Open(error) => error.into(),
+    })?;
+    Ok(rekeyed(&done))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    Ok(std::path::absolute(path)?)
+}
+
+/// What is said of a change of the key.
+fn rekeyed(done: &Rekeyed) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} records in {} roster files are sealed with the new key; a new copy lies beside the state, the former ones are removed",
+        done.members, done.rosters
+    )];
+    lines.push(match &done.remedy {
+        Some(remedy) => format!("now {remedy}"),
+        None => "the configuration stays as it is: the new key is in `state.key` of the state directory"
+            .to_owned(),
+    });
+    lines.push(match &done.former {
+        Some(former) => format!(
+            "the former key is in `{}`: backups of before need it; move it to them, or remove it",
+            former.display()
+        ),
+        None => "backups of before need the former key: keep it as long as you keep them".to_owned(),
+    });
+    lines
+}
+
+fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
