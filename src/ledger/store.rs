@@ -96,6 +96,12 @@ impl Store {
                 format!("the store ends at change {sequence}, and {expected} were acknowledged"),
             ));
         }
+        if sequence > expected {
+            // Killed between the two, or one slot was lost: from here on the file counts from the store again.
+            acknowledged
+                .note(sequence)
+                .map_err(|error| opening(LedgerError::io("make the state durable", error)))?;
+        }
         Ok(Self {
             tree,
             db,

@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails here"
 )]
 
+mod care;
+mod copies;
 mod damage;
 mod doubt;
 mod holds;
@@ -14,6 +16,9 @@ mod kill;
 mod life;
 mod model;
 mod notes;
+mod rekey;
+mod restore;
+mod upgrade;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rosterd::{
@@ -167,4 +172,34 @@ pub(crate) fn covered(ledger: &Ledger) -> Vec<String> {
     let mut ids: Vec<String> = coverage.iter().map(|member| member.id.to_string()).collect();
     ids.sort();
     ids
+}
+
+/// Copies a directory with everything in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Fails the test unless everything in the directory is as it ought to be.
+pub(crate) fn is_well(ledger: &Ledger) {
+    let checked = ledger.check(at(0)).unwrap();
+    assert!(checked.problems.is_empty(), "{checked:#?}");
+}
+
+/// What the directory tells, to be compared.
+pub(crate) fn told(ledger: &Ledger) -> String {
+    format!(
+        "{:?} {:?} {:?}",
+        covered(ledger),
+        ledger.attempts_of_group(&group(), usize::MAX).unwrap(),
+        ledger.runs(None, usize::MAX).unwrap()
+    )
 }
