@@ -13,6 +13,7 @@ mod notify;
 mod sandbox;
 mod sftp;
 mod sshd;
+mod state;
 mod systemd;
 mod tidy;
 mod vitable;
