@@ -4,9 +4,7 @@ use super::{Exit, Failure, open};
 use crate::{
     clock::{Clock, SystemClock},
     config::Settings,
-    ledger::{
-        Checked, CopyHead, CopyMade, Ledger, NewKey, RekeyError, Rekeyed, Restore, RestoreDone, RestoreError,
-    },
+    ledger::{Checked, CopyHead, CopyMade, Ledger, NewKey, RekeyError, Rekeyed, Restore, RestoreDone},
     secret::Secret,
 };
 use chrono::{DateTime, Utc};
@@ -159,10 +157,7 @@ fn restore(settings: &Settings, file: Option<&Path>) -> Result<Restore, Failure>
         Some(file) => Restore::from_file(&settings.state_dir, file, key.as_ref()),
         None => Restore::from_copy(&settings.state_dir, key.as_ref()),
     };
-    read.map_err(|error| match error {
-        RestoreError::Open(error) => error.into(),
-        other => Failure::failed(other),
-    })
+    read.map_err(Failure::failed)
 }
 
 fn key(settings: &Settings) -> Result<Option<SecretString>, Failure> {
@@ -175,6 +170,16 @@ fn about_to_restore(restore: &Restore) -> Vec<String> {
         restore.passed_over().iter().map(|why| format!("passed over: {why}")).collect();
     lines.push(format!("`{}` is whole, and the key opens it", restore.copy().display()));
     lines.extend(contents(restore.head()));
+    lines.extend(restore.forgotten().iter().map(|lost| {
+        let request = lost.request_id.as_ref().map_or_else(
+            || "a request whose answer has not come".to_owned(),
+            |id| format!("`{id}`"),
+        );
+        format!(
+            "{request} to {} is in flight and not in it: nobody will ask for it any more; keep this line, and look at Vitable's list of the group before you approve its next roster",
+            lost.group
+        )
+    }));
     lines.push("what happened after that is not in it: every group becomes a first sync, which waits for a person; holds and approvals are void; mails that wait are not sent; open runs are not begun again".to_owned());
     lines
 }

@@ -261,9 +261,12 @@ impl<R: Read> Reader<R> {
     }
 
     fn take(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.from.read_exact(bytes).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => LedgerError::damaged("it ends early"),
-            _ => reading(error),
+        self.from.read_exact(bytes).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::UnexpectedEof {
+                LedgerError::damaged("it ends early")
+            } else {
+                reading(error)
+            }
         })?;
         self.hasher.update(bytes);
         Ok(())

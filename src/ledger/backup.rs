@@ -298,6 +298,6 @@ pub(super) fn beside(dir: &Path) -> Vec<CopyBeside> {
         Some(CopyBeside { path: entry.path(), made, sequence: sequence.parse().ok()?, size })
     };
     let mut copies: Vec<CopyBeside> = entries.filter_map(copy).collect();
-    copies.sort_by(|a, b| (b.made, b.sequence).cmp(&(a.made, a.sequence)));
+    copies.sort_by_key(|copy| std::cmp::Reverse((copy.made, copy.sequence)));
     copies
 }

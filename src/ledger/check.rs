@@ -58,12 +58,13 @@ impl Ledger {
     /// When the file system refuses. Damage is a finding, and no error.
     pub fn check(&self, now: DateTime<Utc>) -> Result<Checked> {
         let mut checked = Checked::default();
-        let known = |error: LedgerError, checked: &mut Checked| match error {
-            LedgerError::Damaged { what } => {
+        let known = |error: LedgerError, checked: &mut Checked| {
+            if let LedgerError::Damaged { what } = error {
                 checked.problem(what);
                 Ok(())
+            } else {
+                Err(error)
             }
-            other => Err(other),
         };
         let format = self.store.get::<u8>(key::FORMAT)?.unwrap_or(1);
         checked.fact(format!(

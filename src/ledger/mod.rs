@@ -56,7 +56,7 @@ pub use model::{
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 
 pub use rekey::{NewKey, RekeyError, Rekeyed};
-pub use restore::{Restore, RestoreDone};
+pub use restore::{Forgotten, Restore, RestoreDone};
 pub use void::Voided;
 
 use crate::roster::{FingerprintKey, GroupId, GroupRef};

@@ -6,7 +6,9 @@
 //! places of the old ones. From that rename on, the next start ends what a kill has cut off.
 
 use super::{
+    AttemptId,
     archive::{CopyHead, Part, Reader},
+    attempts::StoredAttempt,
     backup::{self, CopyBeside},
     codec,
     error::{LedgerError, OpenError, RestoreError, Result},
@@ -18,11 +20,11 @@ use super::{
     upgrade,
     void::{self, Voided},
 };
-use crate::roster::FingerprintKey;
+use crate::roster::{FingerprintKey, GroupRef, RequestId};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io::{BufReader, Write},
     path::{Path, PathBuf},
@@ -45,7 +47,17 @@ pub struct Restore {
     key_file: Option<zeroize::Zeroizing<String>>,
     /// Newer copies that are not whole, each with why.
     passed_over: Vec<String>,
+    forgotten: Vec<Forgotten>,
     _lock: File,
+}
+
+/// A request in flight that the state knows, and the copy does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The group that it was sent to.
+    pub group: GroupRef,
+    /// What Vitable calls it; none while its answer has not come.
+    pub request_id: Option<RequestId>,
 }
 
 impl std::fmt::Debug for Restore {
@@ -102,17 +114,23 @@ impl Restore {
         key: Option<&SecretString>,
         lock: File,
     ) -> Result<Self, (RestoreError, File)> {
-        let verified = verify(copy).and_then(|(head, check, key_file)| {
-            let main = key_of(dir, copy, key, key_file.as_ref().map(|text| text.as_str()), &check)?;
-            Ok((head, main, key_file))
+        let verified = verify(copy).and_then(|verified| {
+            let key_file = verified.key_file.as_ref().map(|text| text.as_str());
+            let main = key_of(dir, copy, key, key_file, &verified.check)?;
+            Ok((verified, main))
         });
         match verified {
-            Ok((head, main, key_file)) => {
+            Ok((verified, main)) => Ok(Self {
+                dir: dir.to_owned(),
+                copy: copy.to_owned(),
+                head: verified.head,
+                main,
                 // A configured key needs no file.
-                let key_file = key_file.filter(|_| key.is_none());
-                let (dir, copy) = (dir.to_owned(), copy.to_owned());
-                Ok(Self { dir, copy, head, main, key_file, passed_over: Vec::new(), _lock: lock })
-            }
+                key_file: verified.key_file.filter(|_| key.is_none()),
+                passed_over: Vec::new(),
+                forgotten: forgotten(dir, &verified.attempts),
+                _lock: lock,
+            }),
             Err(error) => Err((error, lock)),
         }
     }
@@ -133,6 +151,13 @@ impl Restore {
     #[must_use]
     pub fn passed_over(&self) -> &[String] {
         &self.passed_over
+    }
+
+    /// Requests in flight that the present state knows, when it can still be read, and the copy does not: nobody
+    /// asks for them any more once it is restored.
+    #[must_use]
+    pub fn forgotten(&self) -> &[Forgotten] {
+        &self.forgotten
     }
 
     /// Puts the copy in the place of the state.
@@ -242,10 +267,36 @@ fn open(copy: &Path) -> Result<Reader<BufReader<File>>> {
     Reader::new(BufReader::with_capacity(1 << 20, file))
 }
 
-type Verified = (CopyHead, Vec<u8>, Option<zeroize::Zeroizing<String>>);
+/// What is in flight in the present state and not among these attempts. Of a state that cannot be read nothing.
+fn forgotten(dir: &Path, known: &HashSet<AttemptId>) -> Vec<Forgotten> {
+    if !dir.join("store").join("db").exists() {
+        return Vec::new();
+    }
+    let Ok(store) = Store::open(dir) else { return Vec::new() };
+    let ids = store.newest(key::IN_FLIGHT, usize::MAX).unwrap_or_default();
+    let stored = ids.into_iter().rev().map(AttemptId).filter(|id| !known.contains(id));
+    let stored = stored.filter_map(|id| store.get::<StoredAttempt>(&key::attempt(id)).ok().flatten());
+    let unknown = stored.map(|stored| Forgotten {
+        request_id: stored.attempt.state.request_id().cloned(),
+        group: stored.attempt.group,
+    });
+    let unknown = unknown.collect();
+    drop(store);
+    // Its files are moved soon; one that does not close stops the restore then.
+    store::wait_until_closed(dir).unwrap_or(());
+    unknown
+}
 
-/// Reads all of the copy: every checksum, every roster that the records name. Returns what the key can be known
-/// by.
+/// What a whole copy has shown of itself.
+struct Verified {
+    head: CopyHead,
+    /// What the key can be known by.
+    check: Vec<u8>,
+    key_file: Option<zeroize::Zeroizing<String>>,
+    attempts: HashSet<AttemptId>,
+}
+
+/// Reads all of the copy: every checksum, every roster that the records name.
 fn verify(copy: &Path) -> Result<Verified, RestoreError> {
     let name = copy.display().to_string();
     let read = || -> Result<Verified> {
@@ -253,7 +304,7 @@ fn verify(copy: &Path) -> Result<Verified, RestoreError> {
         if reader.head().format > upgrade::CURRENT {
             return Err(LedgerError::NewerVersion { found: reader.head().format });
         }
-        let (mut check, mut key_file) = (None, None);
+        let (mut check, mut key_file, mut attempts) = (None, None, HashSet::new());
         let mut named: HashMap<u64, String> = HashMap::new();
         let mut current: Option<(u64, u64, blake3::Hasher)> = None;
         let mut entries = 0;
@@ -267,6 +318,8 @@ fn verify(copy: &Path) -> Result<Verified, RestoreError> {
                         } else if key.starts_with(key::NODES) {
                             let meta: NodeMeta = codec::from_json(&json)?;
                             named.insert(meta.id, meta.digest);
+                        } else if key.starts_with(key::ATTEMPTS) {
+                            attempts.extend(key::number_of(&key).map(AttemptId));
                         }
                     }
                 }
@@ -287,14 +340,16 @@ fn verify(copy: &Path) -> Result<Verified, RestoreError> {
             return Err(LedgerError::damaged("something that it names is not in it"));
         }
         let check = check.ok_or_else(|| LedgerError::damaged("nothing in it tells the key"))?;
-        Ok((reader.head().clone(), check, key_file))
+        Ok(Verified { head: reader.head().clone(), check, key_file, attempts })
     };
-    read().map_err(|error| match error {
-        LedgerError::NewerVersion { found } => {
+    read().map_err(|error| {
+        if let LedgerError::NewerVersion { found } = error {
             RestoreError::Newer { file: name, found, known: upgrade::CURRENT }
+        } else if let LedgerError::Damaged { what } = error {
+            RestoreError::NotWhole { file: name, what }
+        } else {
+            RestoreError::Ledger(error)
         }
-        LedgerError::Damaged { what } => RestoreError::NotWhole { file: name, what },
-        other => RestoreError::Ledger(other),
     })
 }
 

@@ -56,6 +56,9 @@ pub(super) struct Tx<'s> {
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
+/// Takes a key and its value as JSON.
+pub(super) type Each<'a> = dyn FnMut(&[u8], Vec<u8>) -> Result<()> + 'a;
+
 impl Store {
     /// Opens the store in `dir`; the caller holds the directory's lock.
     ///
@@ -157,7 +160,7 @@ impl Store {
     ///
     /// # Errors
     /// What `each` says, and when a write failed half-way: nobody knows what is durable then.
-    pub(super) fn snapshot(&self, each: &mut dyn FnMut(&[u8], Vec<u8>) -> Result<()>) -> Result<u64> {
+    pub(super) fn snapshot(&self, each: &mut Each<'_>) -> Result<u64> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let (true, Some(why)) = (writer.half_way, &writer.stopped) {
             return Err(LedgerError::Stopped { why: why.clone() });

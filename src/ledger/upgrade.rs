@@ -146,3 +146,63 @@ pub(super) fn kept(dir: &Path) -> Vec<std::path::PathBuf> {
     kept.sort();
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Restore;
+
+    fn later(tx: &mut Tx<'_>, _: &Keys<'_>) -> Result<()> {
+        tx.put(b"x:later".to_vec(), &"as the third format has it")
+    }
+
+    fn latest(tx: &mut Tx<'_>, _: &Keys<'_>) -> Result<()> {
+        let before: Option<String> = tx.get(b"x:later")?;
+        let before = before.ok_or_else(|| LedgerError::defect("the third step comes before the second"))?;
+        tx.put(b"x:later".to_vec(), &format!("{before}, and the fourth"))
+    }
+
+    fn refused(_: &mut Tx<'_>, _: &Keys<'_>) -> Result<()> {
+        Err(LedgerError::DiskFull)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        kept(dir).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn several_steps_are_taken_at_once_or_none_and_the_way_back_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = DateTime::UNIX_EPOCH;
+        drop(Ledger::open(dir.path(), None, now).unwrap());
+        let open = |steps: &[Step]| Ledger::open_with(dir.path(), None, steps, now);
+        let said = |ledger: &Ledger| ledger.store.get::<String>(b"x:later").unwrap();
+
+        // A step that fails leaves the records as they were, and the copy is made once.
+        for _ in 0..2 {
+            assert!(open(&[keep_stand_ins, later, refused]).is_err());
+            assert_eq!(names(dir.path()), ["before-upgrade-2-1970-01-01T000000Z"]);
+        }
+        // What has begun is not what it was any more for a rosterd that knows less.
+        let error = open(STEPS).unwrap_err();
+        assert!(matches!(error, OpenError::NewerVersion { found: 4, known: 2, .. }), "{error}");
+        assert!(error.to_string().contains("before-upgrade-2-1970"), "{error}");
+
+        let ledger = open(&[keep_stand_ins, later, latest]).unwrap();
+        assert_eq!(said(&ledger).unwrap(), "as the third format has it, and the fourth");
+        drop(ledger);
+        let ledger = open(&[keep_stand_ins, later, latest]).unwrap();
+        assert_eq!(
+            said(&ledger).unwrap(),
+            "as the third format has it, and the fourth",
+            "each step is taken once"
+        );
+        drop(ledger);
+        assert!(matches!(open(STEPS).unwrap_err(), OpenError::NewerVersion { .. }));
+
+        // The copy from before is the way back, also for the rosterd of then.
+        let copy = kept(dir.path()).remove(0);
+        Restore::from_file(dir.path(), &copy, None).unwrap().commit(now).unwrap();
+        assert_eq!(said(&open(STEPS).unwrap()), None);
+    }
+}

@@ -46,7 +46,11 @@ fn after_a_restore_nothing_is_submitted_before_a_person_has_looked() {
     assert!(held.out.contains("the state was restored on"), "{}", held.out);
     assert_eq!(world.sandbox.submits().len(), submits, "nothing is sent");
     assert_eq!(world.covered("acme-east").len(), 12);
-    assert!(world.mails().iter().any(|mail| mail.contains("restored on")), "a person is told: {:#?}", world.mails());
+    assert!(
+        world.mails().iter().any(|mail| mail.contains("restored on")),
+        "a person is told: {:#?}",
+        world.mails()
+    );
 
     // A person has compared: from then on it is as before, after one submit more.
     world.arrives("roster-4.csv", &[people(1..=12, "East"), people(21..=23, "West")].concat());

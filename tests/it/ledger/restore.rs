@@ -68,6 +68,10 @@ fn every_group_is_a_first_sync_and_no_word_mail_or_run_of_before_acts() {
     let run = ledger.begin_run(&feed(), Trigger::Sync, at(60)).unwrap();
     drop(ledger);
 
+    let restore = Restore::from_copy(dir.path(), None).unwrap();
+    let forgotten: Vec<_> = restore.forgotten().iter().map(|each| each.request_id.clone()).collect();
+    assert_eq!(forgotten, [Some(request(lost))], "what nobody asks for any more is said");
+    drop(restore);
     let (done, ledger) = restored(dir.path());
     let voided = done.voided;
     assert_eq!((voided.groups, voided.holds, voided.words), (1, 1, 1));

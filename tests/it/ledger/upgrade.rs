@@ -99,7 +99,7 @@ fn a_newer_format_is_refused_and_nothing_is_touched() {
     let dir = tempfile::tempdir().unwrap();
     sync(&open(dir.path()), &people(0..4, 1));
     let check = blake3::hash(&[7]).to_hex();
-    let words = format!("rosterd state format 7 {}\n", &check.as_str()[..16]);
+    let words = format!("rosterd state format 7 {}\n", check.get(..16).unwrap());
     std::io::Write::write_all(
         &mut std::fs::File::create(dir.path().join("format")).unwrap(),
         words.as_bytes(),
