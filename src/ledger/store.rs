@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs::File,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -47,6 +47,9 @@ pub(super) struct Store {
     long: PathBuf,
     acknowledged: Sequence,
     writer: Mutex<Writer>,
+    /// How many changes are durable. Whoever holds it makes them so, for all who have come by then. Taken before
+    /// `writer` where both are held.
+    durable: Mutex<u64>,
 }
 
 /// A change in the making, which sees itself.
@@ -110,6 +113,7 @@ impl Store {
             db,
             long,
             acknowledged,
+            durable: Mutex::new(sequence),
             writer: Mutex::new(Writer { sequence, digest, stopped: None, half_way: false }),
         })
     }
@@ -161,10 +165,7 @@ impl Store {
     /// # Errors
     /// What `each` says, and when a write failed half-way: nobody knows what is durable then.
     pub(super) fn snapshot(&self, each: &mut Each<'_>) -> Result<u64> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (true, Some(why)) = (writer.half_way, &writer.stopped) {
-            return Err(LedgerError::Stopped { why: why.clone() });
-        }
+        let writer = self.quiet()?;
         for pair in self.tree.iter() {
             let (key, bytes) = pair.map_err(|error| LedgerError::store("read", error))?;
             if key != key::SEQUENCE {
@@ -179,7 +180,7 @@ impl Store {
     /// # Errors
     /// Damage.
     pub(super) fn check(&self) -> Result<u64> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.quiet()?;
         let (sequence, digest, _) = verify(&self.tree, &self.long)?;
         if (sequence, digest) != (writer.sequence, writer.digest) {
             return Err(LedgerError::damaged("the records are not those of the last change"));
@@ -210,6 +211,9 @@ impl Store {
 
     /// Makes a change, all of it or none, and returns when it is durable. `point` is the crash point after it.
     ///
+    /// Changes are made one after the other, and become durable together: those that come while the disk works
+    /// for an earlier one share the next turn. What was made first is never durable last, the log has it before.
+    ///
     /// # Errors
     /// Whatever `change` says; a full disk; every write after one that found no room or failed half-way.
     pub(super) fn write<R>(&self, point: &str, change: impl FnOnce(&mut Tx<'_>) -> Result<R>) -> Result<R> {
@@ -233,14 +237,15 @@ impl Store {
                 return Err(error);
             }
         };
-        if let Err(error) = self.apply(&prepared) {
-            // The store may now show what is not durable: nothing may be built on it.
-            writer.stopped = Some(error.to_string());
-            writer.half_way = true;
+        let applied = self.tree.apply_batch(prepared.batch);
+        if let Err(error) = applied.map_err(|error| LedgerError::store("write", error)) {
+            writer.break_off(&error);
             return Err(error);
         }
         writer.sequence = prepared.sequence;
         writer.digest = prepared.digest;
+        drop(writer);
+        self.settle(prepared.sequence)?;
         for name in prepared.unnamed {
             files::remove(&self.long.join(name));
         }
@@ -303,14 +308,54 @@ impl Store {
         Ok(prepared)
     }
 
-    fn apply(&self, prepared: &Prepared) -> Result<()> {
-        let failed = |error| LedgerError::store("write", error);
-        self.tree.apply_batch(prepared.batch.clone()).map_err(failed)?;
-        self.tree.flush().map_err(failed)?;
+    /// Returns when this change is durable.
+    fn settle(&self, sequence: u64) -> Result<()> {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if *durable >= sequence {
+            return Ok(());
+        }
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Some(why)) = (writer.half_way, &writer.stopped) {
+            // The turn that this change was to share has failed, and another try may only seem to work.
+            return Err(LedgerError::Stopped { why: why.clone() });
+        }
+        let newest = writer.sequence;
+        drop(writer);
+        self.make_durable(newest).inspect_err(|error| {
+            self.writer.lock().unwrap_or_else(PoisonError::into_inner).break_off(error);
+        })?;
+        *durable = newest;
+        Ok(())
+    }
+
+    fn make_durable(&self, newest: u64) -> Result<()> {
+        self.tree.flush().map_err(|error| LedgerError::store("write", error))?;
         self.db
             .sync_all()
-            .and_then(|()| self.acknowledged.note(prepared.sequence))
+            .and_then(|()| self.acknowledged.note(newest))
             .map_err(|error| LedgerError::io("make the state durable", error))
+    }
+
+    /// Nobody writes while the answer is held, and everything is durable.
+    fn quiet(&self) -> Result<MutexGuard<'_, Writer>> {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Some(why)) = (writer.half_way, &writer.stopped) {
+            return Err(LedgerError::Stopped { why: why.clone() });
+        }
+        if *durable < writer.sequence {
+            self.make_durable(writer.sequence).inspect_err(|error| writer.break_off(error))?;
+            *durable = writer.sequence;
+        }
+        Ok(writer)
+    }
+}
+
+impl Writer {
+    /// The store may now show what is not durable: nothing may be built on it.
+    fn break_off(&mut self, error: &LedgerError) {
+        self.stopped.get_or_insert_with(|| error.to_string());
+        self.half_way = true;
     }
 }
 

@@ -37,6 +37,7 @@ fn child_of_other_tests() {
     let dir = Path::new(&dir);
     match mode.as_str() {
         "work" => work(dir),
+        "crowd" => crowd(dir),
         "full" => full(dir),
         "still-full" => still_full(dir),
         "no-room" => no_room(dir),
@@ -131,6 +132,46 @@ fn nothing_acknowledged_is_lost_by_kills_at_random_moments() {
             assert_eq!(covered(&ledger), expected);
         }
         assert!(ledger.attempts_in_flight().unwrap().len() <= 1);
+    }
+}
+
+/// Eight writers at a time, whose changes become durable together.
+fn crowd(dir: &Path) {
+    let ledger = open(dir);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let run = ledger.begin_run(&feed(), Trigger::Sync, at(0)).unwrap();
+                    acknowledge(format_args!("run {}", run.id));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn nothing_acknowledged_to_one_of_many_writers_is_lost_by_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..6_usize {
+        let mut child = child("crowd", dir.path());
+        let mut acknowledged = Vec::new();
+        let mut take = |line: String| {
+            if let Some(number) = line.strip_prefix("ack run ") {
+                acknowledged.push(RunId(number.parse().unwrap()));
+            }
+        };
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.by_ref().take(60 + round * 37).map(Result::unwrap).for_each(&mut take);
+        child.kill().unwrap();
+        lines.map_while(Result::ok).for_each(&mut take);
+        child.wait().unwrap();
+        let ledger = open(dir.path());
+        is_well(&ledger);
+        assert!(acknowledged.len() > 20);
+        for run in acknowledged {
+            assert!(ledger.run(run).unwrap().is_some(), "run {run} was acknowledged");
+        }
     }
 }
 
