@@ -1,7 +1,7 @@
 //! Where a command is carried out: over the state that this process opened, or in the daemon that owns it. The
 //! commands are the same functions in both places; only whom they talk to differs.
 
-use super::{Exit, Failure, approve, open, pause, plan, runs, show, status, sync};
+use super::{Exit, Failure, approve, open, pause, plan, runs, show, state, status, sync};
 use crate::{
     daemon::Handle,
     engine::{Engine, LocalFile, Order, Pass, Progress},
@@ -23,6 +23,8 @@ pub(super) enum Request {
     Reject(approve::Reject),
     Pause(pause::Pause),
     Resume(pause::Resume),
+    Backup(state::Backup),
+    StateCheck(state::CheckState),
 }
 
 impl Request {
@@ -38,6 +40,8 @@ impl Request {
             Self::Reject(_) => "reject",
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
+            Self::Backup(_) => "state backup",
+            Self::StateCheck(_) => "state check",
         }
     }
 
@@ -53,7 +57,9 @@ impl Request {
             | Self::Show(_)
             | Self::Reject(_)
             | Self::Pause(_)
-            | Self::Resume(_) => None,
+            | Self::Resume(_)
+            | Self::Backup(_)
+            | Self::StateCheck(_) => None,
         }
     }
 }
@@ -128,5 +134,7 @@ pub(super) async fn carry_out(desk: &Desk, request: Request, talk: &dyn Talk) ->
         Request::Reject(command) => approve::reject(desk, command, talk),
         Request::Pause(command) => pause::pause(desk, &command, talk),
         Request::Resume(command) => pause::resume(desk, &command, talk),
+        Request::Backup(command) => state::backup(desk, &command, talk),
+        Request::StateCheck(command) => state::check(desk, command, talk),
     }
 }

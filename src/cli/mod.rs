@@ -134,7 +134,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Reject(command) => remote::run(config, Request::Reject(command)).await,
         Command::Pause(command) => remote::run(config, Request::Pause(command)).await,
         Command::Resume(command) => remote::run(config, Request::Resume(command)).await,
-        Command::State(command) => state::run(config, command),
+        Command::State(command) => state::run(config, command).await,
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Schema => schema::run(),

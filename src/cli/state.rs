@@ -1,6 +1,10 @@
 //! `rosterd state`: the state directory's care.
 
-use super::{Exit, Failure, open};
+use super::{
+    Exit, Failure,
+    desk::{Desk, Request, Talk},
+    open, remote, render,
+};
 use crate::{
     clock::{Clock, SystemClock},
     config::Settings,
@@ -10,6 +14,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
@@ -27,7 +32,7 @@ pub(super) enum State {
     Rekey(Rekey),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Backup {
     /// The file to make; there must be none of that name.
     file: PathBuf,
@@ -55,7 +60,7 @@ pub(super) struct RestoreFrom {
     yes: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Copy, Debug, Args, Serialize, Deserialize)]
 pub(super) struct CheckState {
     /// Print machine-readable output: docs/json.md is its contract.
     #[arg(long)]
@@ -76,65 +81,56 @@ pub(super) struct Rekey {
     to_credential: Option<String>,
 }
 
-pub(super) fn run(config: Option<PathBuf>, command: State) -> Result<Exit, Failure> {
-    let settings = open::settings(config)?;
-    let now = SystemClock.now();
-    let mut out = std::io::stdout().lock();
+pub(super) async fn run(config: Option<PathBuf>, command: State) -> Result<Exit, Failure> {
     match command {
         State::Backup(command) => {
-            may_have_key(&settings, command.with_key)?;
-            let made = open::ledger(&settings)?.backup_to(&command.file, command.with_key, now)?;
-            writeln!(out, "{}", backed_up(&command.file, &made, settings.state_key.as_ref()).join("\n"))?;
-            Ok(Exit::Done)
+            // The daemon that makes it has another working directory.
+            let file = absolute(&command.file)?;
+            remote::run(config, Request::Backup(Backup { file, ..command })).await
         }
-        State::Restore(command) => {
-            let restore = restore(&settings, command.from.file.as_deref())?;
-            writeln!(std::io::stderr(), "{}", about_to_restore(&restore).join("\n"))?;
-            if !command.yes && !agreed()? {
-                return Err(Failure::text("nothing was restored".to_owned()));
-            }
-            let done = restore.commit(now).map_err(Failure::failed)?;
-            writeln!(out, "{}", restored(&done).join("\n"))?;
-            Ok(Exit::Done)
-        }
-        State::Check(command) => {
-            let checked = open::ledger(&settings)?.check(now)?;
-            let exit = if checked.problems.is_empty() { Exit::Done } else { Exit::Failed };
-            if command.json {
-                writeln!(out, "{}", serde_json::to_string_pretty(&checked).map_err(Failure::failed)?)?;
-            } else {
-                writeln!(out, "{}", findings(&checked).join("\n"))?;
-            }
-            Ok(exit)
-        }
+        State::Check(command) => remote::run(config, Request::StateCheck(command)).await,
+        State::Restore(command) => restore(&open::settings(config)?, &command),
         State::Rekey(command) => {
-            writeln!(out, "{}", rekey(&settings, &command, now)?.join("\n"))?;
+            let lines = rekey(&open::settings(config)?, &command, SystemClock.now())?;
+            writeln!(std::io::stdout(), "{}", lines.join("\n"))?;
             Ok(Exit::Done)
         }
     }
 }
 
-/// A key of the configuration's is not in the state directory, and so in no backup.
-pub(super) fn may_have_key(settings: &Settings, with_key: bool) -> Result<(), Failure> {
-    match &settings.state_key {
-        Some(place) if with_key => Err(Failure::wrong(format!(
-            "`--with-key` is about the key file of the state directory, and the state key is {place} (`state_key`); keep a copy of that secret yourself, and leave `--with-key` out"
-        ))),
-        Some(_) | None => Ok(()),
+pub(super) fn backup(desk: &Desk, command: &Backup, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let (ledger, now) = (desk.ledger(), desk.engine().clock().now());
+    if command.with_key && !ledger.has_own_key() {
+        return Err(Failure::wrong(
+            "`--with-key` is about the key file of the state directory, and the state key is the secret that `state_key` names; keep a copy of that secret yourself, and leave `--with-key` out".to_owned(),
+        ));
     }
+    let made = ledger.backup_to(&command.file, command.with_key, now)?;
+    let lines = backed_up(&command.file, &made, ledger.has_own_key());
+    talk.out(&format!("{}\n", lines.join("\n")))?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn check(desk: &Desk, command: CheckState, talk: &dyn Talk) -> Result<Exit, Failure> {
+    let checked = desk.ledger().check(desk.engine().clock().now())?;
+    if command.json {
+        let value = serde_json::to_value(&checked).map_err(Failure::failed)?;
+        talk.out(&render::pretty(&value)?)?;
+    } else {
+        talk.out(&format!("{}\n", findings(&checked).join("\n")))?;
+    }
+    Ok(if checked.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 /// What is said of a backup that was made.
-pub(super) fn backed_up(file: &Path, made: &CopyMade, state_key: Option<&Secret>) -> Vec<String> {
+fn backed_up(file: &Path, made: &CopyMade, own_key: bool) -> Vec<String> {
     let mut lines = vec![format!("{}: {} bytes", file.display(), made.size)];
     lines.extend(contents(&made.head));
     lines.push(format!("sha256 {}", made.sha256));
-    lines.push(match (made.head.with_key, state_key) {
+    lines.push(match (made.head.with_key, own_key) {
         (true, _) => "the key is in it: whoever has this file can read the members' records; keep it as you keep the key".to_owned(),
-        (false, Some(place)) => format!(
-            "the key is not in it: without the state key, which is {place}, this backup cannot be read; keep that secret in another place, too"
-        ),
-        (false, None) => "the key is not in it: without `state.key` of the state directory this backup cannot be read; keep a copy of that file in another place, or add `--with-key`".to_owned(),
+        (false, false) => "the key is not in it: without the secret that `state_key` names this backup cannot be read; keep that secret in another place, too".to_owned(),
+        (false, true) => "the key is not in it: without `state.key` of the state directory this backup cannot be read; keep a copy of that file in another place, or add `--with-key`".to_owned(),
     });
     lines
 }
@@ -150,14 +146,20 @@ fn contents(head: &CopyHead) -> Vec<String> {
     ]
 }
 
-/// The copy that was asked for, verified whole.
-fn restore(settings: &Settings, file: Option<&Path>) -> Result<Restore, Failure> {
+fn restore(settings: &Settings, command: &RestoreFrom) -> Result<Exit, Failure> {
     let key = key(settings)?;
-    let read = match file {
+    let restore = match &command.from.file {
         Some(file) => Restore::from_file(&settings.state_dir, file, key.as_ref()),
         None => Restore::from_copy(&settings.state_dir, key.as_ref()),
     };
-    read.map_err(Failure::failed)
+    let restore = restore.map_err(Failure::failed)?;
+    writeln!(std::io::stderr(), "{}", about_to_restore(&restore).join("\n"))?;
+    if !command.yes && !agreed()? {
+        return Err(Failure::text("nothing was restored".to_owned()));
+    }
+    let done = restore.commit(SystemClock.now()).map_err(Failure::failed)?;
+    writeln!(std::io::stdout(), "{}", restored(&done).join("\n"))?;
+    Ok(Exit::Done)
 }
 
 fn key(settings: &Settings) -> Result<Option<SecretString>, Failure> {
@@ -245,7 +247,7 @@ fn restored(done: &RestoreDone) -> Vec<String> {
 }
 
 /// What a check has found.
-pub(super) fn findings(checked: &Checked) -> Vec<String> {
+fn findings(checked: &Checked) -> Vec<String> {
     let mut lines = checked.facts.clone();
     lines.extend(checked.warnings.iter().map(|text| format!("warning: {text}")));
     lines.extend(checked.problems.iter().map(|text| format!("WRONG: {text}")));

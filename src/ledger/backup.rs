@@ -96,6 +96,14 @@ impl Ledger {
         Ok(CopyMade { head, size: counted.size, sha256 })
     }
 
+    /// Whether the key is in the key file of the state directory, and not a secret of the configuration's.
+    #[must_use]
+    pub fn has_own_key(&self) -> bool {
+        let check = self.store.get::<Vec<u8>>(key::KEY_CHECK).ok().flatten();
+        let main = seal::own_main(&self.dir).ok().flatten();
+        check.zip(main).is_some_and(|(check, main)| seal::opens(&seal::derived(&main).0, &check))
+    }
+
     /// As [`Ledger::backup`], into a new file of mode 0600 that appears when all of it is on the disk.
     ///
     /// # Errors

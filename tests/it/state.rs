@@ -1,5 +1,6 @@
 //! `rosterd state`, with the built binary and the sandbox: nobody loses coverage by a state that was restored.
 
+use crate::daemon::Daemon;
 use crate::world::{Setup, World, people, person, put};
 use std::fs;
 
@@ -143,4 +144,25 @@ fn another_key_changes_nothing_but_the_key() {
     world.arrives("roster-2.csv", &[people(1..=10, "East"), people(21..=24, "West")].concat());
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(world.covered("acme-west").len(), 4);
+}
+
+#[test]
+fn a_daemon_backs_its_state_up_and_keeps_it_to_itself() {
+    let world = settled();
+    let daemon = Daemon::start(&world);
+    let backup = file(&world, "backup");
+    let made = world.rosterd(&["state", "backup", &backup, "--with-key"]).ends(0);
+    assert!(made.out.contains("the key is in it"), "{}", made.out);
+    let checked = world.rosterd(&["state", "check", "--json"]).ends(0);
+    assert!(checked.out.contains("\"problems\": []"), "{}", checked.out);
+    for command in [["restore", "--copy"].as_slice(), &["restore", &backup, "--yes"], &["rekey"]] {
+        let refused = world.rosterd(&[&["state"], command].concat()).ends(1);
+        assert!(refused.err.contains("in use by another rosterd"), "{command:?}: {}", refused.err);
+    }
+    drop(daemon);
+    // On another host, with nothing but the backup.
+    fs::remove_dir_all(world.path("state")).unwrap();
+    world.rosterd(&["state", "restore", &backup, "--yes"]).ends(0);
+    world.rosterd(&["state", "check"]).ends(0);
+    world.rosterd(&["sync", "acme"]).ends(3);
 }
