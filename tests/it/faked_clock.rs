@@ -40,10 +40,17 @@ impl FakedClock {
     /// Starts a command whose clock shows what this one does, to within a second of the host's. Its time-outs
     /// run as fast as its clock: give it long ones.
     pub(crate) fn spawn(&self, mut command: Command) -> Faked {
-        let library = library();
-        let now = self.now().format("@%Y-%m-%d %H:%M:%S");
-        command.env("LD_PRELOAD", library).env("FAKETIME", format!("{now} x{}", self.rate)).env("TZ", "UTC");
+        self.dress(&mut command);
         Faked { child: Some(command.spawn().unwrap()) }
+    }
+
+    /// Gives a command this clock; [`forget`] what is left of it when its process has ended.
+    pub(crate) fn dress(&self, command: &mut Command) {
+        let now = self.now().format("@%Y-%m-%d %H:%M:%S");
+        command
+            .env("LD_PRELOAD", library())
+            .env("FAKETIME", format!("{now} x{}", self.rate))
+            .env("TZ", "UTC");
     }
 
     /// Runs a command to its end.
@@ -91,7 +98,7 @@ impl Drop for Faked {
 }
 
 /// The library leaves what it shares with children.
-fn forget(process: u32) {
+pub(crate) fn forget(process: u32) {
     for name in [format!("faketime_shm_{process}"), format!("sem.faketime_sem_{process}")] {
         drop(fs::remove_file(Path::new("/dev/shm").join(name)));
     }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails here"
 )]
 
+mod clock_change;
 mod commands;
 mod life;
 mod schedule;
