@@ -87,9 +87,8 @@ pub(super) async fn approve(desk: &Desk, command: Approve, talk: &dyn Talk) -> R
         )));
     }
     speak(desk, &holds, true, &command.which.reason)?;
-    let again = sync::pick_up(desk, &feeds, talk).await?;
     let orders = feeds.iter().map(|feed| sync::order(desk, feed, Trigger::Approval, None, talk));
-    sync::run_all(desk, orders.collect(), again, command.json, talk).await
+    sync::run_all(desk, &feeds, orders.collect(), command.json, talk).await
 }
 
 /// The feeds of these holds, each once.

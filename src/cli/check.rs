@@ -105,8 +105,9 @@ async fn source(_settings: &source::Settings, _clock: Arc<dyn Clock>) -> Option<
     None
 }
 
-async fn mail(_settings: &notify::Settings) -> Option<Vec<Step>> {
-    None
+async fn mail(settings: &notify::Settings) -> Option<Vec<Step>> {
+    settings.mail()?;
+    Some(notify::probe(settings).await)
 }
 
 /// One way; whether it goes to its end.

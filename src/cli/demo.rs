@@ -178,7 +178,7 @@ impl Tale<'_> {
         let progress = &self.terminal;
         let order = Order { feed, trigger, group: None, file: None, due: None, again: None, progress };
         let pass = self.engine.run(&order).await?;
-        self.engine.deliver()?;
+        self.engine.deliver().await?;
         let attempts = render::attempts(self.engine.ledger(), &pass.run)?;
         let text = render::text(&pass.run, &attempts, Detail::Short);
         write!(std::io::stdout().lock(), "{text}")?;

@@ -1,6 +1,7 @@
 //! What people type. One file for each command; the only module that prints. Data goes to stdout, talk to
 //! stderr.
 
+mod alert_test;
 mod approve;
 mod check;
 mod completions;
@@ -74,6 +75,8 @@ enum Command {
     /// Care for the state directory: back it up, restore it, check it, change its key.
     #[command(subcommand)]
     State(state::State),
+    /// Send a test mail to everybody who is told of problems, and show what the mail server says.
+    AlertTest,
     /// Serve a local Vitable API with the real one's behaviour, to try a configuration against.
     Sandbox(sandbox::Sandbox),
     /// Play the whole job against the sandbox: two days, with everything that can happen to a row.
@@ -135,6 +138,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Pause(command) => remote::run(config, Request::Pause(command)).await,
         Command::Resume(command) => remote::run(config, Request::Resume(command)).await,
         Command::State(command) => state::run(config, command).await,
+        Command::AlertTest => alert_test::run(config).await,
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Schema => schema::run(),

@@ -7,7 +7,7 @@ use super::{
     render::{self, Detail},
 };
 use crate::{
-    engine::{Engine, Feed, Order, Pass},
+    engine::{Delivery, Engine, Feed, Order, Pass},
     ledger::{LedgerError, RunOutcome, Trigger},
     roster::{FeedName, GroupRef},
 };
@@ -41,9 +41,8 @@ pub(super) async fn run(desk: &Desk, command: Sync, talk: &dyn Talk) -> Result<E
     let engine = desk.engine();
     let feeds = open::feeds(engine, &command.feeds, command.all)?;
     let group = open::narrow(&feeds, command.group.as_deref(), desk.file.is_some())?;
-    let again = pick_up(desk, &feeds, talk).await?;
     let orders = feeds.iter().map(|feed| order(desk, feed, Trigger::Sync, group.clone(), talk));
-    run_all(desk, orders.collect(), again, command.json, talk).await
+    run_all(desk, &feeds, orders.collect(), command.json, talk).await
 }
 
 /// What a person asks for.
@@ -59,7 +58,7 @@ pub(super) fn order<'a>(
 
 /// Takes up what an earlier process left: polls what is in flight, and names the feeds whose run had no end. The
 /// daemon did so when it started.
-pub(super) async fn pick_up<'a>(
+async fn pick_up<'a>(
     desk: &'a Desk,
     feeds: &[&Feed],
     talk: &'a dyn Talk,
@@ -76,7 +75,7 @@ pub(super) async fn pick_up<'a>(
         talk.err(&format!("the last run of feed `{feed}` did not come to its end; it is begun again\n"))?;
     }
     // The mails of what was found do not wait for what is looked after next.
-    engine.deliver()?;
+    engine.wake_mails();
     let names: Vec<&FeedName> = feeds.iter().map(|feed| &feed.name).collect();
     engine.resume(&names, talk).await?;
     let begun = recovered.begin_again.into_iter().filter_map(|(name, group)| {
@@ -87,27 +86,34 @@ pub(super) async fn pick_up<'a>(
     Ok(begun.collect())
 }
 
-/// Runs what was asked for, and beside it the feeds that are begun again; hands out the mails; prints each pass.
+/// Takes up what was left, runs what was asked for, and with it the feeds that are begun again; prints each pass.
+/// The mails go out beside that.
 /// The exit code is the worst of them, and a broken state comes last, after all that could be done.
 pub(super) async fn run_all<'a>(
     desk: &'a Desk,
+    feeds: &[&Feed],
     mut orders: Vec<Order<'a>>,
-    again: Vec<Order<'a>>,
     json: bool,
     talk: &dyn Talk,
 ) -> Result<Exit, Failure> {
     let engine = desk.engine();
     let asked: Vec<FeedName> = orders.iter().map(|order| order.feed.name.clone()).collect();
-    orders.extend(again.into_iter().filter(|order| !asked.contains(&order.feed.name)));
-    let mut runs: Vec<BoxFuture<'_, Result<Pass, LedgerError>>> = Vec::new();
-    for order in &orders {
-        runs.push(Box::pin(desk.run(order)));
-    }
-    let ended: Vec<_> = futures_util::stream::iter(runs).buffered(FEEDS_AT_A_TIME).collect().await;
-    // The mails of the runs that came to their end go out, even when another one failed.
-    let delivered = engine.deliver();
+    let work = async {
+        let again = pick_up(desk, feeds, talk).await?;
+        orders.extend(again.into_iter().filter(|order| !asked.contains(&order.feed.name)));
+        let mut runs: Vec<BoxFuture<'_, Result<Pass, LedgerError>>> = Vec::new();
+        for order in &orders {
+            runs.push(Box::pin(desk.run(order)));
+        }
+        Ok::<Vec<_>, Failure>(futures_util::stream::iter(runs).buffered(FEEDS_AT_A_TIME).collect().await)
+    };
+    // The mails of the runs that came to their end go out, even when another one failed. A daemon sees to its own.
+    let (ended, delivered) = match desk.daemon() {
+        None => engine.with_mails(work).await,
+        Some(_) => (work.await, Ok(Delivery::default())),
+    };
     let (mut passes, mut broken) = (Vec::new(), None);
-    for pass in ended {
+    for pass in ended? {
         match pass {
             Ok(pass) => passes.push(pass),
             Err(error) => broken = broken.or(Some(error)),
@@ -119,7 +125,8 @@ pub(super) async fn run_all<'a>(
     }
     let waiting = delivered?.waiting;
     if waiting > 0 {
-        talk.err(&format!("mails that could not be written: {waiting}; they wait for the next command\n"))?;
+        let text = "they wait, and each command tries them again";
+        talk.err(&format!("mails that could not be handed on: {waiting}; {text}\n"))?;
     }
     Ok(exit)
 }

@@ -107,14 +107,29 @@ pub(super) static POLL: &[Key] = &[
 ];
 
 pub(super) static ALERTS: &[Key] = &[
-    key("folder", Text, "where mails are written as .eml files"),
+    key("smtp", Section(SMTP), "the mail server that takes the mails; or `folder`"),
+    key("folder", Text, "where mails are written as .eml files; or `smtp`"),
     must("from", Text, "the sender, with an optional name"),
     must("to", List(&Text), "the recipients"),
     key("remind_every", Duration, "an open problem is mailed again this often; default 24h"),
-    later("smtp", "mail over SMTP comes in a later version; write `folder: PATH` for .eml files"),
     later("digest", "the digest comes in a later version; remove the section"),
     later("heartbeat_url", "the heartbeat comes with `rosterd run`; remove the key"),
 ];
+
+pub(super) static SMTP: &[Key] = &[
+    must("host", Text, "the mail server's name, which its certificate is for"),
+    key("port", Whole(1), "default 587 with starttls, 465 with tls, 25 with none"),
+    key(
+        "encryption",
+        Choice(&["starttls", "tls", "none"]),
+        "default starttls; none for a mail server on this host alone",
+    ),
+    key("username", Text, "the account, with `password`; without both there is no login"),
+    key("password", Section(SECRET), "its password, as `{ env: NAME }`, `{ file: PATH }` or `{ credential: NAME }`"),
+    key("ca_file", Text, "certificates added to the system's roots"),
+];
+
+pub(super) static FEED_ALERTS: &[Key] = &[must("to", List(&Text), "the recipients")];
 
 pub(super) static MAPPING: &[Key] = &[
     must("fields", Section(FIELDS), "where each field of a member comes from"),
@@ -245,7 +260,7 @@ pub(super) static FEED: &[Key] = &[
     key("submit", Choice(SUBMIT), "whether an unchanged roster is submitted; default always"),
     key("resync_after", Duration, "with when_changed: an unchanged roster goes again after this; default 7d"),
     key("schedule", Section(SCHEDULE), "when the feed is run by itself"),
-    later("alerts", "recipients of one feed come in a later version; everybody in `alerts` is told"),
+    key("alerts", Section(FEED_ALERTS), "who is told of this feed, instead of the general recipients"),
 ];
 
 pub(super) static DEFAULTS: &[Key] = &[

@@ -3,6 +3,7 @@
 //! The file's shape is a table of keys (`keys`); reading functions take values out of a tree that knows
 //! its places (`yaml`) and collect every mistake; what comes out are the other modules' own settings.
 
+mod alerts;
 mod dates;
 mod feeds;
 mod guard;
@@ -206,7 +207,7 @@ fn settings(
     let sections = open_roots(reader, roots);
     let first = sections.first()?;
     let vitable = first.get("vitable").and_then(|item| vitable::vitable(reader, &item));
-    let alerts = first.get("alerts").and_then(|item| vitable::alerts(reader, &item));
+    let mut alerts = first.get("alerts").and_then(|item| alerts::alerts(reader, &item));
     let state_dir = places::state_dir(reader, first, env);
     let control_socket = places::control_socket(reader, first, state_dir.as_deref(), env);
     let state_key = mappings::optional(first.get("state_key"), |item| secrets::secret(reader, item));
@@ -224,6 +225,7 @@ fn settings(
         .map(|(name, item)| (name, sources::source(reader, &item, &mappings)))
         .collect();
     let named_feeds = named("feeds");
+    alerts::of_feeds(reader, &named_feeds, alerts.as_mut());
     if named_feeds.is_empty() && !sections.iter().any(|section| section.has("feeds")) {
         let help = "add `feeds` here or in an included file".to_owned();
         reader.problem(first.key, "", "no feed is configured, so nothing would ever run", Some(help));

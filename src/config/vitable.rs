@@ -1,15 +1,12 @@
-//! `vitable:` and `alerts:`.
+//! `vitable:`.
 
 use super::{
-    keys::{ALERTS, POLL, VITABLE},
+    keys::{POLL, VITABLE},
     read::{Fields, Item, Reader},
     secrets::secret,
-    words::nearest,
-    yaml::Kind,
 };
 use crate::{
-    notify,
-    roster::{Field, OrganizationId, check},
+    roster::OrganizationId,
     vitable::{Poll, Settings},
 };
 use std::{path::PathBuf, time::Duration};
@@ -164,48 +161,4 @@ fn poll(reader: &Reader, item: &Item<'_>) -> Option<Poll> {
         }
     }
     Some(poll)
-}
-
-/// Reads `alerts:`.
-pub(super) fn alerts(reader: &Reader, item: &Item<'_>) -> Option<notify::Settings> {
-    if let Kind::Scalar(text) = &item.node.kind {
-        if text == "none" {
-            reader.warn(&item.path, "`none`: nobody is told when a sync fails or is held");
-            return Some(notify::Settings::None);
-        }
-        let help = nearest(text, ["none"])
-            .map_or("write `none`, or a section with `folder`, `from` and `to`", |_| "did you mean `none`?");
-        reader.wrong(item, "expected `none` or a section", help);
-        return None;
-    }
-    let fields = reader.open(item, ALERTS)?;
-    let folder = reader.one_of(&fields, &["folder"], &["smtp"]).and_then(|item| reader.path(&item));
-    let from = fields.get("from").and_then(|item| Some(address(reader, &item)?.to_owned()));
-    let to = fields.get("to").and_then(|item| {
-        let list = reader.list(&item, false)?;
-        let count = list.len();
-        let to: Vec<String> =
-            list.iter().filter_map(|item| Some(address(reader, item)?.to_owned())).collect();
-        (to.len() == count).then_some(to)
-    });
-    let remind_every = duration(reader, &fields, "remind_every", Duration::from_secs(24 * 60 * 60));
-    Some(notify::Settings::Folder { folder: folder?, from: from?, to: to?, remind_every: remind_every? })
-}
-
-/// `ops@partner.example` or `rosterd <ops@partner.example>`.
-fn address<'n>(reader: &Reader, item: &Item<'n>) -> Option<&'n str> {
-    let text = reader.text(item)?;
-    let bare = match text.split_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
-        None => text,
-    };
-    if check(Field::Email, bare).is_err() || text.chars().any(char::is_control) {
-        reader.wrong(
-            item,
-            "expected a mail address",
-            "write `name@host.example` or `\"Name <name@host.example>\"`",
-        );
-        return None;
-    }
-    Some(text)
 }

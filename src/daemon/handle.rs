@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Notify, Semaphore, mpsc},
     time::Instant,
 };
 
@@ -45,6 +45,8 @@ pub struct Handle(Arc<Inner>);
 
 struct Inner {
     engine: RwLock<Arc<Engine>>,
+    /// Another engine has taken the place of the one before.
+    replaced: Notify,
     about: About,
     door: Mutex<Option<Closed>>,
     /// One run of a feed reads and sends at a time.
@@ -69,6 +71,7 @@ impl Handle {
         let slots = SLOTS.max(engine.settings().vitable.max_in_flight.saturating_mul(2));
         Self(Arc::new(Inner {
             engine: RwLock::new(engine),
+            replaced: Notify::new(),
             about,
             door: Mutex::default(),
             lanes: Mutex::default(),
@@ -86,6 +89,12 @@ impl Handle {
 
     pub(super) fn set_engine(&self, engine: Arc<Engine>) {
         *self.0.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        self.0.replaced.notify_one();
+    }
+
+    /// Comes back when another engine has taken the place of the one before.
+    pub(super) async fn replaced(&self) {
+        self.0.replaced.notified().await;
     }
 
     /// What the daemon says of itself.

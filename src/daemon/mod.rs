@@ -43,13 +43,15 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use timer::Timer;
 use tokio::{
     net::UnixListener,
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
 };
 
 /// How long what is on its way may take after the daemon was told to stop, before it is cut off.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How long the mails of the end may take.
+const LAST_MAILS: Duration = Duration::from_secs(5);
 /// How often the wall clock is looked at, whatever the timer says.
 const LOOK: Duration = Duration::from_secs(60);
 /// How often requests that were given up are looked at.
@@ -115,9 +117,9 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     let timer = Timer::start().await.map_err(Ended::Timer)?;
     let mut keeper = Keeper::new(handle.clone(), timer)?;
     let mut background = JoinSet::new();
-    let (stop_serving, stopping) = tokio::sync::watch::channel(false);
+    let (stop_serving, stopping) = watch::channel(false);
     let mut serving = JoinSet::new();
-    serving.spawn(socket::serve(listener, handle.clone(), commands, stopping));
+    serving.spawn(socket::serve(listener, handle.clone(), commands, stopping.clone()));
     keeper.take_up()?;
     keeper.look().await;
     supervisor::ready(&keeper.status());
@@ -126,6 +128,8 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
         background.spawn(watched(handle.clone(), every));
     }
     background.spawn(look_at_given_up(handle.clone()));
+    let mut mails = JoinSet::new();
+    mails.spawn(hand_on_mails(handle.clone(), stopping.clone()));
     let mut minute = interval(LOOK);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while keeper.broken.is_none() {
@@ -150,6 +154,7 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     stop_serving.send_replace(true);
     let broken = keeper.broken.clone();
     stop(keeper, serving, heard, &mut signals).await?;
+    last_mails(&handle, mails).await;
     background.shutdown().await;
     match broken {
         None => Ok(()),
@@ -223,7 +228,6 @@ async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
     match taken {
         Ok(engine) => {
             engine.is_over(&[Kind::ReloadRefused])?;
-            engine.deliver()?;
             tracing::info!(
                 feeds = engine.feeds().len(),
                 "the configuration was read again and counts from now on"
@@ -234,7 +238,6 @@ async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
         Err(why) => {
             tracing::error!("the new configuration is refused, the old one counts on: {why}");
             old.tell_of(&Incident::new(Kind::ReloadRefused, why))?;
-            old.deliver()?;
         }
     }
     supervisor::ready(&keeper.status());
@@ -273,6 +276,34 @@ async fn watched(handle: Handle, every: Duration) {
                 "rosterd does not get on; the supervisor is not told that it is alive"
             );
         }
+    }
+}
+
+/// Hands the mails on by the configuration of now, until the daemon stops.
+async fn hand_on_mails(handle: Handle, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        let stop = async {
+            tokio::select! {
+                () = handle.replaced() => {}
+                // Whoever would say so is gone: that is the end too.
+                _ = stopping.wait_for(|stop| *stop) => {}
+            }
+        };
+        handle.engine().post_mails(stop).await;
+    }
+}
+
+/// The mails of the end go out too, if the mail server is quick; what is left waits for the next start.
+async fn last_mails(handle: &Handle, mut mails: JoinSet<()>) {
+    let last = async {
+        while mails.join_next().await.is_some() {}
+        handle.engine().deliver().await
+    };
+    match tokio::time::timeout(LAST_MAILS, last).await {
+        Ok(Ok(delivery)) if delivery.waiting == 0 => {}
+        Ok(Ok(delivery)) => tracing::warn!(waiting = delivery.waiting, "mails wait for the next start"),
+        Ok(Err(error)) => tracing::error!("mails wait for the next start: {error}"),
+        Err(_) => tracing::warn!("mails wait for the next start, because the mail server does not answer"),
     }
 }
 

@@ -94,7 +94,7 @@ impl Engine {
         self.note_rejections(&mut run)?;
         self.ledger.save_run(&run)?;
         // The mails of what waits do not wait for what is sent.
-        self.deliver()?;
+        self.wake_mails();
         let (mut sent, mut broken) = (Vec::new(), None);
         for (place, each) in self.submit_all(&run, order, &decided).await {
             match each {

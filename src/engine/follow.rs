@@ -135,6 +135,7 @@ impl Engine {
         let facts = self.facts(&telling, &incidents, scope)?;
         self.ledger.complete(attempt.id, &outcome, self.clock.now(), facts)?;
         drop(telling);
+        self.wake_mails();
         tracing::info!(
             group = %attempt.group, run = %attempt.run, added = outcome.added, removed = outcome.removed,
             failed = outcome.failures.len(), "Vitable has finished"
@@ -192,9 +193,8 @@ impl Engine {
         if let Some(note) = note {
             incident.reason = format!("{} The last look said: {note}", incident.reason);
         }
-        self.tell(&[incident], Scope::NOTHING)?;
         // Whoever waits for the end of this may wait for a day: the mail does not.
-        self.deliver().map(|_| ())
+        self.tell(&[incident], Scope::NOTHING)
     }
 
     fn gave_up(&self, attempt: &Attempt) -> Result<State, LedgerError> {
@@ -202,7 +202,9 @@ impl Engine {
         let incident = about(attempt, Kind::TimedOut, format!("Vitable has not finished after {waited}."));
         let telling = self.shared.telling();
         let facts = self.facts(&telling, &[incident], Scope::NOTHING)?;
-        self.ledger.advance(attempt.id, &Event::GaveUp, self.clock.now(), facts)
+        let state = self.ledger.advance(attempt.id, &Event::GaveUp, self.clock.now(), facts)?;
+        self.wake_mails();
+        Ok(state)
     }
 
     /// The answer to an attempt that the recovery found half sent is lost: said aloud, in the same words.

@@ -14,6 +14,7 @@ mod progress;
 mod reading;
 mod recover;
 mod report;
+mod retry;
 mod settings;
 mod shared;
 mod submit;
@@ -30,7 +31,7 @@ pub use word::{Spoken, WordError};
 
 use crate::{clock::Clock, ledger::Ledger, vitable::Client};
 use shared::Shared;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 /// Everything that one pass of a feed needs, given from outside.
 pub struct Engine {
@@ -39,13 +40,15 @@ pub struct Engine {
     client: Arc<Client>,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
+    /// Whether the mails that wait were tried by this configuration.
+    mails_tried: AtomicBool,
 }
 
 impl Engine {
     /// An engine over this ledger and this client.
     #[must_use]
     pub fn new(settings: Settings, ledger: Arc<Ledger>, client: Arc<Client>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, ledger, client, clock, shared: Arc::new(Shared::new()) }
+        Self { settings, ledger, client, clock, shared: Arc::new(Shared::new()), mails_tried: AtomicBool::new(false) }
     }
 
     /// An engine for another configuration that goes on where this one stands: the same ledger and clock, what is
@@ -58,6 +61,7 @@ impl Engine {
             client,
             clock: Arc::clone(&self.clock),
             shared: Arc::clone(&self.shared),
+            mails_tried: AtomicBool::new(false),
         }
     }
 

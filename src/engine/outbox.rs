@@ -1,10 +1,35 @@
-//! From the outbox to the mail's transport. A mail stays until its transport has taken it.
+//! From the outbox to the mail's transport. A mail stays until its transport has taken it, or for a week.
+//!
+//! One delivery at a time, beside the work and never in its way: whoever has something to tell writes it with its
+//! incident, wakes [`Engine::post_mails`] and goes on.
 
-use super::Engine;
-use crate::{
-    ledger::LedgerError,
-    notify::{self, FolderTransport},
+use super::{
+    Engine,
+    retry::{self, Tried},
+    shared::Telling,
+    tell::{Scope, random_token, record},
 };
+use crate::{
+    ledger::{Facts, LedgerError, StoredMail},
+    notify::{self, Carrier, Incident, Kind, MailSettings, Receipt, Undelivered},
+};
+use chrono::{DateTime, Utc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// The longest sleep between two looks at the outbox: a clock that is set shifts no mail.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// The shortest one that nobody interrupts.
+const SHORTEST_SLEEP: Duration = Duration::from_secs(1);
+/// That mails arrive again is itself a mail, which goes in the next round.
+const ROUNDS: usize = 3;
 
 /// What became of the mails that waited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,32 +38,282 @@ pub struct Delivery {
     pub delivered: usize,
     /// Still waiting.
     pub waiting: usize,
+    /// Given up after a week.
+    pub given_up: usize,
+}
+
+/// Whose turn it is, and what this process knows of the mails.
+#[derive(Default)]
+pub(super) struct Post {
+    turn: tokio::sync::Mutex<()>,
+    wake: Notify,
+    /// Mails that were handed on, and of which the state does not take the news: not again by this process.
+    unrecorded: Mutex<HashSet<String>>,
+    /// Why the transport failed last, so that the same failure is logged once.
+    failing: Mutex<Option<String>>,
+    told_directly: AtomicBool,
+}
+
+impl Post {
+    /// Logs a failure of the transport, or that it is over, once.
+    fn note(&self, failing: Option<String>) {
+        let mut known = lock(&self.failing);
+        match (&*known, &failing) {
+            (before, Some(why)) if before.as_ref() != Some(why) => {
+                tracing::error!("mails wait, because {why}");
+            }
+            (Some(_), None) => tracing::info!("mails are taken again"),
+            (Some(_) | None, _) => {}
+        }
+        *known = failing;
+    }
+}
+
+/// What one delivery has seen so far.
+#[derive(Default)]
+struct Seen {
+    delivery: Delivery,
+    /// Addresses for which a mail was taken.
+    taken: Vec<String>,
+    /// The first write that failed.
+    broken: Option<LedgerError>,
 }
 
 impl Engine {
-    /// Hands every waiting mail to its transport, in the order in which they came.
+    /// Hands on every mail that is due by the engine's clock, the oldest first; the first call of a process, and of a new
+    /// configuration, tries all that wait. One delivery at a time: a second caller waits for the first. Bounded in time for each mail.
+    /// When it is dropped on the way, a mail may have been taken without our knowing, and goes once more.
     ///
     /// # Errors
-    /// When the ledger cannot be read or written. A transport that refuses is no error: the mail waits.
-    pub fn deliver(&self) -> Result<Delivery, LedgerError> {
-        let mut delivery = Delivery::default();
-        let notify::Settings::Folder { folder, .. } = &self.settings.alerts else {
-            return Ok(delivery);
+    /// When the ledger cannot be read or written. A transport that fails or refuses is no error: the mail waits.
+    pub async fn deliver(&self) -> Result<Delivery, LedgerError> {
+        let _turn = self.shared.post.turn.lock().await;
+        let Some(settings) = self.settings.alerts.mail() else {
+            return self.nobody_is_told();
         };
-        let transport = FolderTransport::new(folder);
-        for mail in self.ledger.outbox()? {
-            match transport.deliver(&mail.message_id, mail.message.as_bytes()) {
-                Ok(_) => {
-                    self.ledger.mail_delivered(&mail.message_id)?;
-                    delivery.delivered += 1;
-                }
+        let mut seen = Seen::default();
+        let mut at_once = !self.mails_tried.swap(true, Ordering::Relaxed);
+        for _ in 0..ROUNDS {
+            self.round(settings, at_once, &mut seen).await?;
+            at_once = false;
+            if let Some(error) = seen.broken {
+                return Err(error);
+            }
+            if !self.judge_mails(settings, &seen.taken)? {
+                break;
+            }
+        }
+        Ok(Delivery { waiting: self.ledger.outbox()?.len(), ..seen.delivery })
+    }
+
+    /// Hands mails on whenever one is due, until `stop`: for the life of a daemon or of a command. A delivery that is
+    /// under way then comes to its end. Failures are logged, once for each change.
+    pub async fn post_mails(&self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let sleep = match self.deliver().await.and_then(|_| self.next_mail_due()) {
+                Ok(due) => self.sleep_until(due),
                 Err(error) => {
-                    tracing::error!(folder = %folder.display(), %error, "a mail could not be written; it stays in the outbox");
-                    self.ledger.mail_failed(&mail.message_id)?;
-                    delivery.waiting += 1;
+                    self.shared.post.note(Some(format!("the state cannot be used: {error}")));
+                    LONGEST_SLEEP
+                }
+            };
+            tokio::select! {
+                () = &mut stop => return,
+                () = self.shared.post.wake.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// Does this work with the mails going out beside it, and hands on what is left at its end. Returns what the work
+    /// returned, and how the last delivery went.
+    pub async fn with_mails<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> (T, Result<Delivery, LedgerError>) {
+        let over = Notify::new();
+        let work = async {
+            let done = work.await;
+            over.notify_one();
+            done
+        };
+        let (done, ()) = tokio::join!(work, self.post_mails(over.notified()));
+        (done, self.deliver().await)
+    }
+
+    /// There may be a mail to hand on. Returns at once.
+    pub fn wake_mails(&self) {
+        self.shared.post.wake.notify_one();
+    }
+
+    /// When the next mail is to be tried, which may have passed; none when no mail waits.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn next_mail_due(&self) -> Result<Option<DateTime<Utc>>, LedgerError> {
+        match self.settings.alerts.mail() {
+            Some(_) => Ok(retry::next_due(&self.ledger.outbox()?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Mails an incident past the outbox, because the state takes nothing more: as well as it can, bounded in time,
+    /// and once in the life of the engine, so under one Message-ID. What comes of it is logged.
+    pub async fn tell_directly(&self, incident: &Incident) {
+        if self.shared.post.told_directly.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let alerts = &self.settings.alerts;
+        match notify::send_directly(alerts, incident, self.clock.now(), &random_token()).await {
+            Ok(receipts) => {
+                let taken = receipts.iter().filter(|(_, receipt)| receipt.is_taken()).count();
+                tracing::info!(taken, recipients = receipts.len(), "an incident was mailed past the outbox");
+            }
+            Err(why) => tracing::error!("an incident could not be mailed past the outbox: {why}"),
+        }
+    }
+
+    fn sleep_until(&self, due: Option<DateTime<Utc>>) -> Duration {
+        let until = |due: DateTime<Utc>| due.signed_duration_since(self.clock.now()).to_std().unwrap_or_default();
+        due.map_or(LONGEST_SLEEP, until).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+    }
+
+    /// Tries each mail that is due, on one connection. What the state does not take ends nothing: the others are
+    /// told all the same.
+    async fn round(
+        &self,
+        settings: &MailSettings,
+        at_once: bool,
+        seen: &mut Seen,
+    ) -> Result<(), LedgerError> {
+        let mut due = retry::due(self.ledger.outbox()?, self.clock.now(), at_once);
+        due.retain(|mail| !lock(&self.shared.post.unrecorded).contains(&mail.message_id));
+        let mut carrier = Carrier::new(settings);
+        for mail in due {
+            let (id, to) = (mail.message_id.clone(), retry::recipients(&mail));
+            let sent = carrier.send(&id, &to, &mail.message).await;
+            #[cfg(feature = "failpoints")]
+            fail::fail_point!("mail-handed-on");
+            match self.record_try(settings, mail, &to, sent, seen) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    lock(&self.shared.post.unrecorded).insert(id);
+                    seen.broken.get_or_insert(error);
                 }
             }
         }
-        Ok(delivery)
+        carrier.close().await;
+        Ok(())
     }
+
+    /// Remembers what a try has made of a mail, in one batch with the incident that it brings. Says whether the next
+    /// mail may be tried.
+    fn record_try(
+        &self,
+        settings: &MailSettings,
+        mail: StoredMail,
+        to: &[String],
+        sent: Result<Vec<Receipt>, String>,
+        seen: &mut Seen,
+    ) -> Result<bool, LedgerError> {
+        let now = self.clock.now();
+        let id = mail.message_id.clone();
+        let mut news = Undelivered::default();
+        let tried = match &sent {
+            Ok(receipts) => {
+                for (one, receipt) in to.iter().zip(receipts) {
+                    seen.taken.retain(|taken| taken != one);
+                    match receipt {
+                        Receipt::Taken(_) => seen.taken.push(one.clone()),
+                        Receipt::Refused(why) => news.refuse(one, why),
+                        Receipt::Later(_) => {}
+                    }
+                }
+                retry::answered(mail, to, receipts, now)
+            }
+            Err(why) => retry::transport_failed(mail, why, now),
+        };
+        let failing = match (&sent, &tried) {
+            (Err(why), _) => Some(why.clone()),
+            (Ok(_), Tried::Waits(mail)) if mail.blocks => mail.last_error.clone(),
+            (Ok(_), _) => None,
+        };
+        let goes_on = failing.is_none();
+        self.shared.post.note(failing.map(|why| format!("{} {why}", settings.transport)));
+        news.given_up = u64::from(tried == Tried::GivenUp);
+        let telling = self.shared.telling();
+        let facts = self.facts_of(&telling, settings, &news)?;
+        match tried {
+            Tried::Settled => {
+                self.ledger.mail_settled(&id, &facts)?;
+                seen.delivery.delivered += 1;
+            }
+            Tried::Waits(mail) => self.ledger.mail_waits(&mail, &facts)?,
+            Tried::GivenUp => {
+                tracing::error!(message_id = %id, "a mail was given up after a week; `rosterd status` shows what is open");
+                self.ledger.mail_settled(&id, &facts)?;
+                seen.delivery.given_up += 1;
+            }
+        }
+        Ok(goes_on)
+    }
+
+    /// The incident with what is new in it.
+    fn facts_of(
+        &self,
+        telling: &Telling<'_>,
+        settings: &MailSettings,
+        news: &Undelivered,
+    ) -> Result<Facts, LedgerError> {
+        if *news == Undelivered::default() {
+            return Ok(Facts::default());
+        }
+        let mut all = self.undelivered()?.unwrap_or_default();
+        all.given_up += news.given_up;
+        for refusal in &news.refused {
+            tracing::error!(recipient = %refusal.address, "a mail was refused for good: {}", refusal.why);
+            all.refuse(&refusal.address, &refusal.why);
+        }
+        let incident: Vec<Incident> = all.incident(settings).into_iter().collect();
+        self.facts(telling, &incident, Scope::NOTHING)
+    }
+
+    /// Opens, changes or ends the incident about mails that do not arrive, as the outbox now stands. Says whether
+    /// there is a mail of it.
+    fn judge_mails(&self, settings: &MailSettings, taken: &[String]) -> Result<bool, LedgerError> {
+        let known = self.undelivered()?;
+        let mut now = known.clone().unwrap_or_default();
+        now.forget(taken, settings);
+        now.late = u64::try_from(retry::late(&self.ledger.outbox()?, self.clock.now())).unwrap_or(u64::MAX);
+        if !taken.is_empty() {
+            now.given_up = 0;
+        }
+        let incident: Vec<Incident> = now.incident(settings).into_iter().collect();
+        if incident.is_empty() && known.is_none() {
+            return Ok(false);
+        }
+        self.told(&incident, Scope { kinds: &[Kind::MailUndeliverable], host: true, ..Scope::NOTHING })
+    }
+
+    /// What the open incident about mails says.
+    fn undelivered(&self) -> Result<Option<Undelivered>, LedgerError> {
+        let key = Incident::new(Kind::MailUndeliverable, "").key();
+        let open = self.ledger.incident(&key)?.filter(|stored| stored.resolved.is_none());
+        Ok(open.and_then(|stored| record(stored).incident()).map(|incident| Undelivered::of(&incident)))
+    }
+
+    /// With `alerts: none` no mail goes, so none is late.
+    fn nobody_is_told(&self) -> Result<Delivery, LedgerError> {
+        if self.undelivered()?.is_some() {
+            self.told(&[], Scope { kinds: &[Kind::MailUndeliverable], host: true, ..Scope::NOTHING })?;
+        }
+        Ok(Delivery::default())
+    }
+}
+
+/// A lock that a panic elsewhere does not take from us: what it guards is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -104,6 +104,7 @@ impl Engine {
         let facts = self.facts(&telling, &incident.into_iter().collect::<Vec<_>>(), scope)?;
         tracing::error!(run = %run.id, feed = %run.feed, "the run failed; nothing was submitted");
         self.ledger.end_run(&run, facts)?;
+        self.wake_mails();
         Ok(Pass { run })
     }
 

@@ -1,6 +1,6 @@
 //! What outlives one configuration: a reload makes a new engine over the same of these.
 
-use super::contact::Contact;
+use super::{contact::Contact, outbox::Post};
 use crate::{
     ledger::Run,
     roster::{FeedName, RunId},
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     /// Held from the look at what is known of an incident to the batch that changes it: two tasks that see the
     /// same trouble at once must not both find it new.
     telling: Mutex<()>,
+    /// The mails: whose turn it is to hand them on.
+    pub(super) post: Post,
     /// Held while a look is made, so that a thousand feeds that are due at once look once.
     pub(super) look: tokio::sync::Mutex<LastLook>,
 }
@@ -55,6 +57,7 @@ impl Shared {
             stop: watch::Sender::new(false),
             cut_off: Mutex::default(),
             telling: Mutex::default(),
+            post: Post::default(),
             look: tokio::sync::Mutex::default(),
         }
     }

@@ -162,7 +162,7 @@ impl Engine {
             self.ledger.advance(attempt, &event, self.clock.now(), facts)?
         };
         // The mail does not wait for the slowest group.
-        self.deliver()?;
+        self.wake_mails();
         Ok(state)
     }
 

@@ -101,13 +101,7 @@ impl Engine {
             mails: review
                 .mails
                 .into_iter()
-                .map(|mail| StoredMail {
-                    message_id: mail.message_id,
-                    to: mail.to,
-                    message: mail.message,
-                    queued: now,
-                    tries: 0,
-                })
+                .map(|mail| StoredMail::new(mail.message_id, mail.to, mail.message, now))
                 .collect(),
         })
     }
@@ -130,12 +124,21 @@ impl Engine {
 
     /// Stores and mails these incidents by themselves, when nothing else changes with them.
     pub(super) fn tell(&self, current: &[Incident], scope: Scope<'_>) -> Result<(), LedgerError> {
+        if self.told(current, scope)? {
+            self.wake_mails();
+        }
+        Ok(())
+    }
+
+    /// The same without waking anybody; says whether there is a mail of it.
+    pub(super) fn told(&self, current: &[Incident], scope: Scope<'_>) -> Result<bool, LedgerError> {
         let telling = self.shared.telling();
         let facts = self.facts(&telling, current, scope)?;
-        if facts.incidents.is_empty() && facts.mails.is_empty() {
-            return Ok(());
+        let mailed = !facts.mails.is_empty();
+        if mailed || !facts.incidents.is_empty() {
+            self.ledger.record(facts)?;
         }
-        self.ledger.record(facts)
+        Ok(mailed)
     }
 }
 

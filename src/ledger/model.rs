@@ -447,6 +447,44 @@ pub struct StoredMail {
     pub queued: DateTime<Utc>,
     /// How often it was tried.
     pub tries: u32,
+    /// When it is tried again; none before the first try. Records of 0.1 have none of these.
+    #[serde(default)]
+    pub next_try: Option<DateTime<Utc>>,
+    /// Whether what failed last was the transport rather than this mail: then no later mail overtakes it.
+    #[serde(default)]
+    pub blocks: bool,
+    /// How often a server that took others' mails put this one off for everybody.
+    #[serde(default)]
+    pub put_off: u32,
+    /// Who has it already.
+    #[serde(default)]
+    pub delivered: Vec<String>,
+    /// Who is refused for good.
+    #[serde(default)]
+    pub refused: Vec<String>,
+    /// Why the last try failed, in words without personal data.
+    #[serde(default)]
+    pub last_error: Option<String>,
+}
+
+impl StoredMail {
+    /// A mail that enters the outbox.
+    #[must_use]
+    pub fn new(message_id: String, to: Vec<String>, message: String, queued: DateTime<Utc>) -> Self {
+        Self {
+            message_id,
+            to,
+            message,
+            queued,
+            tries: 0,
+            next_try: None,
+            blocks: false,
+            put_off: 0,
+            delivered: Vec::new(),
+            refused: Vec::new(),
+            last_error: None,
+        }
+    }
 }
 
 /// What is written together with a change of state, in the same batch.

@@ -42,28 +42,30 @@ impl Ledger {
         Ok(mails)
     }
 
-    /// The transport has taken the mail: it leaves the outbox. Of a mail that is not there nothing happens.
+    /// Nothing more becomes of the mail: whoever takes it has it, or it was given up. It leaves the outbox, in one
+    /// batch with what this brings. Of a mail that is not there the facts alone are recorded.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub fn mail_delivered(&self, message_id: &str) -> Result<()> {
-        self.store.write("ledger-after-mail-delivered", |tx| tx.remove(key::mail(message_id)))
+    pub fn mail_settled(&self, message_id: &str, facts: &Facts) -> Result<()> {
+        self.store.write("ledger-after-mail-settled", |tx| {
+            tx.remove(key::mail(message_id))?;
+            put_facts(tx, facts)
+        })
     }
 
-    /// The transport did not take the mail: it stays, and the try is counted.
+    /// The mail goes on waiting, with what the last try has changed, in one batch with what this brings. A mail
+    /// that is not there any more does not come back.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub fn mail_failed(&self, message_id: &str) -> Result<()> {
-        self.store.write("ledger-after-mail-failed", |tx| {
-            let key = key::mail(message_id);
-            match tx.get::<StoredMail>(&key)? {
-                Some(mut mail) => {
-                    mail.tries += 1;
-                    tx.put(key, &mail)
-                }
-                None => Ok(()),
+    pub fn mail_waits(&self, mail: &StoredMail, facts: &Facts) -> Result<()> {
+        self.store.write("ledger-after-mail-waits", |tx| {
+            let key = key::mail(&mail.message_id);
+            if tx.get::<StoredMail>(&key)?.is_some() {
+                tx.put(key, mail)?;
             }
+            put_facts(tx, facts)
         })
     }
 }

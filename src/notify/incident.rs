@@ -1,5 +1,6 @@
 //! What a person should know, as data.
 
+use super::Refusal;
 use crate::roster::{FeedName, GroupRef, RequestId, RowAt, RunId};
 use serde::{Deserialize, Serialize};
 
@@ -68,12 +69,48 @@ kinds! {
     ReloadRefused = "reload_refused",
     /// A run that the recovery began again did not end either.
     UnfinishedRun = "unfinished_run",
+    /// Mails do not arrive: the mail server takes none, or refuses a recipient.
+    MailUndeliverable = "mail_undeliverable",
     /// Rows of people who are not covered cannot be used.
     RowsLeftOut = "rows_left_out",
     /// Rows of covered people cannot be used; their last accepted records are sent again.
     RowsCarried = "rows_carried",
     /// Members remain on another plan than the source names.
     OldPlan = "old_plan",
+}
+
+impl Kind {
+    /// Whether it is about the whole daemon whichever feed met it first: then the general recipients are told, once.
+    #[must_use]
+    pub const fn is_of_all_feeds(self) -> bool {
+        match self {
+            Self::OtherLedger
+            | Self::Disk
+            | Self::ClockWrong
+            | Self::Credential
+            | Self::KeyMayNotSubmit
+            | Self::ApiUnreachable
+            | Self::ReloadRefused
+            | Self::MailUndeliverable => true,
+            Self::OutcomeUnknown
+            | Self::TimedOut
+            | Self::Stuck
+            | Self::SecondWriter
+            | Self::GroupChangedId
+            | Self::GroupUnknown
+            | Self::Refused
+            | Self::MembersFailed
+            | Self::Held
+            | Self::ReadSuspicious
+            | Self::ReadIncomplete
+            | Self::SourceFailed
+            | Self::ConfigWrong
+            | Self::UnfinishedRun
+            | Self::RowsLeftOut
+            | Self::RowsCarried
+            | Self::OldPlan => false,
+        }
+    }
 }
 
 /// One thing that a person should know. It has no personal data: people are named by `reference_id` and row.
@@ -106,6 +143,9 @@ pub struct Incident {
     /// stand in the subject; any other is shown as it is, with spaces for underscores.
     #[serde(default)]
     pub counts: Vec<(String, u64)>,
+    /// Recipients of ours whom the mail server refuses; for [`Kind::MailUndeliverable`] alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal>,
 }
 
 /// One person whom an incident affects.
@@ -134,6 +174,7 @@ impl Incident {
             what_to_do: Vec::new(),
             people: Vec::new(),
             counts: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -162,6 +203,7 @@ impl Incident {
             | Kind::ApiUnreachable
             | Kind::ConfigWrong
             | Kind::UnfinishedRun
+            | Kind::MailUndeliverable
             | Kind::RowsLeftOut
             | Kind::RowsCarried
             | Kind::OldPlan => None,
@@ -193,6 +235,7 @@ impl Incident {
                 None => self.counts.push((name.clone(), *number)),
             }
         }
+        self.refused.extend(other.refused.iter().filter(|one| !self.refused.contains(one)).cloned().collect::<Vec<_>>());
         self.request_id = self.request_id.take().or_else(|| other.request_id.clone());
         self.trace_id = self.trace_id.take().or_else(|| other.trace_id.clone());
     }

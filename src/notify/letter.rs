@@ -1,7 +1,7 @@
 //! What a mail says, before it is text or HTML.
 
 use super::{
-    Affected, Incident, Reason, Settings,
+    Affected, Incident, Reason,
     phrase::{clean, cut, fill, is_command},
     words::{Words, label, words},
 };
@@ -92,7 +92,7 @@ pub(super) struct Person {
 
 impl Letter {
     /// The mail for these entries, the first of which gives the subject.
-    pub(super) fn new(entries: &[Entry], now: DateTime<Utc>, settings: &Settings) -> Self {
+    pub(super) fn new(entries: &[Entry], now: DateTime<Utc>, remind_every: Duration) -> Self {
         let alone = entries.len() == 1;
         let mut sections: Vec<Section> =
             entries.iter().take(SECTIONS).map(|entry| Section::new(entry, now)).collect();
@@ -119,8 +119,25 @@ impl Letter {
             several: (!alone).then(|| several(entries)),
             sections,
             more: entries.iter().skip(SECTIONS).map(headline).collect(),
-            footer: footer(entries, settings),
+            footer: footer(entries, remind_every),
             threads,
+        }
+    }
+
+    /// A mail that tells nothing but that mails arrive; of feeds, when these have recipients of their own.
+    pub(super) fn test(feeds: &[String]) -> Self {
+        let about = match feeds {
+            [] => "everything that has no recipients of its own".to_owned(),
+            feeds => format!("the feeds that have these recipients: {}", feeds.join(", ")),
+        };
+        Self {
+            subject: "[rosterd] test mail".to_owned(),
+            first: "Nothing to do: this is a test, and it has arrived.".to_owned(),
+            several: Some(format!("Whoever reads this is told of {}.", clean(&about))),
+            sections: Vec::new(),
+            more: Vec::new(),
+            footer: "Sent by rosterd because somebody typed `rosterd alert-test`.".to_owned(),
+            threads: Vec::new(),
         }
     }
 }
@@ -302,18 +319,15 @@ fn facts(incident: &Incident) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn footer(entries: &[Entry], settings: &Settings) -> String {
-    let every = settings.remind_every().map(span);
+fn footer(entries: &[Entry], remind_every: Duration) -> String {
     if entries.iter().all(|entry| entry.reason == Reason::Recovered) {
         return "Sent by rosterd because something that it had reported is over.".to_owned();
     }
-    match every {
-        Some(every) => format!(
-            "Sent by rosterd. The next mail about this comes when it changes, after {every} if it is still open, \
-             and when it is over."
-        ),
-        None => "Sent by rosterd.".to_owned(),
-    }
+    format!(
+        "Sent by rosterd. The next mail about this comes when it changes, after {} if it is still open, and when \
+         it is over.",
+        span(remind_every)
+    )
 }
 
 /// A duration in the largest unit that fits it: `24 h`.

@@ -1,6 +1,6 @@
 //! The mail as it is sent: headers, plain text and HTML.
 
-use super::{Settings, html, letter::Letter, text};
+use super::{MailSettings, html, letter::Letter, text};
 use chrono::{DateTime, Utc};
 use lettre::{
     Message,
@@ -34,14 +34,23 @@ pub fn is_mailbox(text: &str) -> bool {
     text.parse::<Mailbox>().is_ok()
 }
 
-/// Makes the message. `token` is random and becomes part of the Message-ID. None with [`Settings::None`], or
-/// when `from` is no address, which [`is_mailbox`] refuses at load. A recipient that is none is passed over for
-/// the sake of the others.
-pub(super) fn compose(letter: &Letter, settings: &Settings, now: DateTime<Utc>, token: &str) -> Option<Mail> {
-    let (from, to) = match settings {
-        Settings::None => return None,
-        Settings::Folder { from, to, .. } => (from.parse::<Mailbox>().ok()?, to),
-    };
+/// The address of a mailbox without its name; what is no mailbox stays as it is.
+#[must_use]
+pub fn bare(mailbox: &str) -> String {
+    mailbox.parse::<Mailbox>().map_or_else(|_| mailbox.to_owned(), |mailbox| mailbox.email.to_string())
+}
+
+/// Makes the message for these recipients. `token` is random and becomes part of the Message-ID. None when `from`
+/// is no address, which [`is_mailbox`] refuses at load. A recipient that is none is passed over for the sake of
+/// the others.
+pub(super) fn compose(
+    letter: &Letter,
+    settings: &MailSettings,
+    to: &[String],
+    now: DateTime<Utc>,
+    token: &str,
+) -> Option<Mail> {
+    let from = settings.from.parse::<Mailbox>().ok()?;
     let mut to: Vec<Mailbox> = to.iter().filter_map(|one| one.parse().ok()).collect();
     if to.is_empty() {
         // A mail without a recipient cannot be sent; its sender is somebody who will ask.

@@ -1,7 +1,7 @@
 //! One look at everything that is open: what to store, and what to mail.
 
 use super::{
-    Incident, Mail, Reason, Record, Settings,
+    Incident, Mail, MailSettings, Reason, Record, Settings, direct,
     letter::{Entry, Letter},
     message, needs_mail, recovered,
 };
@@ -17,7 +17,7 @@ pub type Scope<'a> = dyn Fn(&Record) -> bool + 'a;
 pub struct Review {
     /// The records that are new or changed.
     pub records: Vec<Record>,
-    /// None or one mail: several incidents of one review come together.
+    /// At most one for each list of recipients: several incidents of one review come together.
     pub mails: Vec<Mail>,
 }
 
@@ -60,36 +60,47 @@ pub fn review(
         let over = Record { resolved: Some(now), ..record.clone() };
         found.push((over, due, record.incident()));
     }
-    mail(found, now, settings, ids)
+    match settings.mail() {
+        Some(settings) => mail(found, now, settings, ids),
+        None => Review { records: found.into_iter().map(|(record, ..)| record).collect(), mails: Vec::new() },
+    }
 }
 
 type Found = (Record, Option<Reason>, Option<Incident>);
 
-/// Composes the one mail and notes it in the records that it tells of.
+/// Composes the mails, one for each list of recipients, and notes them in the records that they tell of.
 fn mail(
     mut found: Vec<Found>,
     now: DateTime<Utc>,
-    settings: &Settings,
+    settings: &MailSettings,
     ids: &mut dyn FnMut() -> String,
 ) -> Review {
-    let mut entries: Vec<Entry> = found
+    let mut told: Vec<(usize, Entry)> = found
         .iter()
-        .filter_map(|(record, due, incident)| {
-            Some(Entry {
-                reason: (*due)?,
-                incident: incident.clone()?,
-                opened: record.opened,
-                thread: record.thread.clone(),
-            })
+        .enumerate()
+        .filter_map(|(place, (record, due, incident))| {
+            let (reason, incident) = ((*due)?, incident.clone()?);
+            Some((place, Entry { reason, incident, opened: record.opened, thread: record.thread.clone() }))
         })
         .collect();
-    entries.sort_by_key(|entry| (entry.reason == Reason::Recovered, entry.incident.kind));
+    told.sort_by_key(|(_, entry)| (entry.reason == Reason::Recovered, entry.incident.kind));
+    let mut lists: Vec<(&[String], Vec<usize>, Vec<Entry>)> = Vec::new();
+    for (place, entry) in told {
+        let to = direct::recipients(settings, &entry.incident);
+        match lists.iter_mut().find(|(known, ..)| *known == to) {
+            Some((_, places, entries)) => {
+                places.push(place);
+                entries.push(entry);
+            }
+            None => lists.push((to, vec![place], vec![entry])),
+        }
+    }
     let mut mails = Vec::new();
-    if !entries.is_empty()
-        && let Some(mail) = message::compose(&Letter::new(&entries, now, settings), settings, now, &ids())
-    {
-        for (record, due, incident) in &mut found {
-            if due.is_some() && incident.is_some() {
+    for (to, places, entries) in lists {
+        let letter = Letter::new(&entries, now, settings.remind_every);
+        let Some(mail) = message::compose(&letter, settings, to, now, &ids()) else { continue };
+        for place in places {
+            if let Some((record, ..)) = found.get_mut(place) {
                 record.note_mail(&mail.message_id, now);
             }
         }

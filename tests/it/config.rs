@@ -6,7 +6,7 @@ use rosterd::{
     decide::{FirstSync, Guard, Limit},
     engine::Submit,
     mapping::{GroupRule, Take, Unmatched},
-    notify,
+    notify::{self, Encryption, Login},
     roster::Field,
     secret::Secret,
     source::{HostKey, Place},
@@ -147,12 +147,16 @@ fn the_whole_vitable_section_is_read() {
     assert_eq!(vitable.ca_file.as_deref(), Some(Path::new("tests/config/good/corporate-ca.pem")));
     assert_eq!(settings.state_dir, Path::new("tests/config/good/state"));
     assert_eq!(settings.state_key, Some(Secret::File("tests/config/good/state.key".into())));
-    let notify::Settings::Folder { folder, to, remind_every, .. } = &settings.alerts else {
-        panic!("a folder");
-    };
-    assert_eq!(folder, Path::new("tests/config/good/mail"));
-    assert_eq!(to.as_slice(), ["b@partner.example", "C <c@partner.example>"]);
-    assert_eq!(*remind_every, Duration::from_secs(12 * 3600));
+    let mail = settings.alerts.mail().unwrap();
+    assert_eq!(mail.to, ["b@partner.example", "C <c@partner.example>"]);
+    assert_eq!(mail.remind_every, Duration::from_secs(12 * 3600));
+    let notify::Transport::Smtp(smtp) = &mail.transport else { panic!("a mail server") };
+    assert_eq!((smtp.host.as_str(), smtp.port, smtp.encryption), ("smtp.partner.example", 2465, Encryption::Tls));
+    let password = Secret::Credential("smtp_password".to_owned());
+    assert_eq!(smtp.login, Some(Login { username: "rosterd".to_owned(), password }));
+    assert_eq!(smtp.ca_file.as_deref(), Some(Path::new("tests/config/good/corporate-ca.pem")));
+    let own: Vec<_> = mail.feeds.iter().map(|(feed, to)| (feed.as_str(), to.as_slice())).collect();
+    assert_eq!(own, [("acme", ["acme-hr@acme.example".to_owned()].as_slice())]);
 }
 
 #[test]
@@ -284,6 +288,31 @@ fn secrets_are_tried_when_they_shall_be() {
     assert_eq!(settings.state_dir, Path::new("/srv/state"));
     assert!(!format!("{settings:?}").contains("hunter2"));
     assert_eq!(load(&path, &nothing, Secrets::Check).unwrap().state_dir, Path::new("/var/lib/rosterd"));
+}
+
+#[test]
+fn the_certificates_for_a_mail_server_are_looked_at_when_they_shall_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rosterd.yaml");
+    let text = fs::read_to_string("tests/config/bad/smtp_without_host.yaml").unwrap();
+    let text = text.replace("{ env: VITABLE_API_KEY }", "{ file: key }");
+    write(&path, &text.replace("{ port: 587 }", "{ host: smtp.partner.example, ca_file: ca.pem }"));
+    write(&folder.path().join("key"), "hunter2\n");
+    let wrong = || {
+        let problems = load(&path, &nothing, Secrets::Check).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        let problem = problems.iter().next().unwrap();
+        assert_eq!((problem.line, problem.path.as_str()), (5, "alerts.smtp.ca_file"));
+        problem.message.clone()
+    };
+    assert!(wrong().contains("cannot read the file"));
+    write(&folder.path().join("ca.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    assert!(wrong().contains("holds no certificate"));
+    let made = rcgen::generate_simple_self_signed(vec!["smtp.partner.example".to_owned()]).unwrap();
+    write(&folder.path().join("ca.pem"), &made.cert.pem());
+    let settings = load(&path, &nothing, Secrets::Check).unwrap();
+    let notify::Transport::Smtp(smtp) = &settings.alerts.mail().unwrap().transport else { panic!("a server") };
+    assert_eq!((smtp.port, smtp.encryption, &smtp.login), (587, Encryption::StartTls, &None));
 }
 
 #[test]

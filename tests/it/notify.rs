@@ -10,10 +10,10 @@ use desk::{Desk, EVERY, at, settings};
 use examples::{counts, group_examples, incident, person, wide_examples};
 use reader::read;
 use rosterd::{
-    notify::{FolderTransport, Incident, Kind, Mail, Record, Settings},
+    notify::{FolderTransport, Incident, Kind, Mail, MailSettings, Record, Settings, Transport},
     roster::{FeedName, GroupRef, RunId},
 };
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path};
 
 #[test]
 fn every_kind_as_the_person_who_gets_it_reads_it() {
@@ -116,6 +116,41 @@ fn several_incidents_of_one_review_come_in_one_mail_the_most_urgent_first() {
 }
 
 #[test]
+fn a_feed_with_recipients_of_its_own_tells_them_and_what_is_of_all_feeds_goes_to_everybody_once() {
+    let of = |feed: &str, kind| Incident {
+        feed: Some(FeedName::new(feed).unwrap()),
+        ..incident(kind, "x.")
+    };
+    let found = [
+        of("initech", Kind::Held),
+        of("acme", Kind::SourceFailed),
+        of("initech", Kind::RowsLeftOut),
+        // The key is the whole daemon's, whichever feed met the refusal.
+        of("initech", Kind::Credential),
+        Incident::new(Kind::ClockWrong, "y."),
+    ];
+    let mut desk = Desk::default();
+    let review = desk.review(&found, 0, &settings());
+    let to: Vec<Vec<&str>> =
+        review.mails.iter().map(|mail| mail.to.iter().map(String::as_str).collect()).collect();
+    assert_eq!(to, [vec!["benefits-ops@partner.example", "duty@partner.example"], vec!["initech-hr@partner.example"]]);
+    let subjects: Vec<&str> = review.mails.iter().map(|mail| mail.subject.as_str()).collect();
+    assert_eq!(subjects, ["[rosterd] all feeds: clock wrong (and 2 more)", "[rosterd] initech: held (and 1 more)"]);
+    let thread = |kind: Kind, feed: Option<&str>| {
+        let of = |incident: &Incident| {
+            incident.kind == kind && incident.feed.as_ref().map(|feed| feed.as_str()) == feed
+        };
+        desk.known.iter().find(|known| of(&known.incident().unwrap())).unwrap().thread.clone()
+    };
+    assert_eq!(thread(Kind::Credential, Some("initech")).as_ref(), Some(&review.mails[0].message_id));
+    assert_eq!(thread(Kind::RowsLeftOut, Some("initech")).as_ref(), Some(&review.mails[1].message_id));
+    // The end is told to those who were told of the beginning.
+    let over = desk.review(&[], 1, &settings());
+    assert_eq!(over.mails[1].to, ["initech-hr@partner.example"]);
+    assert_eq!(over.mails.len(), 2);
+}
+
+#[test]
 fn a_mail_of_many_groups_stays_readable() {
     let many: Vec<Incident> = (0..30)
         .map(|n| Incident {
@@ -210,12 +245,13 @@ fn a_sender_or_recipient_that_is_none_is_refused_or_passed_over() {
     for bad in ["", "ops", "ops@", "a@b.example\r\nBcc: c@d.example", "two@a.example, more@a.example"] {
         assert!(!rosterd::notify::is_mailbox(bad), "{bad:?}");
     }
-    let settings = Settings::Folder {
-        folder: "unused".into(),
+    let settings = Settings::Mail(MailSettings {
+        transport: Transport::Folder("unused".into()),
         from: "alerts@partner.example".into(),
         to: vec!["nobody".into(), "ops@partner.example".into()],
+        feeds: BTreeMap::new(),
         remind_every: EVERY,
-    };
+    });
     let review = Desk::default().review(&[incident(Kind::Held, "a first sync.")], 0, &settings);
     assert_eq!(review.mails[0].to, ["ops@partner.example"]);
 }

@@ -136,3 +136,21 @@ pub(super) const UNFINISHED_RUN: Words = Words {
     over_subject: "run ended",
     over: "a run of {feed} came to its end again.",
 };
+
+pub(super) const MAIL_UNDELIVERABLE: Words = Words {
+    subject: "mails do not arrive",
+    tally: &[("mails_waiting", "mail waits", "mails wait")],
+    happened: "Mails of rosterd did not reach everybody.",
+    means: "The work goes on, and nobody has lost coverage by this. But what rosterd has to tell, such as a change that \
+            waits for a person, comes late or not at all to whoever is named below.",
+    remedy: &[
+        "Correct the recipient or the mail server that is named below, in `alerts` of the configuration.",
+        "rosterd check",
+        "A mail that waits is tried again for a week, at least once an hour. To see what the mail server says:",
+        "rosterd alert-test",
+        "What may have been missed:",
+        "rosterd status",
+    ],
+    over_subject: "mails arrive again",
+    over: "mails are taken again.",
+};

@@ -52,6 +52,7 @@ pub(super) const fn words(kind: Kind) -> &'static Words {
         Kind::ReloadRefused => &host::RELOAD_REFUSED,
         Kind::ConfigWrong => &host::CONFIG_WRONG,
         Kind::UnfinishedRun => &host::UNFINISHED_RUN,
+        Kind::MailUndeliverable => &host::MAIL_UNDELIVERABLE,
         Kind::RowsLeftOut => &reading::ROWS_LEFT_OUT,
         Kind::RowsCarried => &reading::ROWS_CARRIED,
         Kind::OldPlan => &group::OLD_PLAN,
@@ -76,6 +77,8 @@ pub(super) fn label(count: &str) -> Option<&'static str> {
         "left_out" => "left out, not covered",
         "failed" => "not applied by Vitable",
         "rows" => "rows read",
+        "mails_waiting" => "mails that wait",
+        "mails_given_up" => "mails that were given up",
         "problem_rows" => "rows with a problem",
         _ => return None,
     })

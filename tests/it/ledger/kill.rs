@@ -215,17 +215,11 @@ fn everything(dir: &Path) {
     let failures = [("e-1", Operation::Add)];
     ledger.complete(attempt, &outcome(8, 0, &failures), at(3), Facts::default()).unwrap();
     acknowledge(format_args!("completed {}", attempt.0));
-    let mail = StoredMail {
-        message_id: "m".to_owned(),
-        to: Vec::new(),
-        message: String::new(),
-        queued: at(0),
-        tries: 0,
-    };
-    let facts = Facts { incidents: Vec::new(), mails: vec![mail] };
+    let mail = StoredMail::new("m".to_owned(), Vec::new(), String::new(), at(0));
+    let facts = Facts { incidents: Vec::new(), mails: vec![mail.clone()] };
     ledger.record(facts).unwrap();
-    ledger.mail_failed("m").unwrap();
-    ledger.mail_delivered("m").unwrap();
+    ledger.mail_waits(&StoredMail { tries: 1, ..mail }, &Facts::default()).unwrap();
+    ledger.mail_settled("m", &Facts::default()).unwrap();
     ledger.put_holds(&[hold], &[], Facts::default()).unwrap();
     ledger.put_holds(&[], &[(feed(), group())], Facts::default()).unwrap();
     run.ended = Some(at(9));

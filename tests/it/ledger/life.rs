@@ -310,13 +310,8 @@ fn a_store_whose_first_segment_holds_nothing_any_more_opens_whole() {
             // Text that does not shrink much.
             let parts =
                 (0..46_u8).map(|part| blake3::hash(&[u8::try_from(day).unwrap(), each, part]).to_hex());
-            let mail = StoredMail {
-                message_id: "m".to_owned(),
-                to: Vec::new(),
-                message: parts.map(|part| part.to_string()).collect(),
-                queued: at(day),
-                tries: 0,
-            };
+            let message = parts.map(|part| part.to_string()).collect();
+            let mail = StoredMail::new("m".to_owned(), Vec::new(), message, at(day));
             ledger.record(Facts { incidents: Vec::new(), mails: vec![mail] }).unwrap();
         }
     }

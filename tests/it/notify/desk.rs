@@ -1,7 +1,8 @@
 //! Reviews in a row, with what they leave behind.
 
 use chrono::{DateTime, Utc};
-use rosterd::notify::{Incident, Mail, Record, Review, Settings, review};
+use rosterd::notify::{Incident, Mail, MailSettings, Record, Review, Settings, Transport, review};
+use rosterd::roster::FeedName;
 use std::time::Duration;
 
 pub(super) const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -12,12 +13,13 @@ pub(super) fn at(hours: i64) -> DateTime<Utc> {
 }
 
 pub(super) fn settings() -> Settings {
-    Settings::Folder {
-        folder: "unused".into(),
+    Settings::Mail(MailSettings {
+        transport: Transport::Folder("unused".into()),
         from: "rosterd <alerts@partner.example>".into(),
         to: vec!["benefits-ops@partner.example".into(), "Duty <duty@partner.example>".into()],
+        feeds: [(FeedName::new("initech").unwrap(), vec!["initech-hr@partner.example".into()])].into(),
         remind_every: EVERY,
-    }
+    })
 }
 
 /// Reviews with Message-IDs that count up, and keeps the records as the ledger would.

@@ -40,6 +40,11 @@ pub(super) fn wide_examples() -> Vec<Incident> {
     carried.counts = counts(&[("rows", 120), ("carried", 1)]);
     carried.people =
         vec![person("E-1007", 7, "the column `Phone` is not a 10-digit US phone number, since 2026-11-20")];
+    let mut undelivered = daemon(
+        Kind::MailUndeliverable,
+        "Mails have waited for more than an hour for the mail server `smtp.partner.example:587` to take them.",
+    );
+    undelivered.counts = counts(&[("mails_waiting", 3)]);
     vec![
         daemon(
             Kind::OtherLedger,
@@ -59,6 +64,7 @@ pub(super) fn wide_examples() -> Vec<Incident> {
             "rosterd.yaml:12:5: feeds.acme.sources: there is no source `acm`; did you mean `acme`?",
         ),
         feed(Kind::UnfinishedRun, "Run 41 began at recovery and has no end."),
+        undelivered,
         feed(Kind::SourceFailed, "`sftp.acme.example` refused the key of `vitable`."),
         feed(Kind::ReadIncomplete, "The trailer counts 120 rows, and 87 were read."),
         Incident {

@@ -1,0 +1,151 @@
+//! What a server said, or did not say, in words that can stand behind its name.
+//!
+//! lettre's `is_timeout` and `is_transient` are not to be relied on: the code of an answer and the chain of causes
+//! say what happened.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use lettre::transport::smtp::{Error, response::Response};
+use rustls::CertificateError;
+use std::{error::Error as _, io, time::Duration};
+
+/// The longest answer of a server that is shown.
+const SHOWN: usize = 200;
+
+/// Puts answers into words, without what must not be shown.
+#[derive(Default)]
+pub(super) struct Words {
+    /// The password, and the forms in which it goes over the wire.
+    hidden: Vec<String>,
+}
+
+impl Words {
+    /// Words in which this login is not shown, though a server repeat it.
+    pub(super) fn hiding(username: &str, password: &str) -> Self {
+        let plain = format!("\0{username}\0{password}");
+        let mut hidden = vec![STANDARD.encode(plain), STANDARD.encode(password), password.to_owned()];
+        hidden.retain(|text| !text.is_empty());
+        Self { hidden }
+    }
+
+    /// A good answer: `250 2.0.0 queued as 4711`.
+    pub(super) fn answer(&self, response: &Response) -> String {
+        let lines: Vec<&str> = response.message().collect();
+        self.said(&response.code().to_string(), &lines.join(" "))
+    }
+
+    /// What went wrong.
+    pub(super) fn of(&self, error: &Error) -> String {
+        if let Some(code) = error.status() {
+            let text = error.source().map(ToString::to_string).unwrap_or_default();
+            return format!("answers {}", self.said(&code.to_string(), &text));
+        }
+        chain(error)
+    }
+
+    /// What went wrong when we logged in.
+    pub(super) fn login(&self, error: &Error) -> String {
+        match error.status().map(u16::from) {
+            Some(530 | 534 | 535 | 538) => {
+                format!("refuses the login ({}); correct `alerts.smtp.username` and `password`", self.of(error))
+            }
+            Some(_) | None => self.of(error),
+        }
+    }
+
+    fn said(&self, code: &str, text: &str) -> String {
+        let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        for hidden in &self.hidden {
+            text = text.replace(hidden, "…");
+        }
+        let text = text.trim();
+        let cut: String = text.chars().take(SHOWN).collect();
+        let more = if cut.len() < text.len() { "…" } else { "" };
+        if cut.is_empty() { code.to_owned() } else { format!("{code} {cut}{more}") }
+    }
+}
+
+/// That the time was over.
+pub(super) fn limited(limit: Duration) -> String {
+    format!("did not answer within {} seconds", limit.as_secs_f64())
+}
+
+/// The first cause that says something.
+fn chain(error: &Error) -> String {
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        if let Some(tls) = one.downcast_ref::<rustls::Error>() {
+            return tls_words(tls);
+        }
+        if let Some(io) = one.downcast_ref::<io::Error>() {
+            match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(tls) => return tls_words(tls),
+                None => return io_words(io),
+            }
+        }
+        cause = one.source();
+    }
+    // lettre's own words: of a server's answers none is in them, but for those that are no SMTP.
+    match error.source().map(ToString::to_string).as_deref() {
+        Some("incomplete response") => "closed the connection".to_owned(),
+        Some(text) if error.is_client() => format!("cannot be spoken to: {text}"),
+        Some(_) | None => {
+            "does not speak SMTP as it is configured; look at `alerts.smtp.port` and `encryption`".to_owned()
+        }
+    }
+}
+
+/// A failing connection, without an address.
+pub(super) fn io_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => "closed the connection".to_owned(),
+        io::ErrorKind::TimedOut => "no answer came".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn tls_words(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(why) = error else {
+        return match error {
+            rustls::Error::InvalidMessage(_) => {
+                "does not begin with TLS; if it speaks in the clear first, write `encryption: starttls`".to_owned()
+            }
+            other => format!("does not agree on TLS: {other}"),
+        };
+    };
+    let what = match why {
+        CertificateError::UnknownIssuer => {
+            "from an authority that this host does not know; name the authority's certificate in `alerts.smtp.ca_file`"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "for another name; write that name in `alerts.smtp.host`"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "past its end; have the server's renewed, and look at this host's clock"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "not valid yet; look at this host's clock"
+        }
+        CertificateError::Revoked => "revoked; ask whoever runs the server",
+        other => return format!("shows a certificate that is refused: {other}"),
+    };
+    format!("shows a certificate that is {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_short_on_one_line_and_without_the_password() {
+        let words = Words::hiding("rosterd", "s3cret");
+        let wire = STANDARD.encode("\0rosterd\0s3cret");
+        let said = words.said("535", &format!("no\r\n{wire} or s3cret {}", "x".repeat(300)));
+        assert!(said.starts_with("535 no  … or … xxx") && said.ends_with("x…"), "{said}");
+        assert!(said.chars().count() < 210 && !said.contains("s3cret") && !said.contains(&wire));
+        assert_eq!(words.said("250", ""), "250");
+    }
+}
