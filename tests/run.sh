@@ -23,12 +23,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}"
 fi
 
-# The official client of Vitable, which must work against the sandbox unchanged.
+# The official client of Vitable, which must work against the sandbox unchanged; and a mail server.
 venv=target/python
-if ! "$venv/bin/python" -c 'import vitable_connect' >/dev/null 2>&1; then
+if ! "$venv/bin/python" -c 'import vitable_connect, aiosmtpd' >/dev/null 2>&1; then
   mkdir -p target
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet vitable-connect==6.2.0
+  "$venv/bin/pip" install --quiet vitable-connect==6.2.0 aiosmtpd==1.4.6
 fi
 export ROSTERD_TEST_PYTHON="$PWD/$venv/bin/python"
 

@@ -29,7 +29,8 @@ pub(super) async fn test(
     token: &mut dyn FnMut() -> String,
 ) -> Result<(Vec<String>, Exit), Failure> {
     let Some(mail) = settings.mail() else {
-        let text = "`alerts` is `none`, so nobody is told of anything; write `alerts` with `smtp`, `from` and `to`";
+        let text =
+            "`alerts` is `none`, so nobody is told of anything; write `alerts` with `smtp`, `from` and `to`";
         return Err(Failure::wrong(text.to_owned()));
     };
     let (mut lines, mut exit) = (Vec::new(), Exit::Done);

@@ -58,11 +58,7 @@ pub(super) fn order<'a>(
 
 /// Takes up what an earlier process left: polls what is in flight, and names the feeds whose run had no end. The
 /// daemon did so when it started.
-async fn pick_up<'a>(
-    desk: &'a Desk,
-    feeds: &[&Feed],
-    talk: &'a dyn Talk,
-) -> Result<Vec<Order<'a>>, Failure> {
+async fn pick_up<'a>(desk: &'a Desk, feeds: &[&Feed], talk: &'a dyn Talk) -> Result<Vec<Order<'a>>, Failure> {
     if desk.daemon().is_some() {
         return Ok(Vec::new());
     }

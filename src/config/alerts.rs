@@ -120,13 +120,13 @@ fn host(reader: &Reader, item: &Item<'_>) -> Option<String> {
 }
 
 fn in_the_clear(reader: &Reader, fields: &Fields<'_>, host: Option<&str>) {
-    let is_here = |host: &str| {
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    };
+    let is_here =
+        |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     if host.is_some_and(|host| !is_here(host))
         && let Some(item) = fields.get("encryption")
     {
-        let help = "write `starttls` or `tls`; `none` is for a mail server on `localhost`, `127.0.0.1` or `::1`";
+        let help =
+            "write `starttls` or `tls`; `none` is for a mail server on `localhost`, `127.0.0.1` or `::1`";
         reader.wrong(&item, "mails and the password would travel in the clear", help);
     }
     if let Some(item) = fields.get("ca_file") {
@@ -166,7 +166,11 @@ fn ca_file(reader: &Reader, item: &Item<'_>) -> Option<PathBuf> {
     let path = file(reader, item)?;
     if reader.secrets == Secrets::Check && !std::fs::read(&path).is_ok_and(|pem| has_certificate(&pem)) {
         let message = format!("the file `{}` holds no certificate", path.display());
-        reader.wrong(item, message, "name a PEM file with one or more, which begin with `-----BEGIN CERTIFICATE-----`");
+        reader.wrong(
+            item,
+            message,
+            "name a PEM file with one or more, which begin with `-----BEGIN CERTIFICATE-----`",
+        );
         return None;
     }
     Some(path)
@@ -175,8 +179,7 @@ fn ca_file(reader: &Reader, item: &Item<'_>) -> Option<PathBuf> {
 fn addresses(reader: &Reader, item: &Item<'_>) -> Option<Vec<String>> {
     let list = reader.list(item, false)?;
     let count = list.len();
-    let to: Vec<String> =
-        list.iter().filter_map(|item| Some(address(reader, item)?.to_owned())).collect();
+    let to: Vec<String> = list.iter().filter_map(|item| Some(address(reader, item)?.to_owned())).collect();
     (to.len() == count).then_some(to)
 }
 

@@ -125,7 +125,11 @@ pub(super) static SMTP: &[Key] = &[
         "default starttls; none for a mail server on this host alone",
     ),
     key("username", Text, "the account, with `password`; without both there is no login"),
-    key("password", Section(SECRET), "its password, as `{ env: NAME }`, `{ file: PATH }` or `{ credential: NAME }`"),
+    key(
+        "password",
+        Section(SECRET),
+        "its password, as `{ env: NAME }`, `{ file: PATH }` or `{ credential: NAME }`",
+    ),
     key("ca_file", Text, "certificates added to the system's roots"),
 ];
 

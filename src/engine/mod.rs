@@ -48,7 +48,14 @@ impl Engine {
     /// An engine over this ledger and this client.
     #[must_use]
     pub fn new(settings: Settings, ledger: Arc<Ledger>, client: Arc<Client>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, ledger, client, clock, shared: Arc::new(Shared::new()), mails_tried: AtomicBool::new(false) }
+        Self {
+            settings,
+            ledger,
+            client,
+            clock,
+            shared: Arc::new(Shared::new()),
+            mails_tried: AtomicBool::new(false),
+        }
     }
 
     /// An engine for another configuration that goes on where this one stands: the same ledger and clock, what is

@@ -58,12 +58,7 @@ pub(super) fn transport_failed(mail: StoredMail, why: &str, now: DateTime<Utc>) 
 }
 
 /// The transport has said what becomes of it for each of `to`.
-pub(super) fn answered(
-    mail: StoredMail,
-    to: &[String],
-    receipts: &[Receipt],
-    now: DateTime<Utc>,
-) -> Tried {
+pub(super) fn answered(mail: StoredMail, to: &[String], receipts: &[Receipt], now: DateTime<Utc>) -> Tried {
     let mut mail = StoredMail { blocks: false, ..mail };
     mail.refused.retain(|one| !to.contains(one));
     let (mut refusal, mut later) = (None, None);
@@ -111,7 +106,100 @@ fn wait(tries: u32) -> TimeDelta {
 /// How many mails wait for longer than [`LATE_AFTER`] although their recipients did not refuse them.
 pub(super) fn late(mails: &[StoredMail], now: DateTime<Utc>) -> usize {
     let late = |mail: &&StoredMail| {
-        now.signed_duration_since(mail.queued) > LATE_AFTER && !mail.to.iter().all(|one| mail.refused.contains(one))
+        now.signed_duration_since(mail.queued) > LATE_AFTER
+            && !mail.to.iter().all(|one| mail.refused.contains(one))
     };
     mails.iter().filter(late).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + minutes * 60, 0).unwrap()
+    }
+
+    fn mail(id: &str, minute: i64) -> StoredMail {
+        StoredMail::new(id.to_owned(), vec!["a".to_owned(), "b".to_owned()], String::new(), at(minute))
+    }
+
+    fn waits(tried: Tried) -> StoredMail {
+        match tried {
+            Tried::Waits(mail) => mail,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn taken() -> Receipt {
+        Receipt::Taken("250".to_owned())
+    }
+
+    fn no() -> Receipt {
+        Receipt::Refused("550".to_owned())
+    }
+
+    fn later() -> Receipt {
+        Receipt::Later("451".to_owned())
+    }
+
+    #[test]
+    fn the_waits_double_up_to_an_hour() {
+        let minutes: Vec<i64> =
+            [1, 2, 3, 6, 7, 8, 31, 32, u32::MAX].map(|tries| wait(tries).num_minutes()).into();
+        assert_eq!(minutes, [1, 2, 4, 32, 60, 60, 60, 60, 60]);
+    }
+
+    #[test]
+    fn while_the_transport_fails_nobody_overtakes() {
+        let failed = waits(transport_failed(mail("1", 0), "no", at(0)));
+        let mails = vec![failed.clone(), mail("2", 0)];
+        assert!(due(mails.clone(), at(0), false).is_empty());
+        assert_eq!(next_due(&mails), Some(at(1)));
+        assert_eq!(due(mails.clone(), at(1), false).len(), 2);
+        assert_eq!(due(mails, at(0), true).len(), 2, "a start tries at once");
+        // One mail that was refused holds back itself alone.
+        let refused = waits(answered(mail("1", 0), &recipients(&failed), &[no(), no()], at(0)));
+        let mails = vec![refused, mail("2", 0)];
+        assert_eq!(due(mails.clone(), at(0), false), [mail("2", 0)]);
+        assert_eq!((next_due(&mails), next_due(&[])), (Some(at(0)), None));
+    }
+
+    #[test]
+    fn each_recipient_counts_and_a_refusal_is_final_once_somebody_has_the_mail() {
+        let both = recipients(&mail("1", 0));
+        let try_it = |mail: StoredMail, receipts: &[Receipt]| {
+            let to = recipients(&mail);
+            answered(mail, &to, receipts, at(0))
+        };
+        assert_eq!(try_it(mail("1", 0), &[taken(), taken()]), Tried::Settled);
+        assert_eq!(try_it(mail("1", 0), &[taken(), no()]), Tried::Settled);
+        let half = waits(try_it(mail("1", 0), &[taken(), later()]));
+        assert_eq!((recipients(&half), half.blocks), (vec!["b".to_owned()], false));
+        assert_eq!(try_it(half, &[no()]), Tried::Settled);
+        let half = waits(try_it(mail("1", 0), &[no(), later()]));
+        assert_eq!(recipients(&half), ["b"]);
+        let nobody = waits(try_it(half.clone(), &[no()]));
+        assert_eq!((recipients(&nobody), nobody.blocks, nobody.tries), (both, false, 2));
+        assert_eq!(late(&[half, nobody.clone()], at(61)), 1, "what is refused is not late");
+        assert_eq!(try_it(nobody.clone(), &[no(), taken()]), Tried::Settled);
+        let week = GIVE_UP_AFTER.num_minutes();
+        let to = recipients(&nobody);
+        assert_eq!(answered(nobody.clone(), &to, &[no(), no()], at(week)), Tried::GivenUp);
+        assert_eq!(answered(nobody, &to, &[taken(), no()], at(week)), Tried::Settled);
+    }
+
+    #[test]
+    fn a_mail_that_a_server_puts_off_again_and_again_holds_back_the_others_for_an_hour() {
+        let mut mail = mail("1", 0);
+        let (mut now, mut blocked) = (at(0), Vec::new());
+        for _ in 0..8 {
+            let to = recipients(&mail);
+            mail = waits(answered(mail, &to, &[later(), later()], now));
+            blocked.push(mail.blocks);
+            now = mail.next_try.unwrap();
+        }
+        assert_eq!(blocked, [true, true, true, true, true, true, false, false]);
+        assert!(waits(transport_failed(mail, "no", now)).blocks, "but the server itself does");
+    }
 }

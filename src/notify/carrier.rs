@@ -52,16 +52,19 @@ impl<'a> Carrier<'a> {
         match &self.settings.transport {
             Transport::Folder(folder) => {
                 let (folder, id, text) = (folder.clone(), message_id.to_owned(), message.to_owned());
-                let writing =
-                    tokio::task::spawn_blocking(move || FolderTransport::new(folder).deliver(&id, text.as_bytes()));
-                let written = writing.await.map_err(|_stopped| "cannot be written: rosterd is ending".to_owned())?;
+                let writing = tokio::task::spawn_blocking(move || {
+                    FolderTransport::new(folder).deliver(&id, text.as_bytes())
+                });
+                let written =
+                    writing.await.map_err(|_stopped| "cannot be written: rosterd is ending".to_owned())?;
                 let path = written.map_err(|error| format!("cannot be written: {error}"))?;
                 let taken = Receipt::Taken(format!("written to `{}`", path.display()));
                 Ok(vec![taken; to.len()])
             }
             Transport::Smtp(server) => {
                 let from = self.settings.from.parse::<Mailbox>().map(|from| from.email);
-                let from = from.map_err(|_| "cannot be tried, because `alerts.from` is no address".to_owned())?;
+                let from =
+                    from.map_err(|_| "cannot be tried, because `alerts.from` is no address".to_owned())?;
                 self.over_smtp(server, &from, to, message.as_bytes()).await
             }
         }
@@ -136,5 +139,9 @@ fn try_folder(folder: &Path) -> Result<String, String> {
     tempfile::tempfile_in(&nearest).map_err(|error| {
         format!("`{shown}` cannot be written ({error}); make it a folder that rosterd's user may write, or correct `alerts.folder`")
     })?;
-    Ok(if there { format!("`{shown}` can be written") } else { format!("`{shown}` is made with the first mail") })
+    Ok(if there {
+        format!("`{shown}` can be written")
+    } else {
+        format!("`{shown}` is made with the first mail")
+    })
 }

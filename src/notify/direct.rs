@@ -32,8 +32,7 @@ pub async fn send_directly(
     token: &str,
 ) -> Result<Vec<(String, Receipt)>, String> {
     let Some(mail) = settings.mail() else { return Ok(Vec::new()) };
-    let entry =
-        Entry { reason: Reason::Opened, incident: incident.clone(), opened: now, thread: None };
+    let entry = Entry { reason: Reason::Opened, incident: incident.clone(), opened: now, thread: None };
     let letter = Letter::new(&[entry], now, mail.remind_every);
     match message::compose(&letter, mail, recipients(mail, incident), now, token) {
         Some(mail_of_it) => carrier::send(mail, &mail_of_it).await,

@@ -235,7 +235,9 @@ impl Incident {
                 None => self.counts.push((name.clone(), *number)),
             }
         }
-        self.refused.extend(other.refused.iter().filter(|one| !self.refused.contains(one)).cloned().collect::<Vec<_>>());
+        self.refused.extend(
+            other.refused.iter().filter(|one| !self.refused.contains(one)).cloned().collect::<Vec<_>>(),
+        );
         self.request_id = self.request_id.take().or_else(|| other.request_id.clone());
         self.trace_id = self.trace_id.take().or_else(|| other.trace_id.clone());
     }

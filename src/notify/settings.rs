@@ -1,9 +1,6 @@
 //! What the configuration says of alerts, checked.
 
-use crate::{
-    roster::FeedName,
-    secret::Secret,
-};
+use crate::{roster::FeedName, secret::Secret};
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 /// Who is told, and how. `alerts: none` is said aloud, never left out.

@@ -151,7 +151,10 @@ fn the_whole_vitable_section_is_read() {
     assert_eq!(mail.to, ["b@partner.example", "C <c@partner.example>"]);
     assert_eq!(mail.remind_every, Duration::from_secs(12 * 3600));
     let notify::Transport::Smtp(smtp) = &mail.transport else { panic!("a mail server") };
-    assert_eq!((smtp.host.as_str(), smtp.port, smtp.encryption), ("smtp.partner.example", 2465, Encryption::Tls));
+    assert_eq!(
+        (smtp.host.as_str(), smtp.port, smtp.encryption),
+        ("smtp.partner.example", 2465, Encryption::Tls)
+    );
     let password = Secret::Credential("smtp_password".to_owned());
     assert_eq!(smtp.login, Some(Login { username: "rosterd".to_owned(), password }));
     assert_eq!(smtp.ca_file.as_deref(), Some(Path::new("tests/config/good/corporate-ca.pem")));
@@ -311,7 +314,9 @@ fn the_certificates_for_a_mail_server_are_looked_at_when_they_shall_be() {
     let made = rcgen::generate_simple_self_signed(vec!["smtp.partner.example".to_owned()]).unwrap();
     write(&folder.path().join("ca.pem"), &made.cert.pem());
     let settings = load(&path, &nothing, Secrets::Check).unwrap();
-    let notify::Transport::Smtp(smtp) = &settings.alerts.mail().unwrap().transport else { panic!("a server") };
+    let notify::Transport::Smtp(smtp) = &settings.alerts.mail().unwrap().transport else {
+        panic!("a server")
+    };
     assert_eq!((smtp.port, smtp.encryption, &smtp.login), (587, Encryption::StartTls, &None));
 }
 

@@ -117,10 +117,7 @@ fn several_incidents_of_one_review_come_in_one_mail_the_most_urgent_first() {
 
 #[test]
 fn a_feed_with_recipients_of_its_own_tells_them_and_what_is_of_all_feeds_goes_to_everybody_once() {
-    let of = |feed: &str, kind| Incident {
-        feed: Some(FeedName::new(feed).unwrap()),
-        ..incident(kind, "x.")
-    };
+    let of = |feed: &str, kind| Incident { feed: Some(FeedName::new(feed).unwrap()), ..incident(kind, "x.") };
     let found = [
         of("initech", Kind::Held),
         of("acme", Kind::SourceFailed),
@@ -133,9 +130,15 @@ fn a_feed_with_recipients_of_its_own_tells_them_and_what_is_of_all_feeds_goes_to
     let review = desk.review(&found, 0, &settings());
     let to: Vec<Vec<&str>> =
         review.mails.iter().map(|mail| mail.to.iter().map(String::as_str).collect()).collect();
-    assert_eq!(to, [vec!["benefits-ops@partner.example", "duty@partner.example"], vec!["initech-hr@partner.example"]]);
+    assert_eq!(
+        to,
+        [vec!["benefits-ops@partner.example", "duty@partner.example"], vec!["initech-hr@partner.example"]]
+    );
     let subjects: Vec<&str> = review.mails.iter().map(|mail| mail.subject.as_str()).collect();
-    assert_eq!(subjects, ["[rosterd] all feeds: clock wrong (and 2 more)", "[rosterd] initech: held (and 1 more)"]);
+    assert_eq!(
+        subjects,
+        ["[rosterd] all feeds: clock wrong (and 2 more)", "[rosterd] initech: held (and 1 more)"]
+    );
     let thread = |kind: Kind, feed: Option<&str>| {
         let of = |incident: &Incident| {
             incident.kind == kind && incident.feed.as_ref().map(|feed| feed.as_str()) == feed

@@ -90,7 +90,8 @@ async fn hops(smtp: &Smtp, way: &mut Way, try_port: bool) -> Result<Session, Str
                 way.end(Ok(address.map(|address| address.to_string()).unwrap_or_default()));
                 way.begin("tls");
             }
-            let opened = AsyncSmtpConnection::connect_tokio1(addresses.as_slice(), None, &hello, tls, None).await;
+            let opened =
+                AsyncSmtpConnection::connect_tokio1(addresses.as_slice(), None, &hello, tls, None).await;
             opened.map_err(|error| words.of(&error))?
         }
         (encryption, tls) => {
@@ -156,7 +157,10 @@ async fn pack(smtp: &Smtp) -> Result<Luggage, String> {
 
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     TcpStream::connect(addresses).await.map_err(|error| {
-        format!("cannot be reached: {}; look at `alerts.smtp`, the network and the firewall", io_words(&error))
+        format!(
+            "cannot be reached: {}; look at `alerts.smtp`, the network and the firewall",
+            io_words(&error)
+        )
     })
 }
 

@@ -46,7 +46,10 @@ impl Words {
     pub(super) fn login(&self, error: &Error) -> String {
         match error.status().map(u16::from) {
             Some(530 | 534 | 535 | 538) => {
-                format!("refuses the login ({}); correct `alerts.smtp.username` and `password`", self.of(error))
+                format!(
+                    "refuses the login ({}); correct `alerts.smtp.username` and `password`",
+                    self.of(error)
+                )
             }
             Some(_) | None => self.of(error),
         }
@@ -66,7 +69,7 @@ impl Words {
 
 /// That the time was over.
 pub(super) fn limited(limit: Duration) -> String {
-    format!("did not answer within {} seconds", limit.as_secs_f64())
+    format!("did not answer within {} s", limit.as_secs_f64())
 }
 
 /// The first cause that says something.
@@ -111,13 +114,15 @@ fn tls_words(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(why) = error else {
         return match error {
             rustls::Error::InvalidMessage(_) => {
-                "does not begin with TLS; if it speaks in the clear first, write `encryption: starttls`".to_owned()
+                "does not begin with TLS; if it speaks in the clear first, write `encryption: starttls`"
+                    .to_owned()
             }
             other => format!("does not agree on TLS: {other}"),
         };
     };
     let what = match why {
-        CertificateError::UnknownIssuer => {
+        // Another key under the name of a known authority is another authority.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "from an authority that this host does not know; name the authority's certificate in `alerts.smtp.ca_file`"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
