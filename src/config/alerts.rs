@@ -39,7 +39,7 @@ pub(super) fn alerts(reader: &Reader, item: &Item<'_>) -> Option<Settings> {
     let from = fields.get("from").and_then(|item| Some(address(reader, &item)?.to_owned()));
     let to = fields.get("to").and_then(|item| addresses(reader, &item));
     let remind_every = duration(reader, &fields, "remind_every", Duration::from_secs(24 * 60 * 60));
-    Some(Settings::Mail(MailSettings {
+    Some(Settings::from(MailSettings {
         transport: transport?,
         from: from?,
         to: to?,

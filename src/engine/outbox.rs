@@ -294,8 +294,10 @@ impl Engine {
     fn judge_mails(&self, settings: &MailSettings, taken: &[String]) -> Result<bool, LedgerError> {
         let known = self.undelivered()?;
         let mut now = known.clone().unwrap_or_default();
-        now.forget(taken, settings);
-        now.late = u64::try_from(retry::late(&self.ledger.outbox()?, self.clock.now())).unwrap_or(u64::MAX);
+        let waiting = self.ledger.outbox()?;
+        let refused: Vec<String> = waiting.iter().flat_map(|mail| mail.refused.iter().cloned()).collect();
+        now.forget(taken, &refused, settings);
+        now.late = u64::try_from(retry::late(&waiting, self.clock.now())).unwrap_or(u64::MAX);
         if !taken.is_empty() {
             now.given_up = 0;
         }

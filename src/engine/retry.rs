@@ -127,7 +127,7 @@ mod tests {
     fn waits(tried: Tried) -> StoredMail {
         match tried {
             Tried::Waits(mail) => mail,
-            other => panic!("{other:?}"),
+            ended @ (Tried::Settled | Tried::GivenUp) => panic!("{ended:?}"),
         }
     }
 

@@ -9,7 +9,7 @@ pub enum Settings {
     /// Nobody shall be told.
     None,
     /// Mails.
-    Mail(MailSettings),
+    Mail(Box<MailSettings>),
 }
 
 /// Mails: from whom, to whom, and on which way.
@@ -99,6 +99,12 @@ impl Settings {
             Self::None => None,
             Self::Mail(mail) => Some(mail),
         }
+    }
+}
+
+impl From<MailSettings> for Settings {
+    fn from(mail: MailSettings) -> Self {
+        Self::Mail(Box::new(mail))
     }
 }
 

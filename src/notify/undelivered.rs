@@ -44,12 +44,14 @@ impl Undelivered {
         }
     }
 
-    /// Forgets addresses that a mail was taken for, and those that nobody is told at any more.
-    pub fn forget(&mut self, taken: &[String], settings: &MailSettings) {
+    /// Forgets addresses that a mail was taken for, unless another that they refused still `waits`; and those that
+    /// nobody is told at any more. A mail that is refused for what stands in it would come and go each hour otherwise.
+    pub fn forget(&mut self, taken: &[String], waits: &[String], settings: &MailSettings) {
         let told = |address: &str| {
             settings.lists().iter().any(|(to, _)| to.iter().any(|one| super::message::bare(one) == address))
         };
-        self.refused.retain(|one| !taken.contains(&one.address) && told(&one.address));
+        let over = |address: &String| taken.contains(address) && !waits.contains(address);
+        self.refused.retain(|one| !over(&one.address) && told(&one.address));
     }
 
     /// The incident; none when nothing is the matter.

@@ -248,7 +248,7 @@ fn a_sender_or_recipient_that_is_none_is_refused_or_passed_over() {
     for bad in ["", "ops", "ops@", "a@b.example\r\nBcc: c@d.example", "two@a.example, more@a.example"] {
         assert!(!rosterd::notify::is_mailbox(bad), "{bad:?}");
     }
-    let settings = Settings::Mail(MailSettings {
+    let settings = Settings::from(MailSettings {
         transport: Transport::Folder("unused".into()),
         from: "alerts@partner.example".into(),
         to: vec!["nobody".into(), "ops@partner.example".into()],

@@ -1,7 +1,12 @@
 //! A real mail server on loopback, as a throwaway: aiosmtpd with STARTTLS, TLS and AUTH, own certificates, a folder that
 //! is removed, and a process that is killed when the value is dropped.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails here"
+)]
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rosterd::{

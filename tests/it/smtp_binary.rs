@@ -1,6 +1,6 @@
 //! The built binary before a real mail server.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use crate::{
     smtp::{MailServer, Manner, PASSWORD, put},

@@ -1,11 +1,6 @@
 //! The way to a real mail server, and what becomes of a mail for each recipient.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on fails here"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails here")]
 
 use crate::smtp::{MailServer, Manner, PASSWORD, put, settings};
 use rosterd::notify::{
@@ -147,7 +142,7 @@ async fn a_server_that_says_nothing_more_keeps_nobody_longer_than_the_limit() {
             Encryption::None | Encryption::StartTls => "did not answer within 0.5 s",
         };
         assert_eq!(why, expected);
-        let steps = probe(&Settings::Mail(settings(smtp))).await;
+        let steps = probe(&Settings::from(settings(smtp))).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         assert_eq!(steps.last().unwrap().result.as_ref().unwrap_err(), expected);
     }
@@ -254,14 +249,14 @@ async fn the_probe_names_each_hop_and_sends_no_mail() {
         else {
             return;
         };
-        let steps = probe(&Settings::Mail(settings(server.smtp()))).await;
+        let steps = probe(&Settings::from(settings(server.smtp()))).await;
         let seen: Vec<&str> = steps.iter().map(|step| step.hop).collect();
         assert_eq!(seen, hops, "{steps:?}");
         assert!(steps.iter().all(|step| step.result.is_ok() && !step.took.is_zero()), "{steps:?}");
         assert_eq!(steps.last().unwrap().result, Ok("AUTH LOGIN".to_owned()));
         assert!(server.taken().is_empty());
         put(&server.path("password"), "wrong\n");
-        let steps = probe(&Settings::Mail(settings(server.smtp()))).await;
+        let steps = probe(&Settings::from(settings(server.smtp()))).await;
         let last = steps.last().unwrap();
         assert_eq!((steps.len(), last.hop), (hops.len(), "login"));
         assert!(last.result.as_ref().unwrap_err().starts_with("refuses the login"));
@@ -278,7 +273,7 @@ async fn the_probe_names_each_hop_and_sends_no_mail() {
             time_limit: Duration::ZERO,
         });
         mail.transport = Transport::Folder(home.path().join(name));
-        Settings::Mail(mail)
+        Settings::from(mail)
     };
     put(&home.path().join("file"), "");
     for (name, good) in [("", true), ("a/b", true), ("file/mails", false)] {
@@ -310,7 +305,7 @@ async fn a_test_mail_goes_to_everybody_who_is_told_of_anything() {
         format!("t{count}")
     };
     assert!(test_mails(&Settings::None, now, &mut token).is_empty());
-    for test in test_mails(&Settings::Mail(mail.clone()), now, &mut token) {
+    for test in test_mails(&Settings::from(mail.clone()), now, &mut token) {
         assert!(send(&mail, &test).await.unwrap().iter().all(|(_, receipt)| receipt.is_taken()));
     }
     let taken = server.taken();

@@ -6,6 +6,7 @@ server does otherwise stands in `FOLDER/behaviour.json`, which is read anew for 
     refuse: { address: answer }   the answer to a recipient, such as "550 5.1.1 no such user"
     data: answer                  the answer to a whole mail, such as "451 4.3.0 try again later"; nothing is kept
     sender: answer                the answer to MAIL FROM
+    spam: subject                 a mail with this subject is refused
     drop: true                    the mail is kept, and the connection is cut before the answer
     close_after: N                the connection is cut before the mail that would be one too many on it
 """
@@ -63,6 +64,8 @@ class Handler:
         behaviour = self.behaviour()
         if "data" in behaviour:
             return behaviour["data"]
+        if behaviour.get("spam") and f"Subject: {behaviour['spam']}" in envelope.original_content.decode():
+            return "554 5.7.1 looks like spam"
         self.taken += 1
         session.mails = getattr(session, "mails", 0) + 1
         name = f"{self.taken:04}"

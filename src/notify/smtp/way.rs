@@ -14,8 +14,10 @@ use lettre::transport::smtp::{
 };
 use secrecy::ExposeSecret;
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     panic::AssertUnwindSafe,
+    time::Duration,
 };
 use tokio::{net::TcpStream, time::Instant};
 
@@ -81,21 +83,23 @@ async fn hops(smtp: &Smtp, way: &mut Way, try_port: bool) -> Result<Session, Str
     let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
     way.end(Ok(shown.join(", ")));
     let hello = hello(&addresses);
+    let share = smtp.time_limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
 
     way.begin("connect");
     let connection = match (smtp.encryption, tls) {
         (Encryption::Tls, tls) => {
             if try_port {
-                let address = connect(&addresses).await?.peer_addr();
+                let address = connect(&addresses, share).await?.peer_addr();
                 way.end(Ok(address.map(|address| address.to_string()).unwrap_or_default()));
                 way.begin("tls");
             }
             let opened =
-                AsyncSmtpConnection::connect_tokio1(addresses.as_slice(), None, &hello, tls, None).await;
+                AsyncSmtpConnection::connect_tokio1(addresses.as_slice(), Some(share), &hello, tls, None)
+                    .await;
             opened.map_err(|error| words.of(&error))?
         }
         (encryption, tls) => {
-            let stream = connect(&addresses).await?;
+            let stream = connect(&addresses, share).await?;
             let opened = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await;
             let mut connection = opened.map_err(|error| words.of(&error))?;
             if let (Encryption::StartTls, Some(tls)) = (encryption, tls) {
@@ -155,13 +159,18 @@ async fn pack(smtp: &Smtp) -> Result<Luggage, String> {
     packing.await.unwrap_or_else(|_stopped| Err("cannot be tried, because rosterd is ending".to_owned()))
 }
 
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
-    TcpStream::connect(addresses).await.map_err(|error| {
-        format!(
-            "cannot be reached: {}; look at `alerts.smtp`, the network and the firewall",
-            io_words(&error)
-        )
-    })
+/// Tries each address in turn, each for its share of the time: one that is lost in the net leaves the others theirs.
+async fn connect(addresses: &[SocketAddr], share: Duration) -> Result<TcpStream, String> {
+    let mut last = io::Error::from(io::ErrorKind::TimedOut);
+    for address in addresses {
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::from(io::ErrorKind::TimedOut),
+        }
+    }
+    let why = io_words(&last);
+    Err(format!("cannot be reached: {why}; look at `alerts.smtp`, the network and the firewall"))
 }
 
 fn greeting(connection: &AsyncSmtpConnection) -> String {

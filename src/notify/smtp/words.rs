@@ -99,45 +99,54 @@ fn chain(error: &Error) -> String {
 
 /// A failing connection, without an address.
 pub(super) fn io_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::UnexpectedEof => "closed the connection".to_owned(),
-        io::ErrorKind::TimedOut => "no answer came".to_owned(),
-        _ => error.to_string(),
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
+    };
+    let kind = error.kind();
+    if kind == ConnectionRefused {
+        "nobody listens there".to_owned()
+    } else if matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof) {
+        "closed the connection".to_owned()
+    } else if kind == TimedOut {
+        "no answer came".to_owned()
+    } else {
+        error.to_string()
     }
 }
 
 fn tls_words(error: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(why) = error else {
-        return match error {
-            rustls::Error::InvalidMessage(_) => {
-                "does not begin with TLS; if it speaks in the clear first, write `encryption: starttls`"
-                    .to_owned()
-            }
-            other => format!("does not agree on TLS: {other}"),
+    if let rustls::Error::InvalidCertificate(why) = error {
+        return match known(why) {
+            Some(what) => format!("shows a certificate that is {what}"),
+            None => format!("shows a certificate that is refused: {why}"),
         };
-    };
-    let what = match why {
+    }
+    if matches!(error, rustls::Error::InvalidMessage(_)) {
+        return "does not begin with TLS; if it speaks in the clear first, write `encryption: starttls`"
+            .to_owned();
+    }
+    format!("does not agree on TLS: {error}")
+}
+
+/// What is usually wrong with a certificate, and what to do.
+fn known(why: &CertificateError) -> Option<&'static str> {
+    use CertificateError as Why;
+    if matches!(why, Why::UnknownIssuer | Why::BadSignature) {
         // Another key under the name of a known authority is another authority.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "from an authority that this host does not know; name the authority's certificate in `alerts.smtp.ca_file`"
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "for another name; write that name in `alerts.smtp.host`"
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "past its end; have the server's renewed, and look at this host's clock"
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "not valid yet; look at this host's clock"
-        }
-        CertificateError::Revoked => "revoked; ask whoever runs the server",
-        other => return format!("shows a certificate that is refused: {other}"),
-    };
-    format!("shows a certificate that is {what}")
+        Some(
+            "from an authority that this host does not know; name the authority's certificate in `alerts.smtp.ca_file`",
+        )
+    } else if matches!(why, Why::NotValidForName | Why::NotValidForNameContext { .. }) {
+        Some("for another name; write that name in `alerts.smtp.host`")
+    } else if matches!(why, Why::Expired | Why::ExpiredContext { .. }) {
+        Some("past its end; have the server's renewed, and look at this host's clock")
+    } else if matches!(why, Why::NotValidYet | Why::NotValidYetContext { .. }) {
+        Some("not valid yet; look at this host's clock")
+    } else if matches!(why, Why::Revoked) {
+        Some("revoked; ask whoever runs the server")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(super) fn at(hours: i64) -> DateTime<Utc> {
 }
 
 pub(super) fn settings() -> Settings {
-    Settings::Mail(MailSettings {
+    Settings::from(MailSettings {
         transport: Transport::Folder("unused".into()),
         from: "rosterd <alerts@partner.example>".into(),
         to: vec!["benefits-ops@partner.example".into(), "Duty <duty@partner.example>".into()],
