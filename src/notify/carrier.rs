@@ -38,8 +38,9 @@ impl<'a> Carrier<'a> {
         Self { settings, session: None }
     }
 
-    /// Hands one message on, byte for byte, to these addresses; says what became of each, in their order. Bounded
-    /// in time. A folder takes a mail once, whatever the addresses.
+    /// Hands one message on, byte for byte, to these addresses; says what became of each, in their order. A server is
+    /// waited for within `Smtp::time_limit`, for the way to it and again for the mail; a folder as long as the file
+    /// system takes. A folder takes a mail once, whatever the addresses.
     ///
     /// # Errors
     /// When the server or the folder fails rather than a recipient: in words that can stand behind its name.
