@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rosterd::{
     clock::{Clock, SetClock},
     config::{Secrets, load},
-    engine::{self, Delivery, Engine, Silent},
+    engine::{self, Delivery, Engine},
     ledger::{AttemptId, Facts, Ledger, StoredMail},
     notify::{Incident, Kind, MailSettings, Settings, Smtp},
     roster::RequestId,
@@ -50,7 +50,7 @@ impl Host {
             ..example.vitable
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let client = Client::new(vitable.clone(), Arc::clone(&clock)).unwrap();
+        let client = Arc::new(Client::new(vitable.clone(), Arc::clone(&clock)).unwrap());
         let ledger = Arc::new(Ledger::open(&folder.join("state"), None, clock.now()).unwrap());
         let settings = engine::Settings {
             vitable,
@@ -58,7 +58,7 @@ impl Host {
             state_dir: folder.join("state"),
             feeds: Vec::new(),
         };
-        self.engine = Some(Engine::new(settings, ledger, client, clock, Arc::new(Silent)));
+        self.engine = Some(Engine::new(settings, ledger, client, clock));
     }
 
     fn engine(&self) -> &Engine {
