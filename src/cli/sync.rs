@@ -124,7 +124,20 @@ pub(super) async fn run_all<'a>(
         let text = "they wait, and each command tries them again";
         talk.err(&format!("mails that could not be handed on: {waiting}; {text}\n"))?;
     }
+    keep_copy(desk, talk)?;
     Ok(exit)
+}
+
+/// Keeps a copy beside the state, when one is due and no daemon sees to it. That none could be made ends nothing.
+fn keep_copy(desk: &Desk, talk: &dyn Talk) -> Result<(), Failure> {
+    let now = desk.engine().clock().now();
+    if desk.daemon().is_none()
+        && desk.ledger().copy_due(now)
+        && let Err(error) = desk.ledger().write_copy(now)
+    {
+        talk.err(&format!("the copy beside the state could not be made: {error}\n"))?;
+    }
+    Ok(())
 }
 
 /// Prints each pass; the exit code is the worst of them.

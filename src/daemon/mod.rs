@@ -56,6 +56,8 @@ const LAST_MAILS: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(60);
 /// How often requests that were given up are looked at.
 const GIVEN_UP: Duration = Duration::from_secs(60 * 60);
+/// How often it is looked whether a copy of the state is due.
+const COPY_LOOK: Duration = Duration::from_secs(10 * 60);
 /// When work waits and nothing has moved for this long, the daemon is not alive.
 const STALLED: Duration = Duration::from_secs(60 * 60);
 /// How long the ledger may take to answer when it is asked whether it is alive.
@@ -128,6 +130,7 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
         background.spawn(watched(handle.clone(), every));
     }
     background.spawn(look_at_given_up(handle.clone()));
+    background.spawn(copy_state(handle.clone()));
     let mut mails = JoinSet::new();
     mails.spawn(hand_on_mails(handle.clone(), stopping.clone()));
     let mut minute = interval(LOOK);
@@ -153,6 +156,10 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     }
     stop_serving.send_replace(true);
     let broken = keeper.broken.clone();
+    if let Some(why) = &broken {
+        tracing::error!("nothing more can be recorded, so nothing more is submitted: {why}");
+        handle.engine().tell_directly(&Incident::new(Kind::Disk, format!("rosterd ended: {why}."))).await;
+    }
     stop(keeper, serving, heard, &mut signals).await?;
     last_mails(&handle, mails).await;
     background.shutdown().await;
@@ -304,6 +311,25 @@ async fn last_mails(handle: &Handle, mut mails: JoinSet<()>) {
         Ok(Ok(delivery)) => tracing::warn!(waiting = delivery.waiting, "mails wait for the next start"),
         Ok(Err(error)) => tracing::error!("mails wait for the next start: {error}"),
         Err(_) => tracing::warn!("mails wait for the next start, because the mail server does not answer"),
+    }
+}
+
+/// Keeps a whole copy of the state beside it, for a day on which a file of the state is damaged.
+async fn copy_state(handle: Handle) {
+    let mut looks = interval(COPY_LOOK);
+    loop {
+        looks.tick().await;
+        let engine = handle.engine();
+        let copied = tokio::task::spawn_blocking(move || {
+            let now = engine.clock().now();
+            let due = engine.ledger().copy_due(now);
+            due.then(|| engine.ledger().write_copy(now))
+        });
+        match copied.await {
+            Ok(Some(Err(error))) => tracing::error!(%error, "the copy beside the state could not be made"),
+            Ok(Some(Ok(_))) => tracing::info!("a copy was made beside the state"),
+            Ok(None) | Err(_) => {}
+        }
     }
 }
 

@@ -34,13 +34,7 @@ fn eventful(dir: &Path) -> Ledger {
     let word =
         Word { approved: true, by: "ann".to_owned(), reason: "seen".to_owned(), at: at(4), expires: None };
     ledger.say(&feed(), &group(), "d", word).unwrap().unwrap();
-    let mail = StoredMail {
-        message_id: "m".to_owned(),
-        to: Vec::new(),
-        message: String::new(),
-        queued: at(0),
-        tries: 0,
-    };
+    let mail = StoredMail::new("m".to_owned(), Vec::new(), String::new(), at(0));
     ledger.record(Facts { incidents: Vec::new(), mails: vec![mail] }).unwrap();
     ledger
 }
