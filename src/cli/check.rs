@@ -85,7 +85,10 @@ fn ways<'w>(settings: &'w Settings, clock: &Arc<dyn Clock>) -> Vec<Way<'w>> {
         all.map(|each| (each.name.as_str(), each)).collect();
     for (name, each) in sources {
         let clock = Arc::clone(clock);
-        ways.push((format!("source `{name}`"), Box::pin(source(each, clock))));
+        ways.push((
+            format!("source `{name}`"),
+            Box::pin(async move { Some(source::probe(each, &*clock).await) }),
+        ));
     }
     ways.push(("mail".to_owned(), Box::pin(mail(&settings.alerts))));
     ways
@@ -99,10 +102,6 @@ async fn vitable(settings: &Settings, clock: Arc<dyn Clock>) -> Vec<Step> {
             vec![Step { hop: "client", took: Duration::ZERO, result }]
         }
     }
-}
-
-async fn source(_settings: &source::Settings, _clock: Arc<dyn Clock>) -> Option<Vec<Step>> {
-    None
 }
 
 async fn mail(settings: &notify::Settings) -> Option<Vec<Step>> {

@@ -74,6 +74,7 @@ async fn pick_up<'a>(desk: &'a Desk, feeds: &[&Feed], talk: &'a dyn Talk) -> Res
     engine.wake_mails();
     let names: Vec<&FeedName> = feeds.iter().map(|feed| &feed.name).collect();
     engine.resume(&names, talk).await?;
+    engine.finish_todos(None, talk).await?;
     let begun = recovered.begin_again.into_iter().filter_map(|(name, group)| {
         let feed = engine.feed(name.as_str())?;
         let trigger = Trigger::Recovery;

@@ -99,10 +99,23 @@ struct Fed {
 /// Reads every feed, and that no group is fed by two.
 pub(super) fn feeds(reader: &Reader, items: &[(&str, Item<'_>)], parts: &Parts<'_>) -> Vec<Option<Feed>> {
     let mut fed_by: BTreeMap<GroupRef, &str> = BTreeMap::new();
+    let mut taken_by: BTreeMap<String, &str> = BTreeMap::new();
     let mut feeds = Vec::new();
     for (name, item) in items {
         let mut fed = Vec::new();
-        feeds.push(feed(reader, name, item, parts, &mut fed));
+        let feed = feed(reader, name, item, parts, &mut fed);
+        for source in feed.iter().flat_map(|feed| &feed.sources) {
+            if source.pick.after_success == source::AfterSuccess::Leave {
+                continue;
+            }
+            if let Some(other) = taken_by.insert(source.name.clone(), name) {
+                let message = format!("the source `{}` is read by `{other}` already", source.name);
+                let help = "its `after_success` takes the file away, so that one feed would take it from the other; \
+                            put the groups into one feed, or write `after_success: leave`";
+                reader.problem(item.key, &item.path, message, Some(help.to_owned()));
+            }
+        }
+        feeds.push(feed);
         for Fed { group, at, path } in fed {
             match fed_by.get(&group) {
                 Some(other) if other != name => {

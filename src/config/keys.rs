@@ -212,7 +212,14 @@ pub(super) static SOURCE: &[Key] = &[
     key("fields", Section(FIELDS), "single fields instead of the mapping's"),
 ];
 
-pub(super) const MAX_AGE: &str = "the age of a file is not watched yet; remove the key";
+const MAX_AGE: Key =
+    key("max_age", Duration, "a file that is older when it is first read is late: a person is told");
+static AFTERWARDS: &[Shape] = &[Choice(&["leave", "delete"]), Section(MOVE)];
+const AFTER_SUCCESS: Key = key(
+    "after_success",
+    AnyOf(AFTERWARDS),
+    "what becomes of the file when every group has its roster; default leave",
+);
 pub(super) const DONE_MARKER: &str =
     "marker files come in a later version; `settle` waits until the file stands still";
 
@@ -220,9 +227,9 @@ pub(super) static FILE: &[Key] = &[
     must("path", Text, "a path, or a glob in its last part"),
     key("take", Choice(&["newest"]), "which match is read"),
     key("settle", Duration, "size and modification time must have stood still this long; default 0s"),
-    later("max_age", MAX_AGE),
+    MAX_AGE,
     later("done_marker", DONE_MARKER),
-    key("after_success", Choice(&["leave"]), "what becomes of the file"),
+    AFTER_SUCCESS,
 ];
 
 pub(super) static SFTP: &[Key] = &[
@@ -237,10 +244,13 @@ pub(super) static SFTP: &[Key] = &[
     must("path", Text, "a path, or a glob in its last part"),
     key("take", Choice(&["newest"]), "which match is read"),
     key("settle", Duration, "size and modification time must have stood still this long; default 60s"),
-    later("max_age", MAX_AGE),
+    MAX_AGE,
     later("done_marker", DONE_MARKER),
-    key("after_success", Choice(&["leave"]), "what becomes of the file"),
+    AFTER_SUCCESS,
 ];
+
+pub(super) static MOVE: &[Key] =
+    &[must("move_to", Text, "a folder of the same place; no file there is overwritten")];
 
 pub(super) static CSV: &[Key] = &[
     key("delimiter", Text, "one character between cells; default a comma"),

@@ -6,6 +6,7 @@
 mod alerts;
 mod dates;
 mod feeds;
+mod files;
 mod guard;
 mod keys;
 mod mappings;

@@ -1,18 +1,18 @@
 //! `sources:`.
 
 use super::{
+    files::pick,
     keys::{CSV, FILE, SFTP, SOURCE, TRAILER},
     mappings::{Mapping, fields as mapping_fields, optional},
     read::{Fields, Item, Reader},
     secrets::secret,
     vitable::file as readable_file,
     words::did_you_mean,
-    yaml::Kind,
 };
 use crate::{
     mapping::FieldSource,
     roster::Field,
-    source::{Csv, HostKey, Pick, Place, Sftp, Trailer},
+    source::{Csv, HostKey, Patience, Pick, Place, Sftp, Trailer},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -85,21 +85,14 @@ fn merged(
 
 fn file(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
     let fields = reader.open(item, FILE)?;
-    let settled = take_and_leave(reader, &fields);
-    let settle = settle(reader, &fields, Duration::ZERO);
-    let path = fields.get("path").and_then(|item| {
-        glob(reader, &item)?;
-        let path = reader.path(&item)?;
-        path.to_str().map(str::to_owned)
-    });
-    settled.then_some(())?;
-    Some((Place::File, Pick { path: path?, settle: settle? }))
+    let path = |item: &Item<'_>| reader.path(item)?.to_str().map(str::to_owned);
+    Some((Place::File, pick(reader, &fields, Duration::ZERO, &path)?))
 }
 
 fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
     let fields = reader.open(item, SFTP)?;
-    let settled = take_and_leave(reader, &fields);
-    let settle = settle(reader, &fields, Duration::from_secs(60));
+    let path = |item: &Item<'_>| reader.text(item).map(str::to_owned);
+    let pick = pick(reader, &fields, Duration::from_secs(60), &path);
     let text = |name: &str| fields.get(name).and_then(|item| Some(reader.text(&item)?.to_owned()));
     let host = text("host");
     let username = text("username");
@@ -111,7 +104,6 @@ fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
     let passphrase = optional(fields.get("passphrase"), |item| secret(reader, item));
     let password = optional(fields.get("password"), |item| secret(reader, item));
     let host_key = host_key(reader, &fields);
-    let path = fields.get("path").and_then(|item| Some(glob(reader, &item)?.to_owned()));
     if !fields.has("private_key") && !fields.has("password") {
         let help = "add `private_key: { file: … }`, `password: { … }` or both".to_owned();
         reader.problem(fields.key, &fields.path, "nothing says how to log in", Some(help));
@@ -122,7 +114,6 @@ fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
         reader.problem(item.key, &item.path, "`passphrase` is for a `private_key`, and there is none", help);
         return None;
     }
-    settled.then_some(())?;
     let sftp = Sftp {
         host: host?,
         port: port?,
@@ -131,50 +122,9 @@ fn sftp(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {
         passphrase: passphrase?,
         password: password?,
         host_key: host_key?,
+        patience: Patience::default(),
     };
-    Some((Place::Sftp(sftp), Pick { path: path?, settle: settle? }))
-}
-
-fn settle(reader: &Reader, fields: &Fields<'_>, default: Duration) -> Option<Duration> {
-    match fields.get("settle") {
-        Some(item) => reader.duration(&item, Duration::ZERO),
-        None => Some(default),
-    }
-}
-
-/// `take: newest` and `after_success: leave` are all that there is yet.
-fn take_and_leave(reader: &Reader, fields: &Fields<'_>) -> bool {
-    let mut right = true;
-    for (key, now, later, instead) in [
-        (
-            "take",
-            "newest",
-            "all",
-            "rosters of several files come in a later version; have them joined into one",
-        ),
-        ("after_success", "leave", "delete", "deleting and moving come in a later version; `leave` the file"),
-    ] {
-        let Some(item) = fields.get(key) else { continue };
-        let is_later = match &item.node.kind {
-            Kind::Scalar(text) if text == now => continue,
-            Kind::Scalar(text) => text == later,
-            Kind::Map(entries) => {
-                key == "after_success" && entries.iter().any(|(key, _)| key.text == "move_to")
-            }
-            Kind::Null | Kind::List(_) => false,
-        };
-        right = false;
-        if is_later {
-            reader.wrong(&item, format!("this `{key}` is not supported yet"), instead);
-        } else {
-            reader.wrong(
-                &item,
-                format!("expected `{now}`"),
-                "write it, or remove the key: it is the default",
-            );
-        }
-    }
-    right
+    Some((Place::Sftp(Box::new(sftp)), pick?))
 }
 
 fn host_key(reader: &Reader, fields: &Fields<'_>) -> Option<HostKey> {
@@ -192,30 +142,6 @@ fn host_key(reader: &Reader, fields: &Fields<'_>) -> Option<HostKey> {
         return None;
     }
     Some(HostKey::Fingerprint(text.to_owned()))
-}
-
-/// A path whose last part alone may have wildcards.
-fn glob<'n>(reader: &Reader, item: &Item<'n>) -> Option<&'n str> {
-    let text = reader.text(item)?;
-    let (folder, name) = text.rsplit_once('/').unwrap_or(("", text));
-    if folder.contains(['*', '?', '[', '{']) {
-        reader.wrong(item, "a wildcard stands in a folder's name", "use wildcards in the file's name alone");
-        return None;
-    }
-    if name.is_empty() {
-        reader.wrong(
-            item,
-            "the path names a folder",
-            "end it with a file's name or a glob such as `roster-*.csv`",
-        );
-        return None;
-    }
-    if let Err(error) = globset::Glob::new(name) {
-        let message = format!("the glob cannot be read: {}", error.kind());
-        reader.wrong(item, message, "write it as `roster-*.csv`");
-        return None;
-    }
-    Some(text)
 }
 
 fn csv(reader: &Reader, item: &Item<'_>) -> Option<Csv> {

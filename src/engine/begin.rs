@@ -128,11 +128,15 @@ impl Engine {
             () = self.shared.stopped() => None,
             decided = self.read_and_decide(run.clone(), order) => Some(decided?),
         };
-        match decided {
+        let begun = match decided {
             None => self.stopped(run).map(Begun::over),
             Some(Ok(decided)) => self.send_all(run, order, *decided).await,
             Some(Err(over)) => Ok(over),
+        }?;
+        if let Begun::Over(pass) = &begun {
+            self.afterwards(pass, order.progress).await?;
         }
+        Ok(begun)
     }
 
     fn begin_run(&self, order: &Order<'_>) -> Result<Run, LedgerError> {
@@ -177,8 +181,19 @@ impl Engine {
             }
         };
         match self.decide_feed(order, &contact).await? {
-            Ok(decided) => Ok(Ok(Box::new(decided))),
-            Err(Undecided::NotYet(why)) => Ok(Err(Begun::NotYet { run: Box::new(run), why })),
+            Ok(decided) => {
+                // A local file in place of the source says nothing about the source.
+                if order.file.is_none() {
+                    self.tell_late(&order.feed.name, &decided.read.late)?;
+                }
+                Ok(Ok(Box::new(decided)))
+            }
+            Err(Undecided::NotYet { why, missing }) => {
+                if let Some(missing) = missing {
+                    self.tell_late(&order.feed.name, &[missing])?;
+                }
+                Ok(Err(Begun::NotYet { run: Box::new(run), why }))
+            }
             Err(Undecided::Stopped { kind, findings, report }) => {
                 run.read = Some(*report);
                 let incident = Incident {
@@ -234,7 +249,7 @@ impl Engine {
         };
         let decided = match self.decide_feed(order, &contact).await? {
             Ok(decided) => decided,
-            Err(Undecided::NotYet(why)) => return Ok(unfinished(run, vec![why])),
+            Err(Undecided::NotYet { why, .. }) => return Ok(unfinished(run, vec![why])),
             Err(Undecided::Stopped { findings, report, .. }) => {
                 run.read = Some(*report);
                 return Ok(unfinished(run, findings));

@@ -146,7 +146,9 @@ impl Engine {
         if self.shared.stopping() && waiting.sent.iter().any(|(_, sending)| sending.state.in_flight()) {
             return self.stopped(waiting.run);
         }
-        self.finish(waiting)
+        let pass = self.finish(waiting)?;
+        self.afterwards(&pass, progress).await?;
+        Ok(pass)
     }
 
     async fn follow_sending(

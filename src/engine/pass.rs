@@ -11,6 +11,7 @@ use crate::{
     decide::{self, Decision, Suspicion},
     ledger::{
         AcceptedRead, BodyReport, Facts, GroupVerdict, LedgerError, ReadReport, Run, RunOutcome, RunResult,
+        Trigger,
     },
     notify::{Incident, Kind},
     roster::{GroupRef, Record, ReferenceId},
@@ -32,7 +33,7 @@ pub(super) struct Decided {
 
 /// Why a feed could not be decided on.
 pub(super) enum Undecided {
-    NotYet(String),
+    NotYet { why: String, missing: Option<String> },
     Stopped { kind: Kind, findings: Vec<String>, report: Box<ReadReport> },
 }
 
@@ -43,10 +44,11 @@ impl Engine {
         contact: &Contact,
     ) -> Result<Result<Decided, Undecided>, LedgerError> {
         let feed = order.feed;
-        let against = Against { file: order.file.as_ref(), plans: &contact.plans };
-        let read = match self.read(feed, against, order.progress).await {
+        let approved = order.trigger == Trigger::Approval;
+        let against = Against { file: order.file.as_ref(), plans: &contact.plans, approved };
+        let read = match self.read(feed, against, order.progress).await? {
             Reading::Whole(read) => *read,
-            Reading::NotYet(why) => return Ok(Err(Undecided::NotYet(why))),
+            Reading::NotYet { why, missing } => return Ok(Err(Undecided::NotYet { why, missing })),
             Reading::Stopped { kind, findings, report } => {
                 return Ok(Err(Undecided::Stopped { kind, findings, report }));
             }
@@ -93,9 +95,9 @@ impl Engine {
         run.ended = Some(self.clock.now());
         run.result = Some(RunResult { outcome: RunOutcome::Failed, summary: findings.join(". ") });
         run.read.get_or_insert_with(ReadReport::default).findings = findings;
-        // A file that came and is incomplete shows that its place answers again.
-        let reached = run.file.is_none()
-            && incident.as_ref().is_some_and(|incident| incident.kind == Kind::ReadIncomplete);
+        // A file that came and is incomplete or late shows that its place answers again.
+        let came = |incident: &Incident| [Kind::ReadIncomplete, Kind::FileLate].contains(&incident.kind);
+        let reached = run.file.is_none() && incident.as_ref().is_some_and(came);
         let over: &[Kind] = if reached { &[Kind::SourceFailed] } else { &[] };
         let feed = run.feed.clone();
         let scope =
@@ -124,7 +126,7 @@ impl Engine {
         run.ended = Some(self.clock.now());
         run.result = Some(RunResult { outcome, summary });
         tracing::info!(run = %run.id, feed = %run.feed, outcome = ?outcome, "the run ended");
-        self.ledger.end_run(&run, Facts::default())?;
+        self.ledger.end_run_owing(&run, &self.owed(&run)?, Facts::default())?;
         Ok(Pass { run })
     }
 }

@@ -1,14 +1,14 @@
 //! From a feed's sources to its people, all or nothing.
 
-use super::{Engine, Feed, LocalFile, Progress, Step};
+use super::{Engine, Feed, LocalFile, Progress, Step, after::Late};
 use crate::{
     decide,
-    ledger::{FileReport, ReadReport},
+    ledger::{FileReport, LedgerError, ReadReport},
     mapping::{self, MapReport, Mapping},
     notify::Kind,
     roster::{People, PeopleBuilder, PlanId, SourceShape},
     source::{
-        self, Arrived, Failure, Pick, Place,
+        self, AfterSuccess, Arrived, Failure, Pick, Place,
         decode::{Incomplete, Step as Decoded, Tally, csv},
     },
 };
@@ -26,10 +26,15 @@ pub(super) enum Reading {
     /// Every source was read whole.
     Whole(Box<Read>),
     /// There is nothing to read yet: no incident of a typed `sync`, which says so.
-    NotYet(String),
+    NotYet {
+        /// What there is instead.
+        why: String,
+        /// That nothing new has come for longer than `max_age`, which is an incident.
+        missing: Option<String>,
+    },
     /// Something is provably missing, or could not be read.
     Stopped {
-        /// [`Kind::ReadIncomplete`] or [`Kind::SourceFailed`].
+        /// [`Kind::ReadIncomplete`], [`Kind::SourceFailed`] or [`Kind::FileLate`].
         kind: Kind,
         /// What proves it, and what to do.
         findings: Vec<String>,
@@ -48,6 +53,8 @@ pub(super) struct Read {
     pub(super) evidence: BTreeMap<String, String>,
     /// Things to know that hold nothing: unknown statuses, unlisted values.
     pub(super) notes: Vec<Note>,
+    /// Files that were read before and are older than `max_age`: the sender has stopped.
+    pub(super) late: Vec<String>,
 }
 
 /// How many problem rows of an incomplete read are shown.
@@ -75,6 +82,8 @@ pub(super) struct Against<'a> {
     pub(super) file: Option<&'a LocalFile>,
     /// The plans that the organization may use.
     pub(super) plans: &'a BTreeSet<PlanId>,
+    /// Whether a person has approved what was held: `max_age` keeps that from nobody.
+    pub(super) approved: bool,
 }
 
 /// Rows on their way, handed from source to source.
@@ -87,7 +96,12 @@ struct Gathering {
 }
 
 impl Engine {
-    pub(super) async fn read(&self, feed: &Feed, against: Against<'_>, progress: &dyn Progress) -> Reading {
+    pub(super) async fn read(
+        &self,
+        feed: &Feed,
+        against: Against<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Reading, LedgerError> {
         let groups = feed.named_groups().into_iter().collect();
         let mut gathering = Gathering {
             builder: PeopleBuilder::new(groups).with_plans(against.plans.clone()),
@@ -96,20 +110,33 @@ impl Engine {
             evidence: BTreeMap::new(),
             notes: Vec::new(),
         };
+        let mut overdue = Vec::new();
         for (index, settings) in (0_u16..).zip(&feed.sources) {
             let settings = match against.file {
                 Some(file) => Arc::new(local(settings, &file.path)),
                 None => Arc::clone(settings),
             };
             progress.step(Step::Reading { source: settings.name.clone() });
-            let arrived = match source::fetch(&settings, &self.settings.state_dir, &*self.clock).await {
+            let note = |words: &str| progress.step(Step::Note(named(&settings.name, words)));
+            let fetched = source::fetch(&settings, &self.settings.state_dir, &*self.clock, &note).await;
+            let arrived = match fetched {
                 Ok(arrived) => match against.file {
                     Some(file) => Arrived { path: file.shown.clone(), ..arrived },
                     None => arrived,
                 },
-                Err(Failure::NothingYet(why)) => return Reading::NotYet(named(&settings.name, &why)),
-                Err(failure) => return stopped(gathering.report, &settings.name, &failure),
+                Err(Failure::NothingYet(why)) => {
+                    let missing = self.missing(&feed.name, &settings)?;
+                    return Ok(Reading::NotYet { why: named(&settings.name, &why), missing });
+                }
+                Err(failure) => return Ok(stopped(gathering.report, &settings.name, &failure)),
             };
+            match self.late(&feed.name, &settings, &arrived)? {
+                Some(Late { reason, read_before: false }) if !against.approved => {
+                    return Ok(late(gathering.report, reason));
+                }
+                Some(late) => overdue.push(late.reason),
+                None => {}
+            }
             match self.take(feed, index, &settings, arrived, gathering).await {
                 Ok(next) => {
                     gathering = next;
@@ -118,16 +145,17 @@ impl Engine {
                         progress.step(Step::Read { source, path, rows });
                     }
                 }
-                Err(reading) => return reading,
+                Err(reading) => return Ok(reading),
             }
         }
-        Reading::Whole(Box::new(Read {
+        Ok(Reading::Whole(Box::new(Read {
             people: Arc::new(gathering.builder.finish()),
             report: gathering.report,
             shapes: gathering.shapes,
             evidence: gathering.evidence,
             notes: gathering.notes,
-        }))
+            late: overdue,
+        })))
     }
 
     /// Decodes and maps one file on a thread of its own, and judges it.
@@ -257,7 +285,12 @@ impl Gathering {
 fn local(settings: &source::Settings, path: &Path) -> source::Settings {
     source::Settings {
         place: Place::File,
-        pick: Pick { path: globset::escape(&path.to_string_lossy()), settle: Duration::ZERO },
+        pick: Pick {
+            path: globset::escape(&path.to_string_lossy()),
+            settle: Duration::ZERO,
+            max_age: None,
+            after_success: AfterSuccess::Leave,
+        },
         ..settings.clone()
     }
 }
@@ -268,6 +301,10 @@ fn named(source: &str, why: &str) -> String {
 
 fn incomplete(report: ReadReport, findings: Vec<String>) -> Reading {
     Reading::Stopped { kind: Kind::ReadIncomplete, findings, report: Box::new(report) }
+}
+
+fn late(report: ReadReport, reason: String) -> Reading {
+    Reading::Stopped { kind: Kind::FileLate, findings: vec![reason], report: Box::new(report) }
 }
 
 fn stopped(report: ReadReport, source: &str, failure: &Failure) -> Reading {

@@ -33,6 +33,7 @@ pub(super) const INCIDENTS: &[u8] = b"i";
 pub(super) const OPEN_INCIDENTS: &[u8] = b"I";
 pub(super) const OUTBOX: &[u8] = b"o";
 pub(super) const SCHEDULES: &[u8] = b"d";
+pub(super) const TODOS: &[u8] = b"D";
 
 pub(super) fn run(id: RunId) -> Vec<u8> {
     number(RUNS, id.0)
@@ -88,6 +89,14 @@ pub(super) fn hold(feed: &FeedName, group: &GroupRef, digest: &str) -> Vec<u8> {
 
 pub(super) fn accepted_read(feed: &FeedName) -> Vec<u8> {
     texts(b"s", &[feed.as_str()])
+}
+
+pub(super) fn todos_of(feed: &FeedName) -> Vec<u8> {
+    texts(TODOS, &[feed.as_str()])
+}
+
+pub(super) fn todo(feed: &FeedName, source: &str, path: &str) -> Vec<u8> {
+    texts(TODOS, &[feed.as_str(), source, path])
 }
 
 pub(super) fn incident(key: &str) -> Vec<u8> {

@@ -40,6 +40,7 @@ mod runs;
 mod schedules;
 mod seal;
 mod store;
+mod todos;
 mod upgrade;
 mod void;
 
@@ -54,6 +55,7 @@ pub use model::{
     RunResult, StoredIncident, StoredMail, Trigger, Word,
 };
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
+pub use todos::Todo;
 
 pub use rekey::{NewKey, RekeyError, Rekeyed};
 pub use restore::{Forgotten, Restore, RestoreDone};

@@ -84,6 +84,24 @@ impl Ledger {
         self.all_runs(ids)
     }
 
+    /// What `found` finds in a run of the feed, the newest first; it looks at `limit` runs at most.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn find_in_runs<T>(
+        &self,
+        feed: &FeedName,
+        limit: usize,
+        mut found: impl FnMut(Run) -> Option<T>,
+    ) -> Result<Option<T>> {
+        for id in self.store.newest(&key::runs_of(feed), limit)? {
+            if let Some(found) = self.run(RunId(id))?.and_then(&mut found) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     /// The runs without an end, the oldest first.
     ///
     /// # Errors
@@ -147,7 +165,8 @@ impl<'a> NewRun<'a> {
     }
 }
 
-fn must_have_ended(run: &Run) -> Result<()> {
+/// Whether a run says when it ended.
+pub(super) fn must_have_ended(run: &Run) -> Result<()> {
     if run.ended.is_some() {
         Ok(())
     } else {
@@ -179,7 +198,7 @@ fn begin(tx: &mut Tx<'_>, new: &NewRun<'_>, now: DateTime<Utc>) -> Result<Run> {
 }
 
 /// Records a run that goes on, or its end.
-fn put(tx: &mut Tx<'_>, run: &Run) -> Result<()> {
+pub(super) fn put(tx: &mut Tx<'_>, run: &Run) -> Result<()> {
     if tx.get::<()>(&key::open_run(run.id))?.is_none() {
         return Err(LedgerError::defect(format!("run {} is not one that goes on", run.id)));
     }

@@ -92,6 +92,10 @@ pub(super) fn run(tx: &mut Tx<'_>, made: DateTime<Utc>, now: DateTime<Utc>) -> R
         voided.mails += 1;
         tx.remove(at)?;
     }
+    // Every group is a first sync now, and what a person approves of it reads the file again.
+    for at in tx.keys(key::TODOS)? {
+        tx.remove(at)?;
+    }
     for at in tx.keys(key::OPEN_RUNS)? {
         if let Some(id) = key::number_of(&at)
             && let Some(run) = tx.get::<Run>(&key::number(key::RUNS, id))?

@@ -61,6 +61,8 @@ kinds! {
     ReadIncomplete = "read_incomplete",
     /// A source could not be read.
     SourceFailed = "source_failed",
+    /// The newest file of a source is older than `max_age`, or there is none.
+    FileLate = "file_late",
     /// Vitable's API could not be reached.
     ApiUnreachable = "api_unreachable",
     /// The configuration does not fit what was found.
@@ -71,6 +73,8 @@ kinds! {
     UnfinishedRun = "unfinished_run",
     /// Mails do not arrive: the mail server takes none, or refuses a recipient.
     MailUndeliverable = "mail_undeliverable",
+    /// A file was read, and cannot be deleted or moved as `after_success` says.
+    AfterSuccess = "after_success",
     /// Rows of people who are not covered cannot be used.
     RowsLeftOut = "rows_left_out",
     /// Rows of covered people cannot be used; their last accepted records are sent again.
@@ -104,8 +108,10 @@ impl Kind {
             | Self::ReadSuspicious
             | Self::ReadIncomplete
             | Self::SourceFailed
+            | Self::FileLate
             | Self::ConfigWrong
             | Self::UnfinishedRun
+            | Self::AfterSuccess
             | Self::RowsLeftOut
             | Self::RowsCarried
             | Self::OldPlan => false,
@@ -200,10 +206,12 @@ impl Incident {
             | Kind::ReadSuspicious
             | Kind::ReadIncomplete
             | Kind::SourceFailed
+            | Kind::FileLate
             | Kind::ApiUnreachable
             | Kind::ConfigWrong
             | Kind::UnfinishedRun
             | Kind::MailUndeliverable
+            | Kind::AfterSuccess
             | Kind::RowsLeftOut
             | Kind::RowsCarried
             | Kind::OldPlan => None,

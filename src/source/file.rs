@@ -1,27 +1,37 @@
 //! Files on this host.
 
+mod after;
+
 use super::{
-    Arrived, Failure, Hop, Pick,
+    AfterSuccess, Arrived, Failure, Hop, Note, Pick,
     pick::{self, Entry, Look, Pattern},
     spool::Spool,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, probe::Step};
+pub(super) use after::tidy;
 use chrono::{DateTime, Utc};
 use std::{
     fs::{File, Metadata},
     io::{ErrorKind, Read as _},
     path::{Path, PathBuf},
 };
+use tokio::time::Instant;
 
 /// How much is copied at a time, in bytes.
 const CHUNK: usize = 256 << 10;
 
 /// As [`super::fetch`], for a file on this host.
-pub(super) async fn fetch(pick: &Pick, spool_dir: &Path, clock: &dyn Clock) -> Result<Arrived, Failure> {
+pub(super) async fn fetch(
+    pick: &Pick,
+    spool_dir: &Path,
+    clock: &dyn Clock,
+    note: Note<'_>,
+) -> Result<Arrived, Failure> {
     let pattern = Pattern::new(&pick.path)?;
     let (name, mut before, passed_over) = choose(&pattern)?;
     let path = pattern.path(&name);
     if let Some(wait) = pick::wait(pick.settle, before.modified, clock.now()) {
+        note(&pick::waiting(&path, wait, pick.settle));
         tokio::time::sleep(wait).await;
         let now = look(&path)?;
         match now {
@@ -36,6 +46,39 @@ pub(super) async fn fetch(pick: &Pick, spool_dir: &Path, clock: &dyn Clock) -> R
     })??;
     let after = look(&path)?;
     pick::arrived(spool, &path, path.clone(), &before, after.as_ref(), passed_over)
+}
+
+/// As [`super::probe`], for a file on this host.
+pub(super) fn probe(pick: &Pick, clock: &dyn Clock) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut take = |hop: &'static str, began: Instant, result: Result<String, Failure>| {
+        let result = result.map_err(|failure| match failure {
+            // The hop stands beside its message already.
+            Failure::Failed { message, .. } => message,
+            Failure::NothingYet(_) | Failure::Incomplete(_) => failure.to_string(),
+        });
+        let right = result.is_ok();
+        steps.push(Step { hop, took: began.elapsed(), result });
+        right
+    };
+    let began = Instant::now();
+    let found = newest(pick, clock).or_else(|failure| pick::none_is_well(pick, failure));
+    if take("file", began, found)
+        && let AfterSuccess::MoveTo(folder) = &pick.after_success
+    {
+        let began = Instant::now();
+        take("move_to", began, after::into(folder).map(|()| format!("`{folder}` is there")));
+    }
+    steps
+}
+
+/// The newest file in words, if it can be read.
+fn newest(pick: &Pick, clock: &dyn Clock) -> Result<String, Failure> {
+    let pattern = Pattern::new(&pick.path)?;
+    let (name, look, _) = choose(&pattern)?;
+    let path = pattern.path(&name);
+    File::open(&path).map_err(|error| unread(&path, &error))?;
+    Ok(pick::found(&path, &look, pick, clock.now()))
 }
 
 /// The file that the pattern names now, and what was passed over.
@@ -104,13 +147,12 @@ fn unlisted(folder: &str, error: &std::io::Error) -> Failure {
     Failure::at(Hop::List, format!("cannot list the folder `{folder}` ({error}); {remedy}"))
 }
 
+fn unread(path: &str, error: &std::io::Error) -> Failure {
+    Failure::at(Hop::Read, format!("cannot read `{path}` ({error}); let rosterd's user read it"))
+}
+
 fn copy(path: &Path, spool_dir: &Path) -> Result<Spool, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::at(
-            Hop::Read,
-            format!("cannot read `{}` ({error}); let rosterd's user read it", path.display()),
-        )
-    };
+    let failed = |error: std::io::Error| unread(&path.display().to_string(), &error);
     let mut file = File::open(path).map_err(failed)?;
     let mut spool = Spool::create(spool_dir)?;
     let mut buffer = vec![0; CHUNK];
@@ -138,7 +180,12 @@ mod tests {
     }
 
     fn pick(path: &Path, settle: Duration) -> Pick {
-        Pick { path: path.to_str().unwrap().to_owned(), settle }
+        Pick {
+            path: path.to_str().unwrap().to_owned(),
+            settle,
+            max_age: None,
+            after_success: crate::source::AfterSuccess::Leave,
+        }
     }
 
     #[tokio::test]
@@ -150,7 +197,7 @@ mod tests {
         put(&home.path().join("roster-3.csv.part"), "half", 7);
         std::fs::create_dir(home.path().join("roster-4.csv")).unwrap();
         let pick = pick(&home.path().join("roster-*.csv"), Duration::from_secs(60));
-        let mut arrived = fetch(&pick, spool.path(), &SystemClock).await.unwrap();
+        let mut arrived = fetch(&pick, spool.path(), &SystemClock, &|_| ()).await.unwrap();
         assert!(arrived.path.ends_with("/roster-2.csv"));
         assert_eq!(arrived.size, 3);
         // The first test vector of FIPS 180-2.
@@ -172,15 +219,17 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         for name in ["a.csv", "*.csv"] {
             let there =
-                fetch(&pick(&home.path().join(name), Duration::ZERO), home.path(), &SystemClock).await;
+                fetch(&pick(&home.path().join(name), Duration::ZERO), home.path(), &SystemClock, &|_| ())
+                    .await;
             assert!(matches!(there, Err(Failure::NothingYet(_))), "{there:?}");
             let path = home.path().join("none").join(name);
-            let gone = fetch(&pick(&path, Duration::ZERO), home.path(), &SystemClock).await;
+            let gone = fetch(&pick(&path, Duration::ZERO), home.path(), &SystemClock, &|_| ()).await;
             assert!(matches!(gone, Err(Failure::Failed { hop: Hop::List, .. })), "{gone:?}");
         }
         put(&home.path().join("b.csv"), "x", 0);
         let path = home.path().join("b.csv");
-        let no_spool = fetch(&pick(&path, Duration::ZERO), &home.path().join("none"), &SystemClock).await;
+        let no_spool =
+            fetch(&pick(&path, Duration::ZERO), &home.path().join("none"), &SystemClock, &|_| ()).await;
         assert!(matches!(no_spool, Err(Failure::Failed { hop: Hop::Spool, .. })));
     }
 
@@ -194,12 +243,12 @@ mod tests {
         let pick = pick(&path, Duration::from_millis(50));
         // The fetch is polled first: the file grows when the first look is over and the wait has begun.
         let grow = async { put(&path, "id\n1\n", 59) };
-        let (arrived, ()) = tokio::join!(fetch(&pick, home.path(), &clock), grow);
+        let (arrived, ()) = tokio::join!(fetch(&pick, home.path(), &clock, &|_| ()), grow);
         let message = arrived.unwrap_err().to_string();
         assert!(message.contains("still being written: 3 bytes, then 5"), "{message}");
         // It stands still now: by two looks, since its time lies ahead of the clock, and by its age.
-        assert_eq!(fetch(&pick, home.path(), &clock).await.unwrap().size, 5);
+        assert_eq!(fetch(&pick, home.path(), &clock, &|_| ()).await.unwrap().size, 5);
         clock.set(written + chrono::Duration::seconds(70));
-        assert_eq!(fetch(&pick, home.path(), &clock).await.unwrap().size, 5);
+        assert_eq!(fetch(&pick, home.path(), &clock, &|_| ()).await.unwrap().size, 5);
     }
 }

@@ -11,6 +11,7 @@
 //! | `pick` | pure: which file of a folder is read, and how long to wait until it has settled |
 //! | `spool` | the unlinked copy, its length and SHA-256 |
 //! | `file`, `sftp` | the two places |
+//! | `tidy` | pure: what becomes of a file that was read, and under which name |
 //! | `decode` | bytes to rows |
 //!
 //! A read is complete, incomplete or failed: [`Failure`] tells the last two apart, and only [`Arrived`] goes
@@ -22,10 +23,12 @@ mod pick;
 mod settings;
 mod sftp;
 mod spool;
+mod tidy;
 
-pub use settings::{Csv, HostKey, Pick, Place, Settings, Sftp, Trailer};
+pub use settings::{AfterSuccess, Csv, HostKey, Patience, Pick, Place, Settings, Sftp, Trailer};
+pub use tidy::{FileRead, Tidied};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, probe::Step};
 use chrono::{DateTime, Utc};
 use std::path::Path;
 
@@ -66,6 +69,8 @@ pub enum Hop {
     Read,
     /// The copy cannot be written.
     Spool,
+    /// The file was read, and what should become of it afterwards cannot be done.
+    AfterSuccess,
 }
 
 impl std::fmt::Display for Hop {
@@ -79,6 +84,7 @@ impl std::fmt::Display for Hop {
             Self::List => "list",
             Self::Read => "read",
             Self::Spool => "spool",
+            Self::AfterSuccess => "after success",
         })
     }
 }
@@ -96,6 +102,8 @@ pub enum Failure {
         hop: Hop,
         /// What was seen, and what to do.
         message: String,
+        /// Whether the same may go well in a moment: a connection that was lost or did not come about.
+        passing: bool,
     },
     /// What was read is provably not the whole file.
     #[error("incomplete read: {0}")]
@@ -110,21 +118,76 @@ impl From<decode::Incomplete> for Failure {
 
 impl Failure {
     fn at(hop: Hop, message: impl Into<String>) -> Self {
-        Self::Failed { hop, message: message.into() }
+        Self::Failed { hop, message: message.into(), passing: false }
+    }
+
+    /// The same, of something that may go well in a moment.
+    fn passing(mut self) -> Self {
+        if let Self::Failed { passing, .. } = &mut self {
+            *passing = true;
+        }
+        self
     }
 }
+
+/// Takes a sentence to know while a fetch goes on, such as that it waits.
+pub type Note<'n> = &'n (dyn Fn(&str) + Send + Sync);
 
 /// Fetches the newest file of a source into an unlinked file in `spool_dir`.
 ///
 /// Whether a file has settled is judged by `clock`; a file that was written too lately, or whose time lies
-/// ahead of the clock, is looked at twice, at most `settle` apart.
+/// ahead of the clock, is looked at twice, at most `settle` apart: `note` is told of the wait. A server whose
+/// connection is lost is tried three times in all, each time from the file's beginning; `note` is told of that too.
 ///
 /// # Errors
 /// [`Failure::NothingYet`] when no file fits or it has not settled; [`Failure::Incomplete`] when byte counts
 /// differ or the file changed while it was read; [`Failure::Failed`] with the hop otherwise.
-pub async fn fetch(settings: &Settings, spool_dir: &Path, clock: &dyn Clock) -> Result<Arrived, Failure> {
+pub async fn fetch(
+    settings: &Settings,
+    spool_dir: &Path,
+    clock: &dyn Clock,
+    note: Note<'_>,
+) -> Result<Arrived, Failure> {
     match &settings.place {
-        Place::File => file::fetch(&settings.pick, spool_dir, clock).await,
-        Place::Sftp(server) => sftp::fetch(server, &settings.pick, spool_dir, clock).await,
+        Place::File => file::fetch(&settings.pick, spool_dir, clock, note).await,
+        Place::Sftp(server) => sftp::fetch(server, &settings.pick, spool_dir, clock, note).await,
+    }
+}
+
+/// Does what `after_success` says with a file that was read. It is touched only if it is still the one that was
+/// read: by size and time, and on this host by its SHA-256 too. Nothing is ever overwritten.
+///
+/// # Errors
+/// When the place cannot be reached, when the folder to move into is not there, and when the place refuses.
+pub async fn tidy(settings: &Settings, read: &FileRead, clock: &dyn Clock) -> Result<Tidied, Failure> {
+    match &settings.place {
+        Place::File => file::tidy(&settings.pick.after_success, read).await,
+        Place::Sftp(server) => sftp::tidy(server, &settings.pick.after_success, read, clock).await,
+    }
+}
+
+/// Tries every hop on the way to the source's file, and stops at the first that fails. Nothing is changed there.
+pub async fn probe(settings: &Settings, clock: &dyn Clock) -> Vec<Step> {
+    match &settings.place {
+        Place::File => file::probe(&settings.pick, clock),
+        Place::Sftp(server) => sftp::probe(server, &settings.pick, clock).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// The daemon's workers move from thread to thread.
+    #[test]
+    fn every_call_may_be_made_on_any_thread() {
+        fn moves<T: Send>(_: T) {}
+        fn all(settings: &Settings, read: &FileRead) {
+            moves(fetch(settings, Path::new("."), &SystemClock, &|_| ()));
+            moves(tidy(settings, read, &SystemClock));
+            moves(probe(settings, &SystemClock));
+        }
+        let _: fn(&Settings, &FileRead) = all;
     }
 }

@@ -1,6 +1,6 @@
 //! Which file of a folder is read, and whether it stands still. Pure: the places bring what they see.
 
-use super::{Arrived, Failure, Hop, Pick, spool::Spool};
+use super::{AfterSuccess, Arrived, Failure, Hop, Pick, spool::Spool};
 use chrono::{DateTime, Utc};
 use globset::{GlobBuilder, GlobMatcher};
 use std::time::Duration;
@@ -122,6 +122,52 @@ pub(super) fn wait(
     let age = modified.and_then(|modified| (now - modified).to_std().ok());
     let left = settle.saturating_sub(age.unwrap_or_default());
     (!left.is_zero()).then_some(left)
+}
+
+/// What a person is told when the place waits until a file has settled.
+pub(super) fn waiting(at: &str, wait: Duration, settle: Duration) -> String {
+    format!(
+        "`{at}` was written a moment ago; it is read in {} s if it stands still until then (`settle: {} s`)",
+        wait.as_secs_f32().ceil(),
+        settle.as_secs_f32()
+    )
+}
+
+/// A file as `check --connect` shows it.
+pub(super) fn found(at: &str, look: &Look, pick: &Pick, now: DateTime<Utc>) -> String {
+    let Some(modified) = look.modified else {
+        return format!("`{at}`, {} bytes, written nobody knows when", look.size);
+    };
+    let age = (now - modified).to_std().unwrap_or_default();
+    let late = pick.max_age.is_some_and(|max_age| age > max_age);
+    format!(
+        "`{at}`, {} bytes, written {} UTC, {} ago{}",
+        look.size,
+        modified.format("%Y-%m-%d %H:%M"),
+        span(age),
+        if late { ", which is longer than `max_age`: a new file is waited for" } else { "" }
+    )
+}
+
+/// Where files are taken away after they were read, none is no mistake: then this is what `check --connect` says.
+pub(super) fn none_is_well(pick: &Pick, failure: Failure) -> Result<String, Failure> {
+    match failure {
+        Failure::NothingYet(why) if pick.after_success != AfterSuccess::Leave => {
+            Ok(format!("nothing to read now: {why}"))
+        }
+        Failure::NothingYet(_) | Failure::Incomplete(_) | Failure::Failed { .. } => Err(failure),
+    }
+}
+
+/// A span of time in its largest unit, rounded down.
+pub(super) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// The failure when nothing fits. `at` is the folder or file as a person finds it, `place` its server or

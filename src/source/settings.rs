@@ -26,7 +26,7 @@ pub enum Place {
     /// On this host.
     File,
     /// On an SFTP server.
-    Sftp(Sftp),
+    Sftp(Box<Sftp>),
 }
 
 /// An SFTP server and how to get in.
@@ -46,6 +46,23 @@ pub struct Sftp {
     pub password: Option<Secret>,
     /// How the server is known.
     pub host_key: HostKey,
+    /// How long it is waited for.
+    pub patience: Patience,
+}
+
+/// How long a server is waited for. The defaults are what an operator gets; tests wait less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For so long nothing may come from the server; a transfer that is slow and moves is not cut off.
+    pub no_progress: Duration,
+    /// Before the second try, when the connection was lost; three times as long before the third.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { no_progress: Duration::from_secs(60), pause: Duration::from_secs(2) }
+    }
 }
 
 /// How an SFTP server is known. There is no way to trust whoever answers.
@@ -64,6 +81,22 @@ pub struct Pick {
     pub path: String,
     /// For how long size and modification time must have stood still.
     pub settle: Duration,
+    /// A file that is older than this when it is first read is late.
+    pub max_age: Option<Duration>,
+    /// What becomes of the file when every group has its roster.
+    pub after_success: AfterSuccess,
+}
+
+/// What becomes of a file that was read, when every group of its feed has its roster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AfterSuccess {
+    /// It stays where it is.
+    #[default]
+    Leave,
+    /// It is deleted.
+    Delete,
+    /// It is moved into this folder of the same place, under its name, and never over another file.
+    MoveTo(String),
 }
 
 /// How a CSV file is read.

@@ -9,7 +9,7 @@ use rosterd::{
     notify::{self, Encryption, Login},
     roster::Field,
     secret::Secret,
-    source::{HostKey, Place},
+    source::{AfterSuccess, HostKey, Place},
 };
 use serde_json::Value;
 use std::{
@@ -173,6 +173,8 @@ fn sources_and_mappings_are_built_for_each_feed() {
     assert!(matches!(&sftp.host_key, HostKey::Fingerprint(text) if text.starts_with("SHA256:")));
     assert_eq!(source.pick.path, "/outbound/roster-*.csv");
     assert_eq!(source.pick.settle, Duration::from_secs(120));
+    assert_eq!(source.pick.max_age, Some(Duration::from_secs(36 * 3600)));
+    assert_eq!(source.pick.after_success, AfterSuccess::Leave);
     assert_eq!((source.csv.delimiter, source.csv.header_row, source.min_rows), (b'\t', 3, 10));
     assert_eq!(source.csv.trailer.as_ref().unwrap().count_column, Some(2));
 
@@ -190,6 +192,8 @@ fn sources_and_mappings_are_built_for_each_feed() {
     let own = globex.sources.first().unwrap();
     assert_eq!(own.pick.path, "tests/config/good/feeds.d/globex.csv", "relative to the included file");
     assert_eq!(own.pick.settle, Duration::ZERO);
+    let done = AfterSuccess::MoveTo("tests/config/good/feeds.d/done".to_owned());
+    assert_eq!(own.pick.after_success, done, "relative to the included file too");
     assert_eq!(own.mapping.eligibility.timezone, chrono_tz::America::New_York, "the default");
     let plan = own.mapping.fields.get(&Field::PlanId).unwrap().values.as_ref().unwrap();
     assert_eq!(plan.map.get("1").map(String::as_str), Some("plan_dEf"));
@@ -237,6 +241,7 @@ fn a_feed_has_its_own_schedule_the_rest_from_the_defaults_or_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rosterd.yaml");
     let text = fs::read_to_string("tests/config/bad/no_feeds.yaml").unwrap();
+    let text = text.replace("roster-*.csv }", "roster-*.csv, max_age: 36h }");
     let feed =
         |name: &str, schedule: &str| format!("  {name}: {{ sources: [acme], group: {name}{schedule} }}\n");
     let feeds = feed("acme", "") + &feed("globex", ", schedule: { timezone: Europe/Berlin, catch_up: true }");
@@ -270,6 +275,23 @@ fn the_control_socket_is_where_it_is_said_or_where_systemd_says() {
         |env: &dyn Fn(&str) -> Option<String>| load(path, env, Secrets::Skip).unwrap().control_socket;
     assert_eq!(socket(&systemd), Path::new("/run/rosterd/control.sock"));
     assert_eq!(socket(&nothing), Path::new("/var/lib/rosterd/control.sock"));
+}
+
+#[test]
+fn a_source_without_max_age_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rosterd.yaml");
+    let text = fs::read_to_string("tests/config/good/whole.yaml").unwrap();
+    write(
+        &path,
+        &text.replace("      max_age: 36h\n", "").replace("include: [feeds.d/*.yaml]", "include: []"),
+    );
+    let warnings = read(&path).unwrap().warnings.join("\n");
+    assert!(warnings.contains("sources.acme.sftp: there is no `max_age`"), "{warnings}");
+    for example in ["config/rosterd.yaml", "tests/config/good/whole.yaml"] {
+        let warnings = read(Path::new(example)).unwrap().warnings.join("\n");
+        assert!(!warnings.contains("max_age"), "{example}: {warnings}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests against real peers.
 
+mod after_success;
 mod check;
 mod config;
 mod daemon;
@@ -12,6 +13,11 @@ mod manual;
 mod notify;
 mod sandbox;
 mod sftp;
+mod sftp_certificates;
+mod sftp_faults;
+mod sftp_keys;
+mod sftp_login;
+mod sftp_probe;
 mod smtp;
 mod smtp_binary;
 mod smtp_outbox;

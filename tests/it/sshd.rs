@@ -5,13 +5,14 @@
 
 use rosterd::{
     secret::Secret,
-    source::{HostKey, Sftp},
+    source::{HostKey, Patience, Sftp},
 };
 use std::{
     io::Read as _,
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -23,20 +24,56 @@ pub(crate) struct Sshd {
     port: u16,
 }
 
+/// How a server is to be other than the usual one. Of the lines for `sshd_config` the first of a kind counts.
+#[derive(Default)]
+pub(crate) struct Options<'o> {
+    /// Lines for `sshd_config`, before ours. `{home}` is the server's folder.
+    pub(crate) config: &'o str,
+    /// Is shown the folder with the keys before the server starts.
+    pub(crate) prepare: Option<&'o dyn Fn(&Path)>,
+    /// Where the server's folder is made; the folder for temporary files when nothing is said.
+    pub(crate) below: Option<&'o Path>,
+}
+
 /// The kinds of host key that a server is started with.
 pub(crate) const HOST_KEYS: [&str; 2] = ["ed25519", "rsa"];
+
+/// Two RSA keys with their public halves: they take long to make, so that all servers of a test run share them.
+static RSA: OnceLock<[(String, String); 2]> = OnceLock::new();
+
+fn rsa_pair() -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    keygen(&path, "rsa", "");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    (read("key"), read("key.pub"))
+}
+
+fn write_pair(path: &Path, (private, public): &(String, String)) {
+    put(path, private);
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    put(&path.with_extension("pub"), public);
+}
 
 impl Sshd {
     /// Starts a server that lets the present user in with the keys `ed25519`, `rsa` and `locked` (whose
     /// passphrase is `open sesame`), but not with `stranger`.
     pub(crate) fn start() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::start_with(&Options::default())
+    }
+
+    /// The same, but for these options.
+    pub(crate) fn start_with(options: &Options<'_>) -> Self {
+        let home = match options.below {
+            Some(folder) => tempfile::tempdir_in(folder).unwrap(),
+            None => tempfile::tempdir().unwrap(),
+        };
         let path = home.path();
-        for kind in HOST_KEYS {
-            keygen(&path.join(format!("host_{kind}")), kind, "");
-        }
+        keygen(&path.join("host_ed25519"), "ed25519", "");
         keygen(&path.join("ed25519"), "ed25519", "");
-        keygen(&path.join("rsa"), "rsa", "");
+        let [host_rsa, rsa] = RSA.get_or_init(|| [rsa_pair(), rsa_pair()]);
+        write_pair(&path.join("host_rsa"), host_rsa);
+        write_pair(&path.join("rsa"), rsa);
         keygen(&path.join("locked"), "ed25519", "open sesame");
         keygen(&path.join("stranger"), "ed25519", "");
         put(&path.join("passphrase"), "open sesame\n");
@@ -46,13 +83,17 @@ impl Sshd {
             .collect();
         put(&path.join("authorized_keys"), &allowed.concat());
         std::fs::create_dir(path.join("files")).unwrap();
+        if let Some(prepare) = options.prepare {
+            prepare(path);
+        }
         // As root, sshd wants this folder for the part of it that has no rights; elsewhere nobody misses it.
         drop(std::fs::create_dir_all("/run/sshd"));
         // Between the port being found free and sshd taking it another test may come first: then sshd ends,
         // and another is tried.
         for _ in 0..10 {
             let port = free_port();
-            put(&path.join("sshd_config"), &config(path, port));
+            let first = options.config.replace("{home}", &path.display().to_string());
+            put(&path.join("sshd_config"), &format!("{first}\n{}", config(path, port)));
             let mut process = Command::new("/usr/sbin/sshd")
                 .args(["-D", "-e", "-f"])
                 .arg(path.join("sshd_config"))
@@ -97,7 +138,46 @@ impl Sshd {
             passphrase: None,
             password: None,
             host_key: HostKey::Fingerprint(self.fingerprint(HOST_KEYS[0])),
+            patience: Patience { pause: Duration::from_millis(50), ..Patience::default() },
         }
+    }
+
+    /// A server that is not there.
+    pub(crate) fn nowhere() -> Sftp {
+        Sftp {
+            host: "nobody.invalid".to_owned(),
+            port: 22,
+            username: "vitable".to_owned(),
+            private_key: None,
+            passphrase: None,
+            password: None,
+            host_key: HostKey::Fingerprint(String::new()),
+            patience: Patience::default(),
+        }
+    }
+
+    /// Lets one more key in: the public half beside this name.
+    pub(crate) fn authorize(&self, key: &str) {
+        let path = self.path("authorized_keys");
+        let public = std::fs::read_to_string(self.path(&format!("{key}.pub"))).unwrap();
+        put(&path, &(std::fs::read_to_string(&path).unwrap() + &public));
+    }
+
+    /// Kills the server and every connection that it serves, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        let children = format!("/proc/{0}/task/{0}/children", self.process.id());
+        let mut pids = vec![self.process.id().to_string()];
+        let mut at = 0;
+        // A connection is a process of its own, and its user's part of it another one.
+        while let Some(pid) = pids.get(at) {
+            let children = std::fs::read_to_string(children.replace(&self.process.id().to_string(), pid));
+            pids.extend(children.unwrap_or_default().split_whitespace().map(str::to_owned));
+            at += 1;
+        }
+        for pid in pids {
+            drop(Command::new("kill").args(["-9", &pid]).output());
+        }
+        drop(self.process.wait());
     }
 
     /// The fingerprint of the host key of this kind, as `ssh-keygen` shows it.
@@ -151,7 +231,8 @@ fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn keygen(path: &Path, kind: &str, passphrase: &str) {
+/// Makes a key pair without a word.
+pub(crate) fn keygen(path: &Path, kind: &str, passphrase: &str) {
     run(Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"]).arg(path));
 }
 
@@ -163,6 +244,7 @@ pub(crate) fn run(command: &mut Command) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a throwaway file of a test")]
-fn put(path: &Path, text: &str) {
+/// Writes a whole file.
+pub(crate) fn put(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }

@@ -17,6 +17,39 @@ pub(super) const SOURCE_FAILED: Words = Words {
     over: "{feed} was read whole again.",
 };
 
+pub(super) const FILE_LATE: Words = Words {
+    subject: "file missing or late",
+    tally: &[],
+    happened: "No new file of {feed} has come for longer than `max_age` allows.",
+    means: "Nobody has lost coverage. But as long as no new file comes, new people wait for coverage, and people who \
+            left stay covered. A late file that was never read before is not read, because what it says may long \
+            have changed.",
+    remedy: &[
+        "Ask the sender of {feed} why no new file comes, and have it sent; the next run reads it by itself.",
+        "rosterd check",
+        "If the file that is there is right and only old, raise `max_age` in the configuration. After a new file has come:",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "a new file has come",
+    over: "a file of {feed} came in time and was read.",
+};
+
+pub(super) const AFTER_SUCCESS: Words = Words {
+    subject: "file not moved or deleted",
+    tally: &[],
+    happened: "A file of {feed} was read, and every group has its roster. But what `after_success` says could not be \
+               done with the file.",
+    means: "Coverage is not affected: everything was submitted. The file lies where it was, and may be read again.",
+    remedy: &[
+        "Put right what is named below: a folder or a permission, for {feed}.",
+        "rosterd check",
+        "It is tried again with each run and at each start. To try at once:",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "file moved or deleted",
+    over: "the file of {feed} was moved or deleted, or is not there any more.",
+};
+
 pub(super) const READ_INCOMPLETE: Words = Words {
     subject: "incomplete read",
     tally: &[],

@@ -66,6 +66,16 @@ pub(super) fn wide_examples() -> Vec<Incident> {
         feed(Kind::UnfinishedRun, "Run 41 began at recovery and has no end."),
         undelivered,
         feed(Kind::SourceFailed, "`sftp.acme.example` refused the key of `vitable`."),
+        feed(
+            Kind::FileLate,
+            "Source `acme`: the newest file, `/outbound/roster-1120.csv`, was written on 2026-11-20 06:00 UTC, and \
+             `max_age` is 36 h. It was never read before, so it is not read now.",
+        ),
+        feed(
+            Kind::AfterSuccess,
+            "Source `acme`: after success: the folder `sftp://vitable@sftp.acme.example:22/outbound/processed` \
+             (`move_to`) cannot be used (no such file); create it on the server, writable for this account.",
+        ),
         feed(Kind::ReadIncomplete, "The trailer counts 120 rows, and 87 were read."),
         Incident {
             counts: counts(&[("rows", 87)]),

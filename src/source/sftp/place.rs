@@ -1,0 +1,247 @@
+//! A server's files: which one is read, whether it stands still, and its copy.
+
+use super::{address, watch::Watch};
+use crate::{
+    clock::Clock,
+    source::{
+        Arrived, Failure, Hop, Note, Pick, Sftp,
+        pick::{self, Entry, Look, Pattern},
+        spool::Spool,
+    },
+};
+use chrono::DateTime;
+use russh_sftp::{
+    client::{
+        SftpSession,
+        error::Error,
+        fs::{File, Metadata},
+    },
+    protocol::StatusCode,
+};
+use std::path::Path;
+use tokio::io::AsyncReadExt as _;
+
+/// How much is read at a time, in bytes: what the measurements in `dependencies.md` found fast.
+const CHUNK: usize = 256 << 10;
+
+/// A server's files, over one connection.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'s> {
+    pub(super) sftp: &'s SftpSession,
+    pub(super) watch: &'s Watch,
+    pub(super) server: &'s Sftp,
+}
+
+impl Place<'_> {
+    pub(super) async fn fetch(
+        &self,
+        pattern: &Pattern,
+        pick: &Pick,
+        spool_dir: &Path,
+        clock: &dyn Clock,
+        note: Note<'_>,
+    ) -> Result<Arrived, Failure> {
+        let (name, before, passed_over) = self.choose(pattern).await?;
+        let path = pattern.path(&name);
+        let at = self.at(&path);
+        if let Some(wait) = pick::wait(pick.settle, before.modified, clock.now()) {
+            note(&pick::waiting(&at, wait, pick.settle));
+            tokio::time::sleep(wait).await;
+            let now = self.look(&path).await?;
+            if now.as_ref() != Some(&before) {
+                return Err(pick::unsettled(pick, &at, &before, now.as_ref()));
+            }
+        }
+        let spool = self.copy(&path, spool_dir).await?;
+        let after = self.look(&path).await?;
+        pick::arrived(spool, &at, path, &before, after.as_ref(), passed_over)
+    }
+
+    /// The file that the pattern names now, and what was passed over.
+    pub(super) async fn choose(&self, pattern: &Pattern) -> Result<(String, Look, Vec<String>), Failure> {
+        if pattern.is_exact() {
+            let path = pattern.path(&pattern.name);
+            return match self.look(&path).await? {
+                Some(look) => Ok((pattern.name.clone(), look, Vec::new())),
+                None => {
+                    let folder = self.ask(self.sftp.metadata(&pattern.folder)).await;
+                    folder.map_err(|error| self.unlisted(&pattern.folder, &error))?;
+                    Err(pick::nothing(pattern, &self.at(&path), &[]))
+                }
+            };
+        }
+        let folder = self.ask(self.sftp.read_dir(&pattern.folder)).await;
+        let folder = folder.map_err(|error| self.unlisted(&pattern.folder, &error))?;
+        let mut entries = Vec::new();
+        for entry in folder.filter(|entry| pattern.concerns(&entry.file_name())) {
+            let name = entry.file_name();
+            let mut found = Some(entry.metadata());
+            if !found.as_ref().is_some_and(is_told) {
+                found = match self.ask(self.sftp.metadata(pattern.path(&name))).await {
+                    Ok(found) => Some(found),
+                    // A link to nowhere is no file; a server that is gone has not said that.
+                    Err(Error::Status(_)) => None,
+                    Err(error) => return Err(self.unlisted(&pattern.folder, &error)),
+                };
+            }
+            let is_file = found.as_ref().is_some_and(is_file);
+            let look = found.as_ref().and_then(seen).unwrap_or(Look { size: 0, modified: None });
+            entries.push(Entry { name, is_file, look });
+        }
+        match pattern.newest(entries) {
+            (Some(newest), passed_over) => Ok((newest.name, newest.look, passed_over)),
+            (None, passed_over) => Err(pick::nothing(pattern, &self.at(&pattern.folder), &passed_over)),
+        }
+    }
+
+    /// What `check --connect` says of the pattern's folder.
+    pub(super) async fn listed(&self, pattern: &Pattern) -> Result<String, Failure> {
+        let folder = &pattern.folder;
+        let unlisted = |error: Error| self.unlisted(folder, &error);
+        if pattern.is_exact() {
+            self.ask(self.sftp.metadata(folder)).await.map_err(unlisted)?;
+            return Ok(format!("`{}` is there", self.at(folder)));
+        }
+        let entries = self.ask(self.sftp.read_dir(folder)).await.map_err(unlisted)?.count();
+        Ok(format!(
+            "`{}` was listed: {entries} {}",
+            self.at(folder),
+            if entries == 1 { "entry" } else { "entries" }
+        ))
+    }
+
+    /// What the server says of the file; nothing when it is not there.
+    pub(super) async fn look(&self, path: &str) -> Result<Option<Look>, Failure> {
+        let found = match self.ask(self.sftp.metadata(path)).await {
+            Ok(found) => found,
+            Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => return Ok(None),
+            Err(error) => {
+                let message =
+                    format!("cannot look at `{}` ({}); {}", self.at(path), self.said(&error), remedy(&error));
+                return Err(failed(Hop::List, message, &error));
+            }
+        };
+        match seen(&found).filter(|_| is_file(&found)) {
+            Some(look) => Ok(Some(look)),
+            None => Err(Failure::at(
+                Hop::List,
+                format!(
+                    "`{}` is no regular file with a size; correct `path` so that it names one",
+                    self.at(path)
+                ),
+            )),
+        }
+    }
+
+    /// Opens a file for reading.
+    pub(super) async fn open(&self, path: &str) -> Result<File, Failure> {
+        self.ask(self.sftp.open(path)).await.map_err(|error| {
+            let message =
+                format!("cannot open `{}` ({}); {}", self.at(path), self.said(&error), remedy(&error));
+            failed(Hop::Read, message, &error)
+        })
+    }
+
+    /// Waits for an answer for as long as the connection moves.
+    pub(super) async fn ask<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.watch.moving(request).await.unwrap_or(Err(Error::Timeout))
+    }
+
+    async fn copy(&self, path: &str, spool_dir: &Path) -> Result<Spool, Failure> {
+        let mut spool = Spool::create(spool_dir)?;
+        let mut file = self.open(path).await?;
+        let mut buffer = vec![0; CHUNK];
+        let mut total = 0_u64;
+        loop {
+            let broken = |why: String| {
+                Failure::at(
+                    Hop::Read,
+                    format!(
+                        "reading `{}` broke off after {total} bytes ({why}); run the feed again, and look \
+                         at the network and the server if it stays so",
+                        self.at(path)
+                    ),
+                )
+                .passing()
+            };
+            let read = self.watch.moving(file.read(&mut buffer)).await;
+            let read = read
+                .map_err(|_stalled| broken(self.watch.words()))?
+                .map_err(|error| broken(error.to_string()))?;
+            if read == 0 {
+                break;
+            }
+            spool.write(buffer.get(..read).unwrap_or(&[]))?;
+            total += read as u64;
+        }
+        // Everything has been read: a server that stumbles over the close has lost nothing of it.
+        drop(self.watch.moving(file.close()).await);
+        Ok(spool)
+    }
+
+    /// How a person finds the path.
+    pub(super) fn at(&self, path: &str) -> String {
+        format!("sftp://{}/{}", address(self.server), path.trim_start_matches('/'))
+    }
+
+    fn unlisted(&self, folder: &str, error: &Error) -> Failure {
+        let message =
+            format!("cannot list the folder `{}` ({}); {}", self.at(folder), self.said(error), remedy(error));
+        failed(Hop::List, message, error)
+    }
+
+    pub(super) fn said(&self, error: &Error) -> String {
+        match error {
+            Error::Status(status) => status.status_code.to_string().to_lowercase(),
+            Error::Timeout => self.watch.words(),
+            Error::IO(_) | Error::Limited(_) | Error::UnexpectedPacket | Error::UnexpectedBehavior(_) => {
+                error.to_string()
+            }
+        }
+    }
+}
+
+/// What the server said no to is final; where it said nothing, the connection is lost.
+pub(super) fn failed(hop: Hop, message: String, error: &Error) -> Failure {
+    let failure = Failure::at(hop, message);
+    if matches!(error, Error::Status(_)) { failure } else { failure.passing() }
+}
+
+/// The bits of POSIX's `st_mode` that tell the kind, and their value for a regular file. The library's own
+/// question takes a link for a file, since the bits of one contain those of the other.
+const KIND: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
+
+/// Whether it is a regular file; a server that tells no kind is believed when the file can be read.
+fn is_file(found: &Metadata) -> bool {
+    found.permissions.is_none_or(|mode| mode & KIND == REGULAR)
+}
+
+/// Whether a listing tells all of a file: of a link it tells of the link and not of the file behind it, and
+/// some servers leave things out.
+fn is_told(found: &Metadata) -> bool {
+    found.permissions.is_some() && is_file(found) && found.size.is_some() && found.mtime.is_some()
+}
+
+fn seen(found: &Metadata) -> Option<Look> {
+    let modified = found.mtime.and_then(|seconds| DateTime::from_timestamp(i64::from(seconds), 0));
+    found.size.map(|size| Look { size, modified })
+}
+
+pub(super) fn remedy(error: &Error) -> &'static str {
+    let code = match error {
+        Error::Status(status) => Some(status.status_code),
+        Error::IO(_)
+        | Error::Timeout
+        | Error::Limited(_)
+        | Error::UnexpectedPacket
+        | Error::UnexpectedBehavior(_) => None,
+    };
+    match code {
+        Some(StatusCode::NoSuchFile) => {
+            "correct `path`, or ask the server's operator where the export is put"
+        }
+        Some(StatusCode::PermissionDenied) => "ask the server's operator to let this account read it",
+        _ => "run the feed again, and look at the network and the server if it stays so",
+    }
+}
