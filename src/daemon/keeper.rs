@@ -10,7 +10,7 @@ use super::{
     timer::Timer,
 };
 use crate::{
-    engine::{Engine, Pass},
+    engine::{Engine, Pass, Silent},
     ledger::{Attempt, LedgerError, Run, Trigger},
     notify::{Incident, Kind},
     roster::{FeedName, GroupRef},
@@ -104,6 +104,7 @@ impl Keeper {
         for attempt in engine.ledger().attempts_in_flight()? {
             self.follow(attempt);
         }
+        self.finish_todos();
         let begun: Vec<&FeedName> = recovered.begin_again.iter().map(|(feed, _)| feed).collect();
         for feed in engine.feeds().iter().filter(|feed| !begun.contains(&&feed.name)) {
             if let Some(run) = engine.ledger().runs(Some(&feed.name), 1)?.first() {
@@ -123,6 +124,16 @@ impl Keeper {
             match engine.take_up(&attempt).await {
                 Ok(_) => handle.tell(News::Followed(attempt.group)),
                 Err(error) => handle.tell(News::Broken(error.to_string())),
+            }
+        });
+    }
+
+    /// What earlier runs still had to do with their files.
+    fn finish_todos(&mut self) {
+        let (engine, handle) = (self.engine(), self.handle.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = engine.finish_todos(None, &Silent).await {
+                handle.tell(News::Broken(error.to_string()));
             }
         });
     }

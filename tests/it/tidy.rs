@@ -58,7 +58,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("serde_yaml", &["config"]),
     ("tokio_cron_scheduler", &["daemon"]),
     ("sd_notify", &["daemon"]),
-    ("hyper", &["daemon"]),
+    ("hyper", &["daemon", "vitable"]),
     ("croner", &["schedule"]),
 ];
 
