@@ -294,6 +294,19 @@ impl Write for Counted<'_> {
     }
 }
 
+/// Removes copies that a kill has left unfinished. The caller has just opened the directory: nobody makes one.
+pub(super) fn sweep(dir: &Path) {
+    let of = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    let unfinished = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        name.to_str().is_some_and(|name| name.ends_with(".new"))
+    };
+    let upgrades = of(dir).filter(|entry| entry.file_name().to_string_lossy().starts_with(BEFORE_UPGRADE));
+    for entry in of(&dir.join(COPIES)).chain(upgrades).filter(unfinished) {
+        files::remove(&entry.path());
+    }
+}
+
 /// The copies beside the state in this directory, the newest first.
 pub(super) fn beside(dir: &Path) -> Vec<CopyBeside> {
     let Ok(entries) = std::fs::read_dir(dir.join(COPIES)) else { return Vec::new() };

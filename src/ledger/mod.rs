@@ -141,6 +141,7 @@ impl Ledger {
         let known = |name: &str| nodes.iter().any(|meta| meta.id.to_string() == name);
         store::sweep(&rosters, known).map_err(opening)?;
         rekey::sweep(dir, named.as_deref());
+        backup::sweep(dir);
         let next_node = store.get::<u64>(key::NEXT_NODE).map_err(opening)?.unwrap_or(1);
         let pin = store.get(key::PIN).map_err(opening)?;
         let (reserve, notes) = reserve::Reserve::open(&dir.join("reserve")).map_err(opening)?;

@@ -451,7 +451,11 @@ fn a_damaged_state_is_said_and_nothing_is_submitted() {
         if status.code != Some(0) {
             let ran = world.rosterd(&["sync", "acme"]).ends(1);
             assert!(ran.err.starts_with("rosterd: the state is damaged: "), "{}", ran.err);
-            assert!(ran.err.contains("put back a backup") && ran.err.lines().count() == 1, "{}", ran.err);
+            assert!(
+                ran.err.contains("rosterd state restore FILE") && ran.err.lines().count() == 1,
+                "{}",
+                ran.err
+            );
             noticed += 1;
         }
         assert_eq!(world.sandbox.submits().len(), submits);
