@@ -233,6 +233,13 @@ fn restored(done: &RestoreDone) -> Vec<String> {
         format!("{} requests may have been sent or not: the next `sync` says so by mail", voided.unknown),
     );
     say(
+        voided.todos,
+        format!(
+            "{} files were to be moved or deleted at their sources (`after_success`): they are left where they are",
+            voided.todos
+        ),
+    );
+    say(
         voided.mails,
         format!(
             "{} mails waited and are not sent, since they probably were; what is still open is mailed again after `alerts.remind_every`",

@@ -54,6 +54,8 @@ pub struct Voided {
     pub words: u64,
     /// Mails that waited and are not sent.
     pub mails: u64,
+    /// Files at their sources that were to be moved or deleted, and are left where they are.
+    pub todos: u64,
     /// Runs without an end that have ended and are not begun again.
     pub runs: u64,
     /// Requests that Vitable had accepted, and that are asked for until they have finished.
@@ -94,6 +96,11 @@ pub(super) fn run(tx: &mut Tx<'_>, made: DateTime<Utc>, now: DateTime<Utc>) -> R
     }
     // Every group is a first sync now, and what a person approves of it reads the file again.
     for at in tx.keys(key::TODOS)? {
+        tx.remove(at)?;
+    }
+    // The first syncs to come may need these files again.
+    for at in tx.keys(key::TODOS)? {
+        voided.todos += 1;
         tx.remove(at)?;
     }
     for at in tx.keys(key::OPEN_RUNS)? {
