@@ -44,7 +44,7 @@ pub(super) struct Backup {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct From {
-    /// A backup, or a `before-upgrade-…` of the state directory.
+    /// A backup, or a `before-upgrade-*` of the state directory.
     file: Option<PathBuf>,
     /// The newest copy beside the state.
     #[arg(long)]

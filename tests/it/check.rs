@@ -43,6 +43,8 @@ fn failed(ran: &Ran) -> (String, String) {
 #[test]
 fn every_hop_to_vitable_is_shown_with_its_time() {
     let world = World::new(&Setup::default());
+    world.arrives("roster.csv", &[]);
+    std::fs::create_dir(world.path("mail")).unwrap();
     let ran = world.rosterd(&["check", "--connect"]).ends(0);
     let hops = hops(&ran);
     let names: Vec<&str> = hops.iter().map(|(hop, _, _)| hop.as_str()).collect();

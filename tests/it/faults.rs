@@ -452,7 +452,7 @@ fn a_damaged_state_is_said_and_nothing_is_submitted() {
             let ran = world.rosterd(&["sync", "acme"]).ends(1);
             assert!(ran.err.starts_with("rosterd: the state is damaged: "), "{}", ran.err);
             assert!(
-                ran.err.contains("rosterd state restore FILE") && ran.err.lines().count() == 1,
+                ran.err.contains("rosterd state restore --copy") && ran.err.lines().count() == 1,
                 "{}",
                 ran.err
             );
