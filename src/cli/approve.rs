@@ -67,6 +67,12 @@ pub(super) async fn approve(desk: &Desk, command: Approve, talk: &dyn Talk) -> R
         // What somebody approved before is approved: the run sends it with the rest.
         holds.retain(|hold| !engine.word_before(hold).is_some_and(|word| word.approved));
     }
+    if holds.is_empty() {
+        return Err(Failure::text(format!(
+            "everything that run {} holds was approved before; `rosterd sync` of its feed sends it",
+            command.which.run
+        )));
+    }
     let feeds = feeds_of(engine, &holds)?;
     open::narrow(&feeds, None, command.file.is_some())?;
     let Some(agreed) = &command.agreed else {

@@ -50,8 +50,12 @@ pub(super) async fn run(config: Option<PathBuf>, mut request: Request) -> Result
 async fn daemon_of(config: &Path) -> Result<Option<PathBuf>, Failure> {
     // The secrets are the daemon's: an operator need not be able to read them.
     let Ok(settings) = config::load(config, &open::environment, Secrets::Skip) else {
-        // Its mistakes are told by whoever has to work by it; a daemon may run by an earlier one.
-        return Ok(None);
+        // Its mistakes are told by whoever has to work by it; a daemon may run by what it said before.
+        let unit = PathBuf::from(UNIT_SOCKET);
+        return match daemon::about(&unit).await {
+            Ok(about) if same(&about.config, config) => Ok(Some(unit)),
+            Ok(_) | Err(_) => Ok(None),
+        };
     };
     let candidates =
         [settings.control_socket.clone(), settings.state_dir.join("control.sock"), UNIT_SOCKET.into()];

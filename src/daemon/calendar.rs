@@ -36,8 +36,10 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
-    /// The calendar of these feeds; every one of them is looked at first.
-    pub(super) fn new(
+    /// The calendar of these feeds after this one; every one of them is looked at first. A run that waits for its
+    /// turn has answered for its instant already, though its mark is kept only when it begins.
+    pub(super) fn renewed(
+        &self,
         feeds: &[Feed],
         states: &BTreeMap<FeedName, ScheduleState>,
         now: DateTime<Utc>,
@@ -45,7 +47,8 @@ impl Calendar {
         let mut calendar = Self::default();
         for feed in feeds {
             if let Some(settings) = &feed.schedule {
-                let state = states.get(&feed.name).cloned().unwrap_or_default();
+                let mut state = states.get(&feed.name).cloned().unwrap_or_default();
+                state.mark = self.newest_mark(&feed.name, state.mark);
                 calendar.entries.insert(feed.name.clone(), Entry { settings: settings.clone(), state });
                 calendar.put(&feed.name, Some(now));
             }
@@ -54,10 +57,22 @@ impl Calendar {
     }
 
     /// The state of a feed has changed: it was paused or resumed.
-    pub(super) fn changed(&mut self, feed: &FeedName, state: ScheduleState, now: DateTime<Utc>) {
+    pub(super) fn changed(&mut self, feed: &FeedName, mut state: ScheduleState, now: DateTime<Utc>) {
+        state.mark = self.newest_mark(feed, state.mark);
         if let Some(entry) = self.entries.get_mut(feed) {
             entry.state = state;
             self.put(feed, Some(now));
+        }
+    }
+
+    fn newest_mark(&self, feed: &FeedName, kept: Option<ScheduleMark>) -> Option<ScheduleMark> {
+        let known = self.entries.get(feed).and_then(|entry| entry.state.mark.clone());
+        match (known, kept) {
+            (Some(known), Some(kept)) if known.schedule == kept.schedule && known.through > kept.through => {
+                Some(known)
+            }
+            (_, Some(kept)) => Some(kept),
+            (_, None) => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{door::Closed, protocol::About};
 use crate::{
-    engine::{Begun, Engine, Order, Pass, Step},
+    engine::{Begun, Engine, Order, Pass, Progress, Step},
     ledger::LedgerError,
     roster::{FeedName, GroupRef},
 };
@@ -13,13 +13,38 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, Semaphore, SemaphorePermit, mpsc},
     time::Instant,
 };
 
 /// Runs that read, decide and send at a time, when `max_in_flight` does not ask for more. What they wait for is
 /// Vitable and the disk; each has one feed's rows in memory.
 const SLOTS: usize = 16;
+
+/// Runs that persons asked for, beside those.
+const TYPED: usize = 4;
+
+/// A run's turn to read and send: its feed's lane and a slot.
+pub(super) struct Turn<'a> {
+    _lane: tokio::sync::OwnedMutexGuard<()>,
+    _slot: Option<SemaphorePermit<'a>>,
+}
+
+/// Tells the keeper of each request that has ended, and whoever listens of everything.
+pub(super) struct Told<'a> {
+    pub(super) handle: &'a Handle,
+    pub(super) inner: &'a dyn Progress,
+}
+
+impl Progress for Told<'_> {
+    fn step(&self, step: Step) {
+        self.handle.moved();
+        if let Step::Completed { group, .. } = &step {
+            self.handle.tell(News::Followed(group.clone()));
+        }
+        self.inner.step(step);
+    }
+}
 
 /// What the keeper is told.
 pub(super) enum News {
@@ -52,9 +77,13 @@ struct Inner {
     /// One run of a feed reads and sends at a time.
     lanes: Mutex<HashMap<FeedName, Arc<tokio::sync::Mutex<()>>>>,
     slots: Semaphore,
+    /// Slots for persons, who do not stand behind a wave of scheduled runs.
+    typed: Semaphore,
     news: mpsc::UnboundedSender<News>,
     /// When something last moved.
     moved: Mutex<Instant>,
+    /// When the keeper's loop last turned.
+    turned: Mutex<Instant>,
 }
 
 impl Handle {
@@ -76,8 +105,10 @@ impl Handle {
             door: Mutex::default(),
             lanes: Mutex::default(),
             slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
+            typed: Semaphore::new(TYPED),
             news,
             moved: Mutex::new(Instant::now()),
+            turned: Mutex::new(Instant::now()),
         }))
     }
 
@@ -112,18 +143,13 @@ impl Handle {
         *lock(&self.0.door) = door.cloned();
     }
 
-    /// Runs a feed for a person, to its end. No two runs of a feed read and send at a time, so it may wait its turn.
+    /// Runs a feed for a person, to its end, by the configuration of when its turn comes. No two runs of a feed read
+    /// and send at a time, so it may wait.
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
     pub async fn run(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
-        let engine = self.engine();
-        let result = match self.begin(&engine, order).await {
-            Ok(Begun::Over(pass)) => Ok(*pass),
-            Ok(Begun::NotYet { run, why }) => engine.no_longer(*run, why),
-            Ok(Begun::Waiting(waiting)) => engine.wait(*waiting, order.progress).await,
-            Err(error) => Err(error),
-        };
+        let result = self.run_in_turn(order).await;
         match &result {
             Ok(pass) => self.tell(News::Ended(Box::new(pass.clone()))),
             Err(error) => self.tell(News::Broken(error.to_string())),
@@ -131,26 +157,54 @@ impl Handle {
         result
     }
 
-    /// The first part of a run, in its feed's lane and in one of the slots.
-    pub(super) async fn begin(&self, engine: &Engine, order: &Order<'_>) -> Result<Begun, LedgerError> {
-        let feed = &order.feed.name;
-        let lane = self.lane(feed);
-        let begun = {
-            let _turn = match lane.try_lock() {
-                Ok(turn) => turn,
-                Err(_) => {
-                    let note =
-                        format!("another run of feed `{feed}` is reading or sending; this one waits for it");
-                    order.progress.step(Step::Note(note));
-                    lane.lock().await
-                }
-            };
-            let _slot = self.0.slots.acquire().await;
-            engine.begin(order).await
+    async fn run_in_turn(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
+        let name = &order.feed.name;
+        let progress = Told { handle: self, inner: order.progress };
+        let turn = self.turn(name, &self.0.typed, &progress).await;
+        let engine = self.engine();
+        let Some(feed) = engine.feed(name.as_str()) else {
+            return Ok(engine
+                .left_out(order, format!("feed `{name}` is no longer configured; nothing was submitted")));
         };
+        let begun = engine.begin(&Order { feed, progress: &progress, ..order.clone() }).await;
+        self.sent(name, turn);
+        match begun? {
+            Begun::Over(pass) => Ok(*pass),
+            Begun::NotYet { run, why } => engine.no_longer(*run, why),
+            Begun::Waiting(waiting) => engine.wait(*waiting, &progress).await,
+        }
+    }
+
+    /// The turn of a run that the keeper starts.
+    pub(super) async fn turn_by_itself(&self, feed: &FeedName, progress: &dyn Progress) -> Turn<'_> {
+        self.turn(feed, &self.0.slots, progress).await
+    }
+
+    /// Waits for the feed's lane, and then for a slot.
+    async fn turn<'a>(&'a self, feed: &FeedName, slots: &'a Semaphore, progress: &dyn Progress) -> Turn<'a> {
+        let lane = self.lane(feed);
+        let lane = match Arc::clone(&lane).try_lock_owned() {
+            Ok(lane) => lane,
+            Err(_) => {
+                let note =
+                    format!("another run of feed `{feed}` is reading or sending; this one waits for it");
+                progress.step(Step::Note(note));
+                lane.lock_owned().await
+            }
+        };
+        Turn { _lane: lane, _slot: slots.acquire().await.ok() }
+    }
+
+    /// A run has sent what it sends: its turn is over.
+    pub(super) fn sent(&self, feed: &FeedName, turn: Turn<'_>) {
+        drop(turn);
         self.moved();
         self.tell(News::Sent(feed.clone()));
-        begun
+    }
+
+    /// Whether scheduled runs wait for the end of an incident.
+    pub(super) fn is_shut(&self) -> bool {
+        lock(&self.0.door).is_some()
     }
 
     fn lane(&self, feed: &FeedName) -> Arc<tokio::sync::Mutex<()>> {
@@ -178,6 +232,14 @@ impl Handle {
 
     pub(super) fn last_moved(&self) -> Instant {
         *lock(&self.0.moved)
+    }
+
+    pub(super) fn turned(&self) {
+        *lock(&self.0.turned) = Instant::now();
+    }
+
+    pub(super) fn last_turn(&self) -> Instant {
+        *lock(&self.0.turned)
     }
 
     /// Whether every slot is taken: work waits.

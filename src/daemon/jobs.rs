@@ -1,12 +1,11 @@
 //! What the keeper starts by itself: one run of a feed, or of one group of it.
 
-use super::handle::Handle;
+use super::handle::{Handle, Told};
 use crate::{
-    engine::{Begun, Engine, Order, Pass, Progress, Step},
+    engine::{Begun, Order, Pass, Silent},
     ledger::{LedgerError, Run, ScheduleMark, Trigger},
     roster::{FeedName, GroupRef},
 };
-use std::sync::Arc;
 
 /// A run to start.
 #[derive(Clone, Debug)]
@@ -21,11 +20,20 @@ pub(super) struct Job {
     pub(super) again: Option<Box<Run>>,
     /// How often it was tried before.
     pub(super) tries: u32,
+    /// Whether it finds out if the door opens again.
+    pub(super) trial: bool,
 }
 
 impl Job {
     pub(super) fn new(feed: FeedName, only: Option<GroupRef>, trigger: Trigger) -> Self {
-        Self { feed, only, trigger, due: None, again: None, tries: 0 }
+        Self { feed, only, trigger, due: None, again: None, tries: 0, trial: false }
+    }
+
+    /// Takes in a newer one of the same: a run that goes on goes on, and the newest instant is the one to keep.
+    pub(super) fn merge(&mut self, newer: Self) {
+        self.due = newer.due.or(self.due.take());
+        self.again = self.again.take().or(newer.again);
+        self.tries = self.tries.max(newer.tries);
     }
 
     /// What is the same job, whatever instant it is for.
@@ -38,15 +46,22 @@ impl Job {
 pub(super) enum Done {
     Over(Job, Box<Pass>),
     NotYet(Job, Box<Run>, String),
+    /// The door was shut before its turn came.
+    HeldBack(Job),
     /// The feed is not in the configuration any more.
     Gone(Job),
     Broken(Job, LedgerError),
 }
 
-/// Carries a job out, to the end of every request that it makes.
-pub(super) async fn carry_out(handle: Handle, engine: Arc<Engine>, job: Job) -> Done {
+/// Carries a job out, to the end of every request that it makes, by the configuration of when its turn comes.
+pub(super) async fn carry_out(handle: Handle, job: Job) -> Done {
+    let progress = Told { handle: &handle, inner: &Silent };
+    let turn = handle.turn_by_itself(&job.feed, &progress).await;
+    if handle.is_shut() && !job.trial {
+        return Done::HeldBack(job);
+    }
+    let engine = handle.engine();
     let Some(feed) = engine.feed(job.feed.as_str()) else { return Done::Gone(job) };
-    let progress = Beat(&handle);
     let order = Order {
         feed,
         trigger: job.trigger,
@@ -56,7 +71,9 @@ pub(super) async fn carry_out(handle: Handle, engine: Arc<Engine>, job: Job) -> 
         again: job.again.clone(),
         progress: &progress,
     };
-    let ended = match handle.begin(&engine, &order).await {
+    let begun = engine.begin(&order).await;
+    handle.sent(&job.feed, turn);
+    let ended = match begun {
         Ok(Begun::Over(pass)) => Ok(*pass),
         Ok(Begun::NotYet { run, why }) => return Done::NotYet(job, run, why),
         Ok(Begun::Waiting(waiting)) => engine.wait(*waiting, &progress).await,
@@ -65,15 +82,5 @@ pub(super) async fn carry_out(handle: Handle, engine: Arc<Engine>, job: Job) -> 
     match ended {
         Ok(pass) => Done::Over(job, Box::new(pass)),
         Err(error) => Done::Broken(job, error),
-    }
-}
-
-/// Each step shows that the engine moves.
-struct Beat<'a>(&'a Handle);
-
-impl Progress for Beat<'_> {
-    fn step(&self, step: Step) {
-        self.0.moved();
-        tracing::debug!(?step, "a step");
     }
 }

@@ -18,7 +18,8 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque, btree_map::Entry},
+    ops::Bound,
     sync::Arc,
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -26,6 +27,9 @@ use tokio::{task::JoinSet, time::Instant};
 /// When wall clock and process clock go apart by more than this between two looks, the wall clock was set, or the
 /// machine slept.
 const CLOCK_STEP: TimeDelta = TimeDelta::seconds(30);
+
+/// How many runs of a feed are looked through at the start, until one that was about all of it.
+const EARLIER_RUNS: usize = 20;
 
 /// The keeper's memory. Everything in it can be found again in the ledger after a restart.
 pub(super) struct Keeper {
@@ -41,11 +45,15 @@ pub(super) struct Keeper {
     behind: HashMap<FeedName, VecDeque<Job>>,
     /// What waits for the door.
     held_back: BTreeMap<(FeedName, Option<GroupRef>), Job>,
+    /// The last of them that found out whether the door opens.
+    tried: Option<(FeedName, Option<GroupRef>)>,
     later: BTreeMap<(DateTime<Utc>, u64), Job>,
     count: u64,
     /// Groups that are run as soon as their request has ended.
     waiters: HashMap<GroupRef, FeedName>,
     last_look: (DateTime<Utc>, Instant),
+    /// Runs that found nothing to read yet when the daemon was told to stop.
+    left: Vec<Run>,
     pub(super) jobs: JoinSet<Done>,
     pub(super) tasks: JoinSet<()>,
     /// Why the daemon has to end: the state takes nothing more.
@@ -64,10 +72,12 @@ impl Keeper {
             busy: HashSet::new(),
             behind: HashMap::new(),
             held_back: BTreeMap::new(),
+            tried: None,
             later: BTreeMap::new(),
             count: 0,
             waiters: HashMap::new(),
             last_look: (now, Instant::now()),
+            left: Vec::new(),
             jobs: JoinSet::new(),
             tasks: JoinSet::new(),
             broken: None,
@@ -88,12 +98,12 @@ impl Keeper {
     pub(super) fn plan_anew(&mut self) -> Result<(), LedgerError> {
         let engine = self.engine();
         let states = engine.ledger().schedules()?;
-        self.calendar = Calendar::new(engine.feeds(), &states, engine.clock().now());
+        self.calendar = self.calendar.renewed(engine.feeds(), &states, engine.clock().now());
         Ok(())
     }
 
     /// Takes up what an earlier process left: requests in flight, runs without an end, groups that wait.
-    pub(super) fn take_up(&mut self) -> Result<(), LedgerError> {
+    pub(super) async fn take_up(&mut self) -> Result<(), LedgerError> {
         let engine = self.engine();
         let recovered = engine.recover()?;
         for attempt in &recovered.changed {
@@ -105,10 +115,12 @@ impl Keeper {
             self.follow(attempt);
         }
         self.finish_todos();
-        let begun: Vec<&FeedName> = recovered.begin_again.iter().map(|(feed, _)| feed).collect();
-        for feed in engine.feeds().iter().filter(|feed| !begun.contains(&&feed.name)) {
-            if let Some(run) = engine.ledger().runs(Some(&feed.name), 1)?.first() {
-                self.what_follows(run, None);
+        // What is due is started first: then the calendar knows when each feed runs next.
+        self.look().await;
+        let begun: HashSet<FeedName> = recovered.begin_again.iter().map(|(feed, _)| feed.clone()).collect();
+        for feed in engine.feeds() {
+            if !begun.contains(&feed.name) && !self.busy.contains(&feed.name) {
+                self.what_earlier_runs_left(&feed.name)?;
             }
         }
         for (feed, only) in recovered.begin_again {
@@ -132,8 +144,11 @@ impl Keeper {
     fn finish_todos(&mut self) {
         let (engine, handle) = (self.engine(), self.handle.clone());
         self.tasks.spawn(async move {
-            if let Err(error) = engine.finish_todos(None, &Silent).await {
-                handle.tell(News::Broken(error.to_string()));
+            tokio::select! {
+                () = engine.until_stopped() => {}
+                done = engine.finish_todos(None, &Silent) => if let Err(error) = done {
+                    handle.tell(News::Broken(error.to_string()));
+                }
             }
         });
     }
@@ -187,13 +202,16 @@ impl Keeper {
     /// Starts a job, or keeps it until it may start.
     pub(super) fn start(&mut self, job: Job) {
         if self.door.is_some() {
-            let waits = self.held_back.entry(job.key()).or_insert_with(|| job.clone());
-            // The newest instant is the one to keep.
-            waits.due = job.due.or_else(|| waits.due.take());
+            match self.held_back.entry(job.key()) {
+                Entry::Occupied(mut waits) => waits.get_mut().merge(job),
+                Entry::Vacant(place) => {
+                    place.insert(job);
+                }
+            }
         } else if self.busy.contains(&job.feed) {
             let behind = self.behind.entry(job.feed.clone()).or_default();
             match behind.iter_mut().find(|waits| waits.key() == job.key()) {
-                Some(waits) => *waits = job,
+                Some(waits) => waits.merge(job),
                 None => behind.push_back(job),
             }
         } else {
@@ -202,8 +220,33 @@ impl Keeper {
     }
 
     fn start_now(&mut self, job: Job) {
-        self.busy.insert(job.feed.clone());
-        self.jobs.spawn(jobs::carry_out(self.handle.clone(), self.engine(), job));
+        match self.is_paused(&job.feed) {
+            Ok(false) => {
+                self.busy.insert(job.feed.clone());
+                self.jobs.spawn(jobs::carry_out(self.handle.clone(), job));
+            }
+            Ok(true) => {
+                tracing::info!(feed = %job.feed, "the feed is paused; a run of it is left out");
+                self.leave_out(job, "the feed was paused");
+            }
+            Err(error) => self.break_off(&error),
+        }
+    }
+
+    /// Nothing runs by itself while a person has paused the feed: no retry, and nothing that waited, either.
+    fn is_paused(&self, feed: &FeedName) -> Result<bool, LedgerError> {
+        let paused = self.engine().ledger().schedule(feed)?.paused;
+        let now = self.now();
+        Ok(paused.is_some_and(|pause| pause.until.is_none_or(|until| now < until)))
+    }
+
+    /// A job that comes to nothing; a run that goes on has its end with it.
+    fn leave_out(&mut self, job: Job, why: &str) {
+        if let Some(run) = job.again
+            && let Err(error) = self.engine().no_longer(*run, format!("{why}; nothing was read"))
+        {
+            self.break_off(&error);
+        }
     }
 
     fn start_at(&mut self, at: DateTime<Utc>, job: Job) {
@@ -249,9 +292,14 @@ impl Keeper {
                     },
                 }
             }
+            Done::HeldBack(job) => {
+                self.free(&job.feed);
+                self.start(job);
+            }
             Done::Gone(job) => {
                 self.free(&job.feed);
                 tracing::warn!(feed = %job.feed, "the feed is no longer configured; its run was left out");
+                self.leave_out(job, "the feed is no longer configured");
             }
             Done::Broken(job, error) => {
                 self.free(&job.feed);
@@ -287,6 +335,25 @@ impl Keeper {
         for group in pass.run.groups.iter().filter(|group| group.attempt.is_some()) {
             self.request_ended(&group.group);
         }
+    }
+
+    /// What the runs before the start left to be done, for each group by the newest that was about it.
+    fn what_earlier_runs_left(&mut self, feed: &FeedName) -> Result<(), LedgerError> {
+        let mut seen: HashSet<GroupRef> = HashSet::new();
+        for run in self.engine().ledger().runs(Some(feed), EARLIER_RUNS)? {
+            let about = |group: &GroupRef| run.only.as_ref().is_none_or(|only| only == group);
+            let fresh = |group: &GroupRef| about(group) && !seen.contains(group);
+            let groups: Vec<_> = run.groups.iter().filter(|report| fresh(&report.group)).cloned().collect();
+            let whole = run.only.is_none();
+            if !groups.is_empty() || (whole && seen.is_empty()) {
+                self.what_follows(&Run { groups: groups.clone(), ..run }, None);
+            }
+            if whole {
+                break;
+            }
+            seen.extend(groups.into_iter().map(|report| report.group));
+        }
+        Ok(())
     }
 
     fn what_follows(&mut self, run: &Run, job: Option<&Job>) {
@@ -399,13 +466,18 @@ impl Keeper {
             Try::Run => {
                 let kind = closed.kind;
                 closed.tried(kind, now);
-                if let Some((_, job)) = self.held_back.pop_first() {
+                // Another one each time: a feed that cannot be read says nothing about the key.
+                let after = self.tried.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+                let next = self.held_back.range((after, Bound::Unbounded)).next();
+                let key = next.or_else(|| self.held_back.iter().next()).map(|(key, _)| key.clone());
+                if let Some(job) = key.as_ref().and_then(|key| self.held_back.remove(key)) {
                     if self.busy.contains(&job.feed) {
                         self.held_back.insert(job.key(), job);
                     } else {
-                        self.start_now(job);
+                        self.start_now(Job { trial: true, ..job });
                     }
                 }
+                self.tried = key;
             }
         }
         self.handle.show_door(self.door.as_ref());
@@ -413,12 +485,31 @@ impl Keeper {
 
     /// Runs that found nothing to read yet and wait: begun again by the next start, and no crash.
     pub(super) fn leave_waiting(&mut self) -> Result<(), LedgerError> {
-        for job in std::mem::take(&mut self.later).into_values() {
-            if let Some(run) = job.again {
-                self.engine().leave_for_later(*run)?;
-            }
+        let later = std::mem::take(&mut self.later).into_values();
+        let held_back = std::mem::take(&mut self.held_back).into_values();
+        let behind = std::mem::take(&mut self.behind).into_values().flatten();
+        let again = later.chain(held_back).chain(behind).filter_map(|job| job.again);
+        for run in again.map(|run| *run).chain(std::mem::take(&mut self.left)) {
+            self.engine().leave_for_later(run)?;
         }
         Ok(())
+    }
+
+    /// A job that ended while the daemon stops.
+    pub(super) fn stopped(&mut self, done: Done) {
+        match done {
+            Done::NotYet(_, run, _) => self.left.push(*run),
+            Done::HeldBack(job) | Done::Gone(job) => self.left.extend(job.again.map(|run| *run)),
+            Done::Over(..) | Done::Broken(..) => {}
+        }
+    }
+
+    /// The configuration was read again: what was in the way may be mended.
+    pub(super) fn try_the_door(&mut self) {
+        let now = self.now();
+        if let Some(closed) = &mut self.door {
+            closed.next = now;
+        }
     }
 
     /// What it is doing, in a line.

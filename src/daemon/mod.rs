@@ -60,6 +60,8 @@ const GIVEN_UP: Duration = Duration::from_secs(60 * 60);
 const COPY_LOOK: Duration = Duration::from_secs(10 * 60);
 /// When work waits and nothing has moved for this long, the daemon is not alive.
 const STALLED: Duration = Duration::from_secs(60 * 60);
+/// The keeper's loop turns at least each minute; longer than this, it does not.
+const TURN: Duration = Duration::from_secs(5 * 60);
 /// How long the ledger may take to answer when it is asked whether it is alive.
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -122,7 +124,7 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     let (stop_serving, stopping) = watch::channel(false);
     let mut serving = JoinSet::new();
     serving.spawn(socket::serve(listener, handle.clone(), commands, stopping.clone()));
-    keeper.take_up()?;
+    keeper.take_up().await?;
     keeper.look().await;
     supervisor::ready(&keeper.status());
     tracing::info!(feeds = handle.engine().feeds().len(), "rosterd runs");
@@ -144,15 +146,18 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
             Some(news) = heard.recv() => keeper.heard(news).await,
             Some(done) = keeper.jobs.join_next() => match done {
                 Ok(done) => keeper.done(done),
-                Err(error) => return Err(defect(&error)),
+                Err(error) => keeper.broken = Some(defect(&error)),
             },
-            Some(task) = keeper.tasks.join_next() => if let Err(error) = task {
-                return Err(defect(&error));
-            },
+            Some(Err(error)) = keeper.tasks.join_next() => keeper.broken = Some(defect(&error)),
+            // These go on for as long as the daemon does.
+            Some(ended) = background.join_next() => keeper.broken = Some(ended_early(ended)),
+            Some(ended) = mails.join_next() => keeper.broken = Some(ended_early(ended)),
+            Some(ended) = serving.join_next() => keeper.broken = Some(ended_early(ended)),
             () = keeper.timer.fired() => keeper.timer.disarm(),
             _ = minute.tick() => supervisor::status(&keeper.status()),
         }
         keeper.look().await;
+        handle.turned();
     }
     stop_serving.send_replace(true);
     let broken = keeper.broken.clone();
@@ -171,9 +176,16 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
 
 /// A task that panicked: its place has been printed. What is durable is whole, so the process ends and is started
 /// again.
-fn defect(error: &tokio::task::JoinError) -> Ended {
+fn defect(error: &tokio::task::JoinError) -> String {
     tracing::error!(%error, "a task ended by a defect");
-    Ended::State("a task ended by a defect of rosterd; please report the place that was printed".to_owned())
+    "a task ended by a defect of rosterd; please report the place that was printed".to_owned()
+}
+
+fn ended_early(ended: Result<(), tokio::task::JoinError>) -> String {
+    match ended {
+        Err(error) => defect(&error),
+        Ok(()) => "a part of rosterd ended that should not; please report it".to_owned(),
+    }
 }
 
 /// The two steps of stopping: nothing new is begun and what is on its way may be answered; then it is cut off.
@@ -192,7 +204,9 @@ async fn stop(
             biased;
             Some(Signal::Stop) = signals.recv() => break false,
             () = tokio::time::sleep_until(until) => break false,
-            Some(_) = keeper.jobs.join_next() => {}
+            Some(done) = keeper.jobs.join_next() => if let Ok(done) = done {
+                keeper.stopped(done);
+            },
             Some(_) = keeper.tasks.join_next() => {}
             Some(news) = heard.recv() => if let handle::News::Task(task) = news {
                 keeper.tasks.spawn(task);
@@ -230,7 +244,7 @@ async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
     let taken = match read {
         Ok(Ok(settings)) => client_for(&old, &settings).map(|client| old.reconfigured(settings, client)),
         Ok(Err(why)) => Err(why),
-        Err(error) => return Err(defect(&error)),
+        Err(error) => Err(defect(&error)),
     };
     match taken {
         Ok(engine) => {
@@ -241,6 +255,7 @@ async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
             );
             keeper.handle.set_engine(Arc::new(engine));
             keeper.plan_anew()?;
+            keeper.try_the_door();
         }
         Err(why) => {
             tracing::error!("the new configuration is refused, the old one counts on: {why}");
@@ -273,7 +288,8 @@ async fn watched(handle: Handle, every: Duration) {
         let engine = handle.engine();
         let asked = tokio::task::spawn_blocking(move || engine.ledger().answers());
         let answers = matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(true)));
-        let stalled = handle.is_full() && handle.last_moved().elapsed() > STALLED;
+        let stalled = (handle.is_full() && handle.last_moved().elapsed() > STALLED)
+            || handle.last_turn().elapsed() > TURN;
         if answers && !stalled {
             supervisor::alive();
         } else {

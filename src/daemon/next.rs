@@ -27,6 +27,10 @@ pub(super) fn after(
     newest: &dyn Fn(&GroupRef) -> Option<Attempt>,
     stuck_after: TimeDelta,
 ) -> Vec<Next> {
+    // A file that a person sent in place of the source is never followed by the source's own.
+    if run.file.is_some() {
+        return Vec::new();
+    }
     let by_itself = matches!(run.trigger, Trigger::Schedule | Trigger::Recovery);
     let failed = run.result.as_ref().is_some_and(|result| result.outcome == RunOutcome::Failed);
     if run.groups.is_empty() {
@@ -48,7 +52,10 @@ pub(super) fn after(
                 next.push(Next::At(group, due));
             }
             (None, _) if waits => next.push(Next::WhenItEnds(group)),
-            (None, Some(State::NotSent { .. })) if by_itself => next.push(Next::RetryGroup(group)),
+            (None, Some(State::NotSent { .. } | State::Rejected { status: 401 | 403, .. })) if by_itself => {
+                next.push(Next::RetryGroup(group));
+            }
+            (None, _) if report.again && by_itself => next.push(Next::RetryGroup(group)),
             _ => {}
         }
     }
@@ -84,6 +91,7 @@ mod tests {
             digest: None,
             approvable: false,
             body: None,
+            again: false,
         }
     }
 
@@ -122,18 +130,29 @@ mod tests {
         }
     }
 
+    type Case = (&'static str, Run, Option<Attempt>, Vec<Next>);
+
+    fn lost() -> State {
+        State::OutcomeUnknown { why: String::new() }
+    }
+
+    fn in_time() -> Vec<Next> {
+        vec![Next::At(group(), at(10 + 900))]
+    }
+
+    fn check(cases: Vec<Case>) {
+        for (name, run, newest, expected) in cases {
+            assert_eq!(after(&run, &|_| newest.clone(), TimeDelta::minutes(15)), expected, "{name}");
+        }
+    }
+
     #[test]
-    fn what_follows_from_every_kind_of_end() {
-        use GroupVerdict::{Hold, PassedOver, Submit, Unchanged};
+    fn what_follows_when_nothing_was_sent() {
+        use GroupVerdict::{Hold, PassedOver};
         use RunOutcome::{Done, Failed, Held};
         use Trigger::{Recovery, Schedule, Sync};
         let accepted = State::Accepted { request_id: RequestId::new("grpmsr_1").unwrap() };
-        let lost = State::OutcomeUnknown { why: String::new() };
-        let not_sent = State::NotSent { why: String::new() };
-        let rejected = State::Rejected { status: 400, message: String::new(), trace_id: None };
-        let in_time = vec![Next::At(group(), at(10 + 900))];
-        type Case = (&'static str, Run, Option<Attempt>, Vec<Next>);
-        let cases: Vec<Case> = vec![
+        check(vec![
             ("not read, by itself", run(Schedule, Failed, vec![]), None, vec![Next::Retry]),
             ("not read, after a crash", run(Recovery, Failed, vec![]), None, vec![Next::Retry]),
             ("not read, typed", run(Sync, Failed, vec![]), None, vec![]),
@@ -148,20 +167,41 @@ mod tests {
             (
                 "behind a lost answer",
                 run(Schedule, Failed, vec![report(PassedOver, None)]),
-                Some(attempt(1, 3, lost.clone())),
-                in_time.clone(),
+                Some(attempt(1, 3, lost())),
+                in_time(),
             ),
+        ]);
+        let mut sent_along = run(Sync, Failed, vec![report(PassedOver, None)]);
+        sent_along.file = Some("fixed.csv".to_owned());
+        assert_eq!(
+            after(&sent_along, &|_| None, TimeDelta::minutes(15)),
+            vec![],
+            "the source's file may be wrong"
+        );
+        let mut other = run(Schedule, Failed, vec![report(PassedOver, None)]);
+        other.only = Some(GroupRef::new("acme-west").unwrap());
+        assert_eq!(after(&other, &|_| None, TimeDelta::minutes(15)), vec![], "another group was asked for");
+    }
+
+    #[test]
+    fn what_follows_when_a_roster_was_to_be_sent() {
+        use GroupVerdict::{Refused, Submit, Unchanged};
+        use RunOutcome::{Done, Failed};
+        use Trigger::{Schedule, Sync};
+        let not_sent = State::NotSent { why: String::new() };
+        let refused = |status| State::Rejected { status, message: String::new(), trace_id: None };
+        check(vec![
             (
                 "its own answer was lost",
                 run(Sync, Failed, vec![report(Submit, Some(2))]),
-                Some(attempt(2, 4, lost.clone())),
-                in_time.clone(),
+                Some(attempt(2, 4, lost())),
+                in_time(),
             ),
             (
                 "cut off while it was on its way",
                 run(Sync, Failed, vec![report(Submit, None)]),
-                Some(attempt(2, 4, lost)),
-                in_time,
+                Some(attempt(2, 4, lost())),
+                in_time(),
             ),
             (
                 "it did not reach Vitable, by itself",
@@ -182,17 +222,23 @@ mod tests {
                 vec![],
             ),
             (
+                "the key was refused, and may be mended",
+                run(Schedule, Failed, vec![report(Submit, Some(2))]),
+                Some(attempt(2, 4, refused(403))),
+                vec![Next::RetryGroup(group())],
+            ),
+            (
+                "not sent because the key is refused",
+                run(Schedule, Failed, vec![GroupReport { again: true, ..report(Refused, None) }]),
+                None,
+                vec![Next::RetryGroup(group())],
+            ),
+            (
                 "refused: only a person can cure it",
                 run(Schedule, Failed, vec![report(Submit, Some(2))]),
-                Some(attempt(2, 4, rejected)),
+                Some(attempt(2, 4, refused(400))),
                 vec![],
             ),
-        ];
-        for (name, run, newest, expected) in cases {
-            assert_eq!(after(&run, &|_| newest.clone(), TimeDelta::minutes(15)), expected, "{name}");
-        }
-        let mut other = run(Schedule, Failed, vec![report(PassedOver, None)]);
-        other.only = Some(GroupRef::new("acme-west").unwrap());
-        assert_eq!(after(&other, &|_| None, TimeDelta::minutes(15)), vec![], "another group was asked for");
+        ]);
     }
 }

@@ -56,7 +56,7 @@ impl Order<'_> {
         self.group.as_ref().is_none_or(|only| only == group)
     }
 
-    /// Whether nobody sits before it who wants to know how Vitable is now: then a look of the last minute will do.
+    /// Whether nobody sits before it who wants to know how Vitable is now: then a look of a little while ago will do.
     pub(super) fn in_background(&self) -> bool {
         matches!(self.trigger, Trigger::Schedule | Trigger::Recovery)
     }
@@ -119,7 +119,12 @@ impl Engine {
     /// When the ledger cannot be read or written. Everything else is an outcome of the run.
     pub async fn begin(&self, order: &Order<'_>) -> Result<Begun, LedgerError> {
         let run = match &order.again {
-            Some(run) => (**run).clone(),
+            Some(run) => {
+                if let Some(mark) = &order.due {
+                    self.ledger.pass_due(&[(order.feed.name.clone(), mark.clone())])?;
+                }
+                (**run).clone()
+            }
             None => self.begin_run(order)?,
         };
         order.progress.step(Step::Began { run: run.id, feed: order.feed.name.clone() });
@@ -158,6 +163,31 @@ impl Engine {
             self.shared.forget_cut_off(&order.feed.name, before.id);
         }
         Ok(run)
+    }
+
+    /// What is said of an order that cannot be begun; nothing is remembered of it.
+    #[must_use]
+    pub fn left_out(&self, order: &Order<'_>, why: String) -> Pass {
+        unfinished(self.unremembered(order), vec![why])
+    }
+
+    /// A run that is remembered nowhere.
+    fn unremembered(&self, order: &Order<'_>) -> Run {
+        Run {
+            id: RunId(0),
+            feed: order.feed.name.clone(),
+            trigger: order.trigger,
+            began: self.clock.now(),
+            ended: None,
+            result: None,
+            read: None,
+            groups: Vec::new(),
+            only: order.group.clone(),
+            file: None,
+            after: None,
+            due: None,
+            stopped: false,
+        }
     }
 
     /// Ends a run that found nothing to read.
@@ -227,21 +257,7 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn plan(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
-        let mut run = Run {
-            id: RunId(0),
-            feed: order.feed.name.clone(),
-            trigger: order.trigger,
-            began: self.clock.now(),
-            ended: None,
-            result: None,
-            read: None,
-            groups: Vec::new(),
-            only: order.group.clone(),
-            file: None,
-            after: None,
-            due: None,
-            stopped: false,
-        };
+        let mut run = self.unremembered(order);
         let contact = match self.look().await {
             Ok(contact) => contact,
             Err(Trouble::Ledger(error)) => return Err(error),

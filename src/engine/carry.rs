@@ -28,8 +28,8 @@ const GROUPS_AT_A_TIME: usize = 256;
 enum Sent {
     /// An attempt was made.
     Attempt(Sending),
-    /// None was made. The sentence says why.
-    Not(String),
+    /// None was made. The sentence says why, and the flag whether that passes.
+    Not(String, bool),
 }
 
 /// An attempt that was made, and what only its sender knows.
@@ -99,10 +99,10 @@ impl Engine {
         for (place, each) in self.submit_all(&run, order, &decided).await {
             match each {
                 Ok(Sent::Attempt(sending)) => sent.push((place, sending)),
-                Ok(Sent::Not(why)) => {
+                Ok(Sent::Not(why, passes)) => {
                     outcome = RunOutcome::Failed;
                     if let Some(group) = run.groups.get_mut(place) {
-                        group.verdict = GroupVerdict::Refused;
+                        (group.verdict, group.again) = (GroupVerdict::Refused, passes);
                         group.reasons.push(why);
                     }
                 }
@@ -295,19 +295,19 @@ impl Engine {
     async fn send(&self, run: &Run, order: &Order<'_>, due: Due<'_>) -> Result<Sent, LedgerError> {
         let group = &due.decision.plan.group;
         if let Some(why) = self.halted() {
-            return Ok(Sent::Not(why.to_string()));
+            return Ok(Sent::Not(why.to_string(), true));
         }
         if self.shared.stopping() {
-            return Ok(Sent::Not("rosterd was stopped before it was sent".to_owned()));
+            return Ok(Sent::Not("rosterd was stopped before it was sent".to_owned(), true));
         }
         let group_id = match due.named {
             Named::Group(id) => id.clone(),
             Named::Nothing => match self.create(order.feed, group).await? {
                 Ok(id) => id,
-                Err(why) => return Ok(Sent::Not(why)),
+                Err(why) => return Ok(Sent::Not(why, false)),
             },
             // Already said, and never sent to.
-            Named::Wrong(_, why) => return Ok(Sent::Not(why.clone())),
+            Named::Wrong(_, why) => return Ok(Sent::Not(why.clone(), false)),
         };
         let release = Release {
             run,
@@ -323,7 +323,7 @@ impl Engine {
                 let on_old_plan = release.plan.on_old_plan.clone();
                 Ok(Sent::Attempt(Sending { attempt, state, group_id, on_old_plan }))
             }
-            Err(error) if error.is_about_the_group() => Ok(Sent::Not(error.to_string())),
+            Err(error) if error.is_about_the_group() => Ok(Sent::Not(error.to_string(), true)),
             Err(error) => {
                 // What cannot be recorded is not submitted, for any group.
                 self.shared.halt(Halt::State(error.to_string()));
@@ -343,7 +343,7 @@ impl Engine {
     /// Creates a missing group, which a person approved. The inner error says why it is not there.
     async fn create(&self, feed: &Feed, group: &GroupRef) -> Result<Result<GroupId, String>, LedgerError> {
         // A look of before knows nothing of it.
-        self.shared.look.lock().await.take();
+        self.shared.keep_look(None);
         let (why, trace_id) = match self.client.create_group(group.as_str(), group).await {
             Ok(found) => match self.belongs(&found.organization)? {
                 Ok(()) => return Ok(Ok(found.id)),
@@ -398,7 +398,10 @@ impl Engine {
                 RunOutcome::Failed
             }
             State::TimedOut { .. } | State::Prepared | State::Sent | State::Accepted { .. } => {
-                group.reasons.push("Vitable has not finished; the next sync looks again".to_owned());
+                group.reasons.push(
+                    "Vitable has not finished in time; the request is looked at again from time to time"
+                        .to_owned(),
+                );
                 RunOutcome::Failed
             }
         })

@@ -2,6 +2,7 @@
 
 use super::{
     Engine, Feed,
+    shared::Look,
     tell::{CONTACT, Scope},
 };
 use crate::{
@@ -13,8 +14,10 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// For how long a look at Vitable's groups and plans will do for runs in the background.
-const LOOK_IS_GOOD_FOR: Duration = Duration::from_secs(60);
+/// For how long nobody looks again for runs in the background.
+const LOOK_IS_FRESH_FOR: Duration = Duration::from_secs(30);
+/// For how long a look at Vitable's groups and plans will do for them, while one of them looks again.
+const LOOK_IS_GOOD_FOR: Duration = Duration::from_secs(90);
 
 /// What Vitable has, as of now.
 #[derive(Debug)]
@@ -48,20 +51,34 @@ pub(super) enum NoContact {
 
 impl Engine {
     /// Looks at every group and plan, and that base URL, organization and clock are right. For a run in the
-    /// background a look of the last minute will do, whatever it found: thousands of feeds may be due at once.
+    /// background a look of the last 90 seconds will do, whatever it found: thousands of feeds may be due at once.
     pub(super) async fn contact(&self, in_background: bool) -> Result<Arc<Contact>, NoContact> {
-        let mut last = self.shared.look.lock().await;
-        if let Some((at, found)) = last.as_ref().filter(|_| in_background)
-            && at.elapsed() < LOOK_IS_GOOD_FOR
-        {
-            return found.clone().map_err(NoContact::Refused);
-        }
+        let known = || self.shared.last_look(&self.client).filter(|_| in_background);
+        let use_of = |look: Look| look.found.map_err(NoContact::Refused);
+        let _looking = match known() {
+            Some(look) if look.at.elapsed() < LOOK_IS_FRESH_FOR => return use_of(look),
+            // One run looks again; the others go on by the look of before meanwhile.
+            Some(look) if look.at.elapsed() < LOOK_IS_GOOD_FOR => match self.shared.looking.try_lock() {
+                Ok(looking) => looking,
+                Err(_) => return use_of(look),
+            },
+            Some(_) | None => {
+                let looking = self.shared.looking.lock().await;
+                match known() {
+                    Some(look) if look.at.elapsed() < LOOK_IS_FRESH_FOR => return use_of(look),
+                    Some(_) | None => looking,
+                }
+            }
+        };
+        let key = self.client.key_count();
         let found = self.contact_now().await;
-        *last = match &found {
-            Ok(contact) => Some((Instant::now(), Ok(Arc::clone(contact)))),
-            Err(NoContact::Refused(why)) => Some((Instant::now(), Err(why.clone()))),
+        let kept = match &found {
+            Ok(contact) => Some(Ok(Arc::clone(contact))),
+            Err(NoContact::Refused(why)) => Some(Err(why.clone())),
             Err(NoContact::Ledger(_)) => None,
         };
+        let client = Arc::clone(&self.client);
+        self.shared.keep_look(kept.map(|found| Look { at: Instant::now(), client, key, found }));
         found
     }
 
@@ -70,7 +87,12 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read or written.
     pub async fn knock(&self) -> Result<bool, LedgerError> {
-        match self.contact(false).await {
+        let contact = tokio::select! {
+            biased;
+            () = self.shared.stopped() => return Ok(false),
+            contact = self.contact(false) => contact,
+        };
+        match contact {
             Ok(_) => Ok(true),
             Err(NoContact::Refused(_)) => Ok(false),
             Err(NoContact::Ledger(error)) => Err(error),

@@ -83,7 +83,7 @@ impl Engine {
                     .request_id()
                     .map_or_else(|| "a request".to_owned(), |id| format!("request {id}"));
                 Some(format!(
-                    "{request} of run {} is still in flight; `rosterd sync` looks at it first",
+                    "{request} of run {} is still in flight at Vitable; it has to end first",
                     newest.run
                 ))
             }

@@ -117,6 +117,11 @@ impl Engine {
         self.shared.stop();
     }
 
+    /// Comes back when the engine is told to stop.
+    pub async fn until_stopped(&self) {
+        self.shared.stopped().await;
+    }
+
     /// Why nothing more is submitted in this process, if nothing is.
     #[must_use]
     pub fn halted(&self) -> Option<Halt> {

@@ -44,8 +44,9 @@ impl Engine {
                 if let Some(older) = self.shared.cut_off(&run.feed) {
                     self.ledger.end_run(&older.cut_off(now), Facts::default())?;
                 }
-                let whole = begin_again.get(&run.feed).is_some_and(Option::is_none);
-                begin_again.insert(run.feed.clone(), if whole { None } else { run.only.clone() });
+                // Two that were asked for different groups are one for all of them.
+                let other = begin_again.get(&run.feed).is_some_and(|only| *only != run.only);
+                begin_again.insert(run.feed.clone(), if other { None } else { run.only.clone() });
                 self.shared.remember_cut_off(run);
                 continue;
             }

@@ -99,6 +99,7 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
         digest,
         approvable,
         body: None,
+        again: false,
     }
 }
 

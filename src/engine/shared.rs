@@ -4,6 +4,7 @@ use super::{contact::Contact, outbox::Post};
 use crate::{
     ledger::Run,
     roster::{FeedName, RunId},
+    vitable::Client,
 };
 use std::{
     collections::BTreeMap,
@@ -29,8 +30,17 @@ impl std::fmt::Display for Halt {
     }
 }
 
-/// The last look at Vitable's groups and plans, and when it was.
-pub(super) type LastLook = Option<(Instant, Result<Arc<Contact>, String>)>;
+/// A look at Vitable's groups and plans.
+#[derive(Clone)]
+pub(super) struct Look {
+    /// When it was.
+    pub(super) at: Instant,
+    /// By which client, and with which of its keys: another one may reach another organization.
+    pub(super) client: Arc<Client>,
+    pub(super) key: u64,
+    /// What was seen, or why nothing could be.
+    pub(super) found: Result<Arc<Contact>, String>,
+}
 
 /// What every engine of a process has in common.
 pub(super) struct Shared {
@@ -43,8 +53,9 @@ pub(super) struct Shared {
     telling: Mutex<()>,
     /// The mails: whose turn it is to hand them on.
     pub(super) post: Post,
+    look: Mutex<Option<Look>>,
     /// Held while a look is made, so that a thousand feeds that are due at once look once.
-    pub(super) look: tokio::sync::Mutex<LastLook>,
+    pub(super) looking: tokio::sync::Mutex<()>,
 }
 
 /// That nobody else tells of incidents now.
@@ -58,7 +69,8 @@ impl Shared {
             cut_off: Mutex::default(),
             telling: Mutex::default(),
             post: Post::default(),
-            look: tokio::sync::Mutex::default(),
+            look: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -111,6 +123,18 @@ impl Shared {
         if runs.get(feed).is_some_and(|known| known.id == run) {
             runs.remove(feed);
         }
+    }
+
+    /// The last look, if it was made by this client with the key of now.
+    pub(super) fn last_look(&self, client: &Arc<Client>) -> Option<Look> {
+        let look = lock(&self.look);
+        look.as_ref()
+            .filter(|look| Arc::ptr_eq(&look.client, client) && look.key == client.key_count())
+            .cloned()
+    }
+
+    pub(super) fn keep_look(&self, look: Option<Look>) {
+        *lock(&self.look) = look;
     }
 
     pub(super) fn telling(&self) -> Telling<'_> {

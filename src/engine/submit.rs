@@ -86,7 +86,10 @@ impl Engine {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.shared.stopped() => {
-                    return Ok((attempt, self.ended(attempt, release, Event::NotConnected { why })?));
+                    // That rosterd stops is nobody's trouble: nothing was sent, and the next start sends it.
+                    let event = Event::NotConnected { why: "rosterd was stopped before it was sent".to_owned() };
+                    let state = self.ledger.advance(attempt, &event, self.clock.now(), Facts::default())?;
+                    return Ok((attempt, state));
                 }
             }
         }

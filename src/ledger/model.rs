@@ -219,6 +219,9 @@ pub struct GroupReport {
     /// The body that is sent: of a plan, the one that a run would send, byte for byte.
     #[serde(default)]
     pub body: Option<BodyReport>,
+    /// Whether it was not sent for a reason that passes by itself, such as a key that is refused for now.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// What was decided for one group.

@@ -15,7 +15,10 @@ use secrecy::ExposeSecret;
 use std::{
     error::Error,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, Once, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::Semaphore, time::Instant};
@@ -66,6 +69,8 @@ pub struct Client {
     pub(super) writes: reqwest::Client,
     pub(super) in_flight: Semaphore,
     key: Mutex<HeaderValue>,
+    /// How often another key was taken.
+    keys: AtomicU64,
     organization: Option<HeaderValue>,
     next_poll: Mutex<Option<Instant>>,
     skew: Mutex<Option<TimeDelta>>,
@@ -109,6 +114,7 @@ impl Client {
             writes: writes.build().map_err(http)?,
             in_flight: Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
             key: Mutex::new(key),
+            keys: AtomicU64::new(0),
             organization,
             next_poll: Mutex::default(),
             skew: Mutex::default(),
@@ -156,15 +162,29 @@ impl Client {
     /// # Errors
     /// When it cannot be read, or no key can look so; the former one stays.
     pub fn reread_key(&self) -> Result<(), ClientError> {
-        *lock(&self.key) = read_key(&self.settings.api_key)?;
+        self.take_key(read_key(&self.settings.api_key)?);
         Ok(())
+    }
+
+    /// Which of its keys the client has: what one key sees need not be there for another.
+    #[must_use]
+    pub fn key_count(&self) -> u64 {
+        self.keys.load(Ordering::SeqCst)
+    }
+
+    fn take_key(&self, key: HeaderValue) {
+        let mut known = lock(&self.key);
+        if *known != key {
+            *known = key;
+            self.keys.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// Reads the key again after it was refused, so that a rotated one is taken without a restart.
     /// Returns whether there is another one than the refused.
     pub(super) fn refresh_key(&self, refused: &HeaderMap) -> bool {
         if let Ok(key) = read_key(&self.settings.api_key) {
-            *lock(&self.key) = key;
+            self.take_key(key);
         }
         refused.get(AUTHORIZATION) != Some(&*lock(&self.key))
     }

@@ -102,6 +102,31 @@ fn while_the_key_is_refused_the_schedule_waits_and_one_mail_tells_of_it() {
 }
 
 #[test]
+fn what_waited_for_the_key_is_not_run_when_the_feed_was_paused_meanwhile() {
+    let due = rosterd::clock::Clock::now(&rosterd::clock::SystemClock) - chrono::TimeDelta::days(2);
+    let world = World::new(&super::schedule::yearly(due, ""));
+    Daemon::start(&world).stop();
+    super::schedule::was_off_since(&world, due - chrono::TimeDelta::days(9));
+    world.arrives("day-1.csv", &day(3));
+    rosterd_key(&world, "vit_apk_old");
+    let daemon = Daemon::start(&world);
+    daemon.says("scheduled runs wait until this is over");
+    world.rosterd(&["pause", "acme"]).ends(0);
+    // The key is mended, and a reload has the door tried at once.
+    rosterd_key(&world, rosterd::sandbox::API_KEY);
+    daemon.signal("HUP");
+    daemon.says("what waited is run");
+    daemon.says("the feed is paused; a run of it is left out");
+    assert!(world.sandbox.submits().is_empty());
+    daemon.stop();
+    assert!(world.sandbox.submits().is_empty());
+}
+
+fn rosterd_key(world: &World, key: &str) {
+    super::super::world::put(&world.path("api.key"), key);
+}
+
+#[test]
 fn an_api_that_was_away_is_knocked_at_and_what_waited_is_run() {
     let due = rosterd::clock::Clock::now(&rosterd::clock::SystemClock) - chrono::TimeDelta::days(2);
     let mut world = World::new(&super::schedule::yearly(due, ""));
