@@ -51,11 +51,14 @@ async fn daemon_of(config: &Path) -> Result<Option<PathBuf>, Failure> {
     // The secrets are the daemon's: an operator need not be able to read them.
     let Ok(settings) = config::load(config, &open::environment, Secrets::Skip) else {
         // Its mistakes are told by whoever has to work by it; a daemon may run by what it said before.
-        let unit = PathBuf::from(UNIT_SOCKET);
-        return match daemon::about(&unit).await {
-            Ok(about) if same(&about.config, config) => Ok(Some(unit)),
-            Ok(_) | Err(_) => Ok(None),
-        };
+        let mut sockets = config::sockets(config, &open::environment);
+        sockets.push(UNIT_SOCKET.into());
+        for socket in sockets.into_iter().filter(|socket| socket.exists()) {
+            if daemon::about(&socket).await.is_ok_and(|about| same(&about.config, config)) {
+                return Ok(Some(socket));
+            }
+        }
+        return Ok(None);
     };
     let candidates =
         [settings.control_socket.clone(), settings.state_dir.join("control.sock"), UNIT_SOCKET.into()];

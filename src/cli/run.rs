@@ -62,7 +62,7 @@ fn reread(path: &Path, settings: &Settings) -> daemon::Reread {
             .map_err(|problems| problems.to_string())?;
         if fixed(&settings) != before {
             return Err(
-                "`state_dir`, `state_key` and `control_socket` cannot change while rosterd runs; put them back, or restart it"
+                "`state_dir`, `state_key` and `control_socket` cannot change while rosterd runs; put them back, or restart rosterd to have it work with them"
                     .to_owned(),
             );
         }

@@ -13,12 +13,15 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
 };
+
+/// A shorter key could be guessed.
+const SHORTEST_KEY: usize = 32;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum State {
@@ -275,6 +278,11 @@ fn rekey(settings: &Settings, command: &Rekey, now: DateTime<Utc>) -> Result<Vec
         (None, None, None) => None,
     };
     let secret = new.as_ref().map(|(place, _)| place.read()).transpose().map_err(Failure::failed)?;
+    if secret.as_ref().is_some_and(|secret| secret.expose_secret().trim().chars().count() < SHORTEST_KEY) {
+        return Err(Failure::wrong(format!(
+            "the new key has fewer than {SHORTEST_KEY} characters, so that it could be guessed; make one with `openssl rand -base64 32`, in a file of mode 0600"
+        )));
+    }
     let words = new.as_ref().map(|(place, kind)| {
         let name = match place {
             Secret::File(path) => path.display().to_string(),

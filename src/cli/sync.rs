@@ -146,6 +146,12 @@ pub(super) fn print(engine: &Engine, passes: &[Pass], json: bool, talk: &dyn Tal
     let mut values = Vec::new();
     for pass in passes {
         let attempts = render::attempts(engine.ledger(), &pass.run)?;
+        if pass.run.stopped {
+            let run = pass.run.id;
+            talk.err(&format!(
+                "rosterd was told to stop before run {run} ended; it is begun again at the next start, and what Vitable took is known\n"
+            ))?;
+        }
         if json {
             values.push(render::json(&pass.run, &attempts));
         } else {

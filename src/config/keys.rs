@@ -60,7 +60,7 @@ pub(super) static ROOT: &[Key] = &[
         Text,
         "where `rosterd run` listens; default `$RUNTIME_DIRECTORY/control.sock`, else `control.sock` in `state_dir`",
     ),
-    later("http", "the status page comes with `rosterd run`; remove the section"),
+    later("http", "the status page comes in a later version; remove the section"),
     later("history", "every run is kept for now; remove the section"),
     must(
         "alerts",
@@ -113,7 +113,7 @@ pub(super) static ALERTS: &[Key] = &[
     must("to", List(&Text), "the recipients"),
     key("remind_every", Duration, "an open problem is mailed again this often; default 24h"),
     later("digest", "the digest comes in a later version; remove the section"),
-    later("heartbeat_url", "the heartbeat comes with `rosterd run`; remove the key"),
+    later("heartbeat_url", "the heartbeat comes in a later version; remove the key"),
 ];
 
 pub(super) static SMTP: &[Key] = &[

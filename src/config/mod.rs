@@ -96,6 +96,26 @@ pub fn load(
     }
 }
 
+/// Where a daemon of this configuration may listen, though the rest of it may be wrong: what it says itself, as far as it
+/// can be read at all.
+#[must_use]
+pub fn sockets(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let root = yaml::parse(&text, 0).ok();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let said = |key: &str| match root.as_ref().map(|root| &root.kind) {
+        Some(yaml::Kind::Map(entries)) => entries.iter().find_map(|(name, node)| match &node.kind {
+            yaml::Kind::Scalar(value) if name.text == key => Some(folder.join(value)),
+            yaml::Kind::Scalar(_) | yaml::Kind::Null | yaml::Kind::List(_) | yaml::Kind::Map(_) => None,
+        }),
+        Some(_) | None => None,
+    };
+    let usual = || PathBuf::from("/var/lib/rosterd");
+    let state_dir =
+        said("state_dir").or_else(|| env("STATE_DIRECTORY").map(PathBuf::from)).unwrap_or_else(usual);
+    said("control_socket").into_iter().chain([state_dir.join("control.sock")]).collect()
+}
+
 fn read_file(reader: &mut Reader, path: &Path) -> Result<Node, Problems> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     let index = reader.files.len();

@@ -11,6 +11,8 @@ use std::collections::HashSet;
 
 /// What one page is asked to hold: the most that Vitable gives.
 const PAGE: &str = "100";
+/// Pages of a list that are asked for at a time, once the first has said how many there are.
+const PAGES_AT_A_TIME: u64 = 8;
 /// More pages than any organization has; a server that always promises another one ends here.
 const MOST_PAGES: u64 = 10_000;
 
@@ -183,6 +185,12 @@ impl Client {
             .map_err(|why| ApiError::unreadable(None, format!("the list of {name} is not whole: {why}")))
     }
 
+    async fn page<T: DeserializeOwned>(&self, name: &str, page: u64) -> Result<wire::Page<T>, ApiError> {
+        let mut url = self.url(&["v1", name]);
+        url.query_pairs_mut().append_pair("page", &page.to_string()).append_pair("limit", PAGE);
+        self.get(&url, Pace::Free).await
+    }
+
     /// Every page of a list, or what is wrong between the pages.
     async fn pages<T: DeserializeOwned>(
         &self,
@@ -190,26 +198,31 @@ impl Client {
         id: &impl Fn(&T) -> &String,
     ) -> Result<Result<Vec<T>, String>, ApiError> {
         let mut items: Vec<T> = Vec::new();
-        for asked in 1..=MOST_PAGES {
-            let mut url = self.url(&["v1", name]);
-            url.query_pairs_mut().append_pair("page", &asked.to_string()).append_pair("limit", PAGE);
-            let page: wire::Page<T> = self.get(&url, Pace::Free).await?;
-            let came = page.data.len();
-            items.extend(page.data);
-            let Some(at) = page.pagination else {
-                // The guides' plan list has no such block: then the first page is the only one.
-                let why = "a later page says nothing of its place".to_owned();
-                return Ok(if asked == 1 { Ok(items) } else { Err(why) });
-            };
-            if at.page != asked {
-                return Ok(Err(format!("page {asked} was asked for and page {} came", at.page)));
+        let (mut next, mut pages) = (1, 1);
+        while next <= MOST_PAGES {
+            let last = pages.min(next + PAGES_AT_A_TIME - 1).clamp(next, MOST_PAGES);
+            let asked = (next..=last).map(|page| self.page::<T>(name, page));
+            let came = futures_util::future::try_join_all(asked).await?;
+            for (asked, page) in (next..=last).zip(came) {
+                let came = page.data.len();
+                items.extend(page.data);
+                let Some(at) = page.pagination else {
+                    // The guides' plan list has no such block: then the first page is the only one.
+                    let why = "a later page says nothing of its place".to_owned();
+                    return Ok(if asked == 1 { Ok(items) } else { Err(why) });
+                };
+                if at.page != asked {
+                    return Ok(Err(format!("page {asked} was asked for and page {} came", at.page)));
+                }
+                if asked >= at.total_pages {
+                    return Ok(whole(items, at.total, id));
+                }
+                if came == 0 {
+                    return Ok(Err(format!("page {asked} of {} is empty", at.total_pages)));
+                }
+                pages = at.total_pages;
             }
-            if asked >= at.total_pages {
-                return Ok(whole(items, at.total, id));
-            }
-            if came == 0 {
-                return Ok(Err(format!("page {asked} of {} is empty", at.total_pages)));
-            }
+            next = last + 1;
         }
         Ok(Err(format!("it has more than {MOST_PAGES} pages")))
     }

@@ -51,11 +51,11 @@ pub(super) const CREDENTIAL: Words = Words {
     subject: "credential refused",
     tally: &[],
     happened: "A credential was refused.",
-    means: "Nothing is submitted while this lasts; each `rosterd sync` tries again. Nobody has lost coverage; new \
+    means: "Nothing is submitted while this lasts; the daemon tries once an hour, a typed `rosterd sync` at once. Nobody has lost coverage; new \
             people wait, and people who left stay covered. Requests that Vitable took are not given up.",
     remedy: &[
         "Renew the credential that is named below, where the configuration points for it.",
-        "rosterd check",
+        "rosterd check --connect",
         "A secret in a file is read again by itself. To try at once:",
         "rosterd sync --all",
     ],
@@ -83,10 +83,10 @@ pub(super) const API_UNREACHABLE: Words = Words {
     tally: &[],
     happened: "Vitable's API could not be reached, or gave no usable answer.",
     means: "Nothing new was submitted. Nobody has lost coverage; new people wait, and people who left stay covered. \
-            rosterd tries again with the next run.",
+            The daemon tries again each few minutes, a typed `rosterd sync` at once.",
     remedy: &[
         "Check this host's network, proxy and firewall; if they are well, wait for the next run.",
-        "rosterd check",
+        "rosterd check --connect",
     ],
     over_subject: "Vitable reachable again",
     over: "Vitable's API answers again.",
@@ -112,7 +112,7 @@ pub(super) const RELOAD_REFUSED: Words = Words {
     tally: &[],
     happened: "rosterd was told to read its configuration again, and the new one cannot be used.",
     means: "rosterd goes on with the configuration of before: no feed has stopped, and nothing of the new one counts yet. \
-            A restart with it would fail.",
+            What cannot change while rosterd runs needs a restart; anything else would make a restart fail.",
     remedy: &[
         "Correct what is named below, then have it read again.",
         "rosterd check",

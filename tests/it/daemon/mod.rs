@@ -13,6 +13,7 @@ mod commands;
 mod life;
 mod schedule;
 mod trouble;
+mod unit;
 
 use super::world::{World, people};
 use std::{
