@@ -96,10 +96,6 @@ pub(super) fn run(tx: &mut Tx<'_>, made: DateTime<Utc>, now: DateTime<Utc>) -> R
     }
     // Every group is a first sync now, and what a person approves of it reads the file again.
     for at in tx.keys(key::TODOS)? {
-        tx.remove(at)?;
-    }
-    // The first syncs to come may need these files again.
-    for at in tx.keys(key::TODOS)? {
         voided.todos += 1;
         tx.remove(at)?;
     }
