@@ -66,10 +66,12 @@ pub(super) fn group_id(number: usize, reference: &str) -> String {
     super::state::id("grp_", &[&number.to_le_bytes(), reference.as_bytes()])
 }
 
-/// One page of a list: `page` from 1, `limit` 20 and at most 100.
-fn page(items: &[Value], uri: &Uri, faults: &Faults) -> Reply {
+/// One page of a list: `page` from 1, `limit` 20 and at most 100. Only what is on it is shown: a list of ten
+/// thousand groups is asked for a hundred times.
+fn page<T>(items: &[T], uri: &Uri, faults: &Faults, show: impl Fn(&T) -> Value) -> Reply {
     if faults.no_pagination {
-        return Ok(Answered { status: StatusCode::OK, body: json!({ "data": items }) });
+        let data: Vec<Value> = items.iter().map(show).collect();
+        return Ok(Answered { status: StatusCode::OK, body: json!({ "data": data }) });
     }
     let number = |name: &str, default: u64| match parameter(uri, name) {
         None => Ok(default),
@@ -82,7 +84,7 @@ fn page(items: &[Value], uri: &Uri, faults: &Faults) -> Reply {
     let limit = faults.page_size.unwrap_or(limit).max(1);
     let skipped = usize::try_from((page - 1).saturating_mul(limit)).unwrap_or(usize::MAX);
     let taken = usize::try_from(limit).unwrap_or(usize::MAX);
-    let data: Vec<&Value> = items.iter().skip(skipped).take(taken).collect();
+    let data: Vec<Value> = items.iter().skip(skipped).take(taken).map(show).collect();
     let total = faults.lying_total.unwrap_or(items.len() as u64);
     let pagination =
         json!({ "page": page, "limit": limit, "total": total, "total_pages": total.div_ceil(limit) });
@@ -107,21 +109,19 @@ fn parsed(body: &[u8]) -> Result<Value, Refused> {
 
 impl State {
     pub(super) fn list_plans(&self, uri: &Uri) -> Reply {
-        let plans: Vec<Value> =
-            self.seed.plans.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
-        page(&plans, uri, &self.faults)
+        page(&self.seed.plans, uri, &self.faults, |(id, name)| json!({ "id": id, "name": name }))
     }
 
     pub(super) fn list_groups(&self, organization: &str, uri: &Uri) -> Reply {
         let wanted = parameter(uri, "external_reference_id").filter(|_| !self.faults.filter_ignored);
-        let groups: Vec<Value> = self
+        let faults = Faults { wrong_group_id: false, ..self.faults.clone() };
+        let groups: Vec<&Group> = self
             .groups
             .iter()
             .filter(|group| group.organization == organization)
             .filter(|group| wanted.as_ref().is_none_or(|wanted| group.reference == *wanted))
-            .map(|group| group.to_value(&Faults { wrong_group_id: false, ..self.faults.clone() }))
             .collect();
-        page(&groups, uri, &self.faults)
+        page(&groups, uri, &self.faults, |group| group.to_value(&faults))
     }
 
     /// The position of an organization's group.

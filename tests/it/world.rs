@@ -226,6 +226,8 @@ feeds:
             return Vec::new();
         };
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        // A running daemon may be writing one beside.
+        paths.retain(|path| path.extension().is_some_and(|ending| ending == "eml"));
         paths.sort();
         paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
     }
