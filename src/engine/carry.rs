@@ -374,19 +374,17 @@ impl Engine {
     ) -> Result<RunOutcome, LedgerError> {
         Ok(match state {
             State::Completed { .. } => {
-                let remembered = self.ledger.attempt(attempt)?;
-                let failed = remembered
-                    .and_then(|attempt| attempt.outcome)
-                    .is_some_and(|outcome| !outcome.failures.is_empty());
-                let mine = |incident: &Incident| {
-                    incident.kind == Kind::SecondWriter && incident.group.as_ref() == Some(&group.group)
+                let Some(attempt) = self.ledger.attempt(attempt)? else { return Ok(RunOutcome::Done) };
+                let about = Incident {
+                    feed: Some(attempt.feed),
+                    group: Some(attempt.group),
+                    ..Incident::new(Kind::SecondWriter, String::new())
                 };
-                let open = self.ledger.incidents(true)?;
-                if let Some(incident) =
-                    open.into_iter().filter_map(|stored| record(stored).incident()).find(mine)
-                {
+                let open = self.ledger.incident(&about.key())?.filter(|stored| stored.resolved.is_none());
+                if let Some(incident) = open.and_then(|stored| record(stored).incident()) {
                     group.reasons.push(incident.reason);
                 }
+                let failed = attempt.outcome.is_some_and(|outcome| !outcome.failures.is_empty());
                 if failed { RunOutcome::LeftOut } else { RunOutcome::Done }
             }
             State::NotSent { why } | State::OutcomeUnknown { why } => {

@@ -6,6 +6,7 @@ use crate::{
     notify::{self, Incident, Kind, Record},
     roster::{FeedName, GroupRef},
 };
+use std::collections::BTreeMap;
 
 /// Which open incidents a step could have seen, so that one that it did not see is over.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +81,7 @@ impl Engine {
         current: &[Incident],
         scope: Scope<'_>,
     ) -> Result<Facts, LedgerError> {
-        let known: Vec<Record> = self.ledger.incidents(true)?.into_iter().map(record).collect();
+        let known = self.known(current, scope)?;
         let mut token = || random_token();
         let review = notify::review(
             current,
@@ -104,6 +105,24 @@ impl Engine {
                 .map(|mail| StoredMail::new(mail.message_id, mail.to, mail.message, now))
                 .collect(),
         })
+    }
+
+    /// The open incidents that these could be again, and those that the scope could show to be over. No others:
+    /// while ten thousand feeds fail, each step would read ten thousand.
+    fn known(&self, current: &[Incident], scope: Scope<'_>) -> Result<Vec<Record>, LedgerError> {
+        let mut known: BTreeMap<String, StoredIncident> = BTreeMap::new();
+        for incident in current {
+            let stored = self.ledger.incident(&incident.key())?.filter(|stored| stored.resolved.is_none());
+            known.extend(stored.map(|stored| (stored.key.clone(), stored)));
+        }
+        let of_feed = scope.feed.map(Some).or(scope.host.then_some(None));
+        let kinds = scope.kinds.iter().map(|kind| Incident::keys_begin(*kind, of_feed));
+        let daemon = scope.daemon.iter().map(|kind| Incident::keys_begin(*kind, Some(None)));
+        for beginning in kinds.chain(daemon) {
+            let open = self.ledger.open_incidents(&beginning)?;
+            known.extend(open.into_iter().map(|stored| (stored.key.clone(), stored)));
+        }
+        Ok(known.into_values().map(record).collect())
     }
 
     /// Stores and mails an incident of the whole daemon.

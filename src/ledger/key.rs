@@ -107,6 +107,11 @@ pub(super) fn open_incident(key: &str) -> Vec<u8> {
     texts(OPEN_INCIDENTS, &[key])
 }
 
+/// How the keys of open incidents begin whose own keys begin so.
+pub(super) fn open_incidents(beginning: &str) -> Vec<u8> {
+    [OPEN_INCIDENTS, beginning.as_bytes()].concat()
+}
+
 pub(super) fn schedule(feed: &FeedName) -> Vec<u8> {
     texts(SCHEDULES, &[feed.as_str()])
 }

@@ -16,6 +16,15 @@ impl Ledger {
         }
     }
 
+    /// The open incidents whose keys begin so: among ten thousand open ones those of one feed.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn open_incidents(&self, beginning: &str) -> Result<Vec<StoredIncident>> {
+        let keys: Vec<String> = self.store.scan(&key::open_incidents(beginning))?;
+        keys.iter().filter_map(|key| self.incident(key).transpose()).collect()
+    }
+
     /// The incident with this key.
     ///
     /// # Errors

@@ -219,6 +219,17 @@ impl Incident {
         serde_json::json!([self.kind, self.feed, self.group, request]).to_string()
     }
 
+    /// How the keys of all incidents of a kind begin, or of those that are about `feed`; `Some(None)` is about those
+    /// of no feed in particular.
+    #[must_use]
+    pub fn keys_begin(kind: Kind, feed: Option<Option<&FeedName>>) -> String {
+        let kind = serde_json::json!(kind);
+        match feed {
+            Some(feed) => format!("[{kind},{},", serde_json::json!(feed)),
+            None => format!("[{kind},"),
+        }
+    }
+
     /// Digest of the reason: another one is worth a new mail.
     #[must_use]
     pub fn reason_digest(&self) -> String {
@@ -268,6 +279,18 @@ mod tests {
         assert_eq!(held("acme", "east").key(), r#"["held","acme","east",null]"#);
         assert_ne!(held("a/b", "c").key(), held("a", "b/c").key());
         assert_ne!(held("a\",\"b", "c").key(), held("a", "b\",\"c").key());
+    }
+
+    #[test]
+    fn keys_begin_as_is_said() {
+        let (acme, acm) = (FeedName::new("acme").unwrap(), FeedName::new("acm").unwrap());
+        let key = held("acme", "east").key();
+        assert!(key.starts_with(&Incident::keys_begin(Kind::Held, None)));
+        assert!(key.starts_with(&Incident::keys_begin(Kind::Held, Some(Some(&acme)))));
+        assert!(!key.starts_with(&Incident::keys_begin(Kind::Held, Some(Some(&acm)))));
+        assert!(!key.starts_with(&Incident::keys_begin(Kind::Held, Some(None))));
+        let of_nobody = Incident::new(Kind::Credential, "refused.").key();
+        assert!(of_nobody.starts_with(&Incident::keys_begin(Kind::Credential, Some(None))));
     }
 
     #[test]
