@@ -5,6 +5,7 @@ use super::{
     Engine, Feed, Progress, Step,
     contact::{NoContact, Trouble},
     pass::{Decided, Undecided, body, fill, unfinished},
+    reading::Stopped,
 };
 use crate::{
     decide::Verdict,
@@ -224,8 +225,9 @@ impl Engine {
                 }
                 Ok(Err(Begun::NotYet { run: Box::new(run), why }))
             }
-            Err(Undecided::Stopped { kind, findings, report }) => {
-                run.read = Some(*report);
+            Err(Undecided::Stopped(stopped)) => {
+                let Stopped { kind, why: findings, report } = *stopped;
+                run.read = Some(report);
                 let incident = Incident {
                     feed: Some(order.feed.name.clone()),
                     run: Some(run.id),
@@ -266,8 +268,9 @@ impl Engine {
         let decided = match self.decide_feed(order, &contact).await? {
             Ok(decided) => decided,
             Err(Undecided::NotYet { why, .. }) => return Ok(unfinished(run, vec![why])),
-            Err(Undecided::Stopped { findings, report, .. }) => {
-                run.read = Some(*report);
+            Err(Undecided::Stopped(stopped)) => {
+                let Stopped { why: findings, report, .. } = *stopped;
+                run.read = Some(report);
                 return Ok(unfinished(run, findings));
             }
         };

@@ -1,24 +1,21 @@
 //! One pass of a feed, from reading to the end of every request it made.
 
 use super::{
-    Engine, Feed, Order, Pass,
+    Engine, Order, Pass,
     contact::{Contact, Named},
-    reading::{Against, Read, Reading},
+    reading::{Against, Read, Reading, Stopped},
     report,
     tell::Scope,
 };
 use crate::{
     decide::{self, Decision, Suspicion},
-    ledger::{
-        AcceptedRead, BodyReport, Facts, GroupVerdict, LedgerError, ReadReport, Run, RunOutcome, RunResult,
-        Trigger,
-    },
+    ledger::{BodyReport, Facts, GroupVerdict, LedgerError, ReadReport, Run, RunOutcome, RunResult, Trigger},
     notify::{Incident, Kind},
-    roster::{GroupRef, Record, ReferenceId},
+    roster::{Record, ReferenceId},
     vitable,
 };
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A feed that was read and decided on, before anything is written.
 pub(super) struct Decided {
@@ -34,7 +31,7 @@ pub(super) struct Decided {
 /// Why a feed could not be decided on.
 pub(super) enum Undecided {
     NotYet { why: String, missing: Option<String> },
-    Stopped { kind: Kind, findings: Vec<String>, report: Box<ReadReport> },
+    Stopped(Box<Stopped>),
 }
 
 impl Engine {
@@ -46,14 +43,14 @@ impl Engine {
         let feed = order.feed;
         let approved = order.trigger == Trigger::Approval;
         let against = Against { file: order.file.as_ref(), plans: &contact.plans, approved };
-        let read = match self.read(feed, against, order.progress).await? {
-            Reading::Whole(read) => *read,
+        let (read, mut suspicious) = match self.read(feed, against, order.progress).await? {
+            Reading::Complete(read) => (*read, BTreeMap::new()),
+            Reading::Suspicious { read, why } => (*read, why),
             Reading::NotYet { why, missing } => return Ok(Err(Undecided::NotYet { why, missing })),
-            Reading::Stopped { kind, findings, report } => {
-                return Ok(Err(Undecided::Stopped { kind, findings, report }));
+            Reading::Incomplete(stopped) | Reading::Failed(stopped) => {
+                return Ok(Err(Undecided::Stopped(Box::new(stopped))));
             }
         };
-        let accepted = self.ledger.accepted_read(&feed.name)?.unwrap_or_default();
         let mut suspicions: Vec<Suspicion> = Vec::new();
         let (mut facts, mut named) = (Vec::new(), Vec::new());
         let mut records: HashMap<ReferenceId, Record> = HashMap::new();
@@ -61,7 +58,7 @@ impl Engine {
             let name = self.named(contact, feed, &group)?;
             let mut known = self.group_facts(feed, &group, &read.people)?;
             known.missing = matches!(name, Named::Nothing);
-            known.suspicions = suspicions_of(feed, &read, &accepted, &group);
+            known.suspicions = suspicious.remove(&group).unwrap_or_default();
             for suspicion in &known.suspicions {
                 if !suspicions.iter().any(|each| each.line == suspicion.line) {
                     suspicions.push(suspicion.clone());
@@ -160,17 +157,6 @@ pub(super) fn fill(run: &mut Run, order: &Order<'_>, decided: &Decided) -> (RunO
         }
     }
     (outcome, incidents)
-}
-
-/// What makes the read suspicious for a group, compared with the read that counts for it.
-fn suspicions_of(feed: &Feed, read: &Read, accepted: &AcceptedRead, group: &GroupRef) -> Vec<Suspicion> {
-    let before = accepted.of(group);
-    let of_source = |(source, shape): (&String, &crate::roster::SourceShape)| {
-        let evidence = read.evidence.get(source).map_or("", String::as_str);
-        let before = before.and_then(|shapes| shapes.get(source));
-        decide::suspicions(source, evidence, shape, before, &feed.guard)
-    };
-    read.shapes.iter().flat_map(of_source).collect()
 }
 
 /// The body that a submit would send.

@@ -2,11 +2,11 @@
 
 use super::{Engine, Feed, LocalFile, Progress, Step, after::Late};
 use crate::{
-    decide,
+    decide::{self, Suspicion},
     ledger::{FileReport, LedgerError, ReadReport},
     mapping::{self, MapReport, Mapping},
     notify::Kind,
-    roster::{People, PeopleBuilder, PlanId, SourceShape},
+    roster::{GroupRef, People, PeopleBuilder, PlanId, SourceShape},
     source::{
         self, AfterSuccess, Arrived, Failure, Pick, Place,
         decode::{Incomplete, Step as Decoded, Tally, csv},
@@ -19,12 +19,19 @@ use std::{
     time::Duration,
 };
 
-/// What a read of a feed came to. Only the first two of `design.md`'s outcomes can become rosters, and both are
-/// [`Read`]: a suspicious one says why.
+/// What a read of a feed came to. Only the first two can become rosters: they alone have people.
 #[derive(Debug)]
 pub(super) enum Reading {
     /// Every source was read whole.
-    Whole(Box<Read>),
+    Complete(Box<Read>),
+    /// Every source was read whole, and something about them is unlike the last read that was accepted: the groups
+    /// that it concerns are held, and a person can approve it.
+    Suspicious {
+        /// What was read.
+        read: Box<Read>,
+        /// For each group what is suspicious, compared with the read that counts for it.
+        why: BTreeMap<GroupRef, Vec<Suspicion>>,
+    },
     /// There is nothing to read yet: no incident of a typed `sync`, which says so.
     NotYet {
         /// What there is instead.
@@ -32,15 +39,21 @@ pub(super) enum Reading {
         /// That nothing new has come for longer than `max_age`, which is an incident.
         missing: Option<String>,
     },
-    /// Something is provably missing, or could not be read.
-    Stopped {
-        /// [`Kind::ReadIncomplete`], [`Kind::SourceFailed`] or [`Kind::FileLate`].
-        kind: Kind,
-        /// What proves it, and what to do.
-        findings: Vec<String>,
-        /// What was read until then.
-        report: Box<ReadReport>,
-    },
+    /// Something is provably missing. No approval changes that; the cure is at the source or in the configuration.
+    Incomplete(Stopped),
+    /// The source could not be read, or nothing has come for longer than `max_age`.
+    Failed(Stopped),
+}
+
+/// A read that came to nothing.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// Its incident: [`Kind::ReadIncomplete`], [`Kind::SourceFailed`] or [`Kind::FileLate`].
+    pub(super) kind: Kind,
+    /// What proves it, and what to do.
+    pub(super) why: Vec<String>,
+    /// What was read until then.
+    pub(super) report: ReadReport,
 }
 
 /// A complete read.
@@ -148,14 +161,39 @@ impl Engine {
                 Err(reading) => return Ok(reading),
             }
         }
-        Ok(Reading::Whole(Box::new(Read {
+        let read = Box::new(Read {
             people: Arc::new(gathering.builder.finish()),
             report: gathering.report,
             shapes: gathering.shapes,
             evidence: gathering.evidence,
             notes: gathering.notes,
             late: overdue,
-        })))
+        });
+        let why = self.suspicions(feed, &read)?;
+        Ok(if why.is_empty() { Reading::Complete(read) } else { Reading::Suspicious { read, why } })
+    }
+
+    /// What makes a complete read suspicious, for each group that it concerns.
+    fn suspicions(
+        &self,
+        feed: &Feed,
+        read: &Read,
+    ) -> Result<BTreeMap<GroupRef, Vec<Suspicion>>, LedgerError> {
+        let accepted = self.ledger.accepted_read(&feed.name)?.unwrap_or_default();
+        let mut found = BTreeMap::new();
+        for group in self.groups_of(feed, &read.people)? {
+            let before = accepted.of(&group);
+            let of_source = |(source, shape): (&String, &SourceShape)| {
+                let evidence = read.evidence.get(source).map_or("", String::as_str);
+                let before = before.and_then(|shapes| shapes.get(source));
+                decide::suspicions(source, evidence, shape, before, &feed.guard)
+            };
+            let why: Vec<Suspicion> = read.shapes.iter().flat_map(of_source).collect();
+            if !why.is_empty() {
+                found.insert(group, why);
+            }
+        }
+        Ok(found)
     }
 
     /// Decodes and maps one file on a thread of its own, and judges it.
@@ -299,18 +337,20 @@ fn named(source: &str, why: &str) -> String {
     format!("source `{source}`: {why}")
 }
 
-fn incomplete(report: ReadReport, findings: Vec<String>) -> Reading {
-    Reading::Stopped { kind: Kind::ReadIncomplete, findings, report: Box::new(report) }
+fn incomplete(report: ReadReport, why: Vec<String>) -> Reading {
+    Reading::Incomplete(Stopped { kind: Kind::ReadIncomplete, why, report })
 }
 
 fn late(report: ReadReport, reason: String) -> Reading {
-    Reading::Stopped { kind: Kind::FileLate, findings: vec![reason], report: Box::new(report) }
+    Reading::Failed(Stopped { kind: Kind::FileLate, why: vec![reason], report })
 }
 
 fn stopped(report: ReadReport, source: &str, failure: &Failure) -> Reading {
-    let kind = match failure {
-        Failure::Incomplete(_) => Kind::ReadIncomplete,
-        Failure::NothingYet(_) | Failure::Failed { .. } => Kind::SourceFailed,
-    };
-    Reading::Stopped { kind, findings: vec![named(source, &failure.to_string())], report: Box::new(report) }
+    let why = vec![named(source, &failure.to_string())];
+    match failure {
+        Failure::Incomplete(_) => incomplete(report, why),
+        Failure::NothingYet(_) | Failure::Failed { .. } => {
+            Reading::Failed(Stopped { kind: Kind::SourceFailed, why, report })
+        }
+    }
 }
