@@ -125,6 +125,7 @@ mod tests {
             changed_at: at(10),
             counts: Counts::default(),
             removed: Vec::new(),
+            departures: Vec::new(),
             approval: None,
             outcome: None,
         }

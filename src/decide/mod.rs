@@ -12,6 +12,7 @@ mod read;
 mod submission;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
@@ -152,7 +153,10 @@ impl Feed<'_> {
             if self.unchanged(plan, facts) {
                 return Verdict::Unchanged;
             }
-            return Verdict::Submit { submission: self.submission(plan, &BTreeSet::new()), approval: None };
+            return Verdict::Submit {
+                submission: self.submission(plan, None, &BTreeSet::new()),
+                approval: None,
+            };
         };
         match facts.approvals.iter().find(|approved| held.released_by(approved)) {
             Some(approved) => {
@@ -161,7 +165,7 @@ impl Feed<'_> {
                 } else {
                     BTreeSet::new()
                 };
-                let submission = self.submission(plan, &renewed);
+                let submission = self.submission(plan, Some(approved), &renewed);
                 Verdict::Submit { submission, approval: Some(approved.digest.clone()) }
             }
             None => Verdict::Hold(held),
@@ -177,8 +181,13 @@ impl Feed<'_> {
         fresh && plan.certainty == crate::roster::Certainty::Confirmed && !plan.changes_something()
     }
 
-    fn submission(&self, plan: &Plan, renewed: &BTreeSet<ReferenceId>) -> Arc<Submission> {
-        Arc::new(Submission::new(plan, self.people, renewed, self.now))
+    fn submission(
+        &self,
+        plan: &Plan,
+        approved: Option<&Approved>,
+        renewed: &BTreeSet<ReferenceId>,
+    ) -> Arc<Submission> {
+        Arc::new(Submission::new(plan, self.people, approved, renewed, self.now))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A roster that may be sent. Only `decide` can build one.
 
-use super::{Plan, plan::Again};
-use crate::roster::{GroupRef, People, PlanId, RecordRef, Records, ReferenceId};
+use super::{Approved, Plan, plan::Again, window};
+use crate::roster::{Departures, GroupRef, People, PlanId, RecordRef, Records, ReferenceId};
 use chrono::{DateTime, Utc};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -17,6 +17,7 @@ pub struct Submission {
     again: Records,
     /// What is remembered of a member beside the record; few have any.
     notes: HashMap<ReferenceId, Note>,
+    departures: Vec<Departures>,
 }
 
 /// Where the record of one member is.
@@ -62,6 +63,12 @@ impl Submission {
         self.members.is_empty()
     }
 
+    /// Who is covered and not in the roster, by how they leave, and whether a person approved just that.
+    #[must_use]
+    pub fn departures(&self) -> &[Departures] {
+        &self.departures
+    }
+
     /// Every member, in the order in which they are sent; the same each time.
     pub fn members(&self) -> impl Iterator<Item = SubmissionMember<'_>> + '_ {
         (0..self.members.len()).filter_map(|index| self.member(index))
@@ -83,11 +90,12 @@ impl Submission {
         })
     }
 
-    /// The payload of a plan that was released. `renewed` are the members whose carrying forward begins anew
-    /// at `now`, because a person approved it.
+    /// The payload of a plan that was released, by `approved` if a person had to. `renewed` are the members
+    /// whose carrying forward begins anew at `now`, because a person approved it.
     pub(in crate::decide) fn new(
         plan: &Plan,
         people: &Arc<People>,
+        approved: Option<&Approved>,
         renewed: &BTreeSet<ReferenceId>,
         now: DateTime<Utc>,
     ) -> Self {
@@ -104,7 +112,8 @@ impl Submission {
                 notes.entry(id).or_default().carried_since = Some(since);
             }
         }
-        Self { group: plan.group.clone(), members, people: Arc::clone(people), again, notes }
+        let departures = window::departures(plan, approved);
+        Self { group: plan.group.clone(), members, people: Arc::clone(people), again, notes, departures }
     }
 
     /// A roster of these records, for tests of what carries and stores submissions.
@@ -117,6 +126,7 @@ impl Submission {
             people: Arc::default(),
             again: records,
             notes: HashMap::new(),
+            departures: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     decide::{Plan, Submission, SubmissionMember},
     ledger::{AttemptId, Facts, Intent, IntentMember, LedgerError, Run},
     notify::{Affected, Incident, Kind},
-    roster::{Field, GroupId, PlanId, ReferenceId, RequestId},
+    roster::{Field, GroupId, PlanId, RequestId},
     vitable::{ApiErrorKind, OnSent, Submitted},
 };
 use std::{
@@ -115,14 +115,13 @@ impl Engine {
             };
             Some(IntentMember { record: member.record, plan, carried_since: member.carried_since })
         });
-        let removed: Vec<ReferenceId> = release.plan.removed().cloned().collect();
         let intent = Intent {
             run: release.run.id,
             feed: &release.feed.name,
             group: release.submission.group(),
             group_id: release.group_id,
             members: &mut members,
-            removed: &removed,
+            removed: release.submission.departures(),
             counts: super::report::counts(release.plan),
             approval: release.approval.clone(),
         };

@@ -52,8 +52,10 @@ impl Ledger {
         if state.group_id.as_ref().is_some_and(|id| id != intent.group_id) {
             return Err(LedgerError::defect("an intent names another group id than the one pinned"));
         }
+        let removed: Vec<ReferenceId> =
+            intent.removed.iter().flat_map(|departures| departures.members.iter().cloned()).collect();
         let node = self.take_node();
-        let prepared = self.write_payload(node, &state, intent.members, intent.removed);
+        let prepared = self.write_payload(node, &state, intent.members, &removed);
         let attempt = prepared.and_then(|written| {
             let Some(written) = written else {
                 return Err(LedgerError::Stale { group: intent.group.clone() });
@@ -69,7 +71,8 @@ impl Ledger {
                 prepared_at: now,
                 changed_at: now,
                 counts: intent.counts,
-                removed: intent.removed.to_vec(),
+                removed,
+                departures: intent.removed.to_vec(),
                 approval: intent.approval.clone(),
                 outcome: None,
             };

@@ -34,6 +34,7 @@ mod model;
 mod node;
 mod notices;
 mod rekey;
+mod removals;
 mod reserve;
 mod restore;
 mod runs;

@@ -4,8 +4,8 @@ use super::schedules::ScheduleMark;
 use crate::{
     attempt::{Outcome, State},
     roster::{
-        FeedName, GroupId, GroupRef, OrganizationId, PlanId, Problem, RecordRef, ReferenceId, RowAt, RunId,
-        SourceShape,
+        Departures, FeedName, GroupId, GroupRef, OrganizationId, PlanId, Problem, RecordRef, ReferenceId,
+        RowAt, RunId, SourceShape,
     },
 };
 use chrono::{DateTime, Utc};
@@ -293,8 +293,8 @@ pub struct Intent<'a> {
     pub group_id: &'a GroupId,
     /// The whole payload in its order.
     pub members: &'a mut dyn Iterator<Item = IntentMember<'a>>,
-    /// Members that the payload removes.
-    pub removed: &'a [ReferenceId],
+    /// Members that the payload removes, by how they leave.
+    pub removed: &'a [Departures],
     /// The numbers of the plan.
     pub counts: Counts,
     /// The digest of the approval that releases it, if one does.
@@ -334,6 +334,9 @@ pub struct Attempt {
     pub counts: Counts,
     /// Members that the payload removes.
     pub removed: Vec<ReferenceId>,
+    /// The same members, by how they leave. Attempts of earlier versions have none.
+    #[serde(default)]
+    pub departures: Vec<Departures>,
     /// The digest of the approval that released it.
     pub approval: Option<String>,
     /// What Vitable said, once completed.

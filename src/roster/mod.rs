@@ -4,6 +4,7 @@
 //! (Vitable's Group Member Sync guide, "member"), so nothing downstream checks it again.
 
 mod coverage;
+mod departure;
 mod field;
 mod fingerprint;
 mod ids;
@@ -14,6 +15,7 @@ mod rules;
 mod shape;
 
 pub use coverage::{Certainty, Coverage, Covered, Doubt, Known};
+pub use departure::{Departures, Leaving, Left, Past};
 pub use field::{FIELD_COUNT, Field};
 pub use fingerprint::{Fingerprint, FingerprintKey, Fingerprints};
 pub use ids::{FeedName, GroupId, GroupRef, IdError, OrganizationId, PlanId, ReferenceId, RequestId, RunId};

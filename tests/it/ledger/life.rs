@@ -178,7 +178,7 @@ fn what_must_not_be_sent_gets_no_intent() {
             group: &group(),
             group_id: &GroupId::new(group_id).unwrap(),
             members: &mut members,
-            removed,
+            removed: &absent(removed.to_vec()),
             counts: Counts::default(),
             approval: None,
         };

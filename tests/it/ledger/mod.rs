@@ -17,6 +17,7 @@ mod life;
 mod model;
 mod notes;
 mod rekey;
+mod removals;
 mod restore;
 mod upgrade;
 
@@ -24,7 +25,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rosterd::{
     attempt::{Event, Failure, Operation, Outcome},
     ledger::{Attempt, AttemptId, Counts, Facts, Intent, IntentMember, Ledger, LedgerError},
-    roster::{Draft, FeedName, Field, GroupId, GroupRef, PlanId, Records, ReferenceId, RequestId, RunId},
+    roster::{
+        Departures, Draft, FeedName, Field, GroupId, GroupRef, Leaving, PlanId, Records, ReferenceId,
+        RequestId, RunId,
+    },
 };
 use std::{collections::BTreeSet, path::Path};
 
@@ -80,6 +84,11 @@ pub(crate) fn people(ids: impl IntoIterator<Item = usize>, version: u32) -> Vec<
     ids.into_iter().map(|id| (format!("e-{id}"), version)).collect()
 }
 
+/// These members leave because they have no row any more, and nobody was asked.
+pub(crate) fn absent(members: Vec<ReferenceId>) -> Vec<Departures> {
+    vec![Departures { how: Leaving::Absent, approved: false, members }]
+}
+
 /// Intends this payload, which removes whoever else is covered.
 pub(crate) fn intend(
     ledger: &Ledger,
@@ -98,7 +107,7 @@ pub(crate) fn intend_at(
     let stays: BTreeSet<&str> = people.iter().map(|(id, _)| id.as_str()).collect();
     let covered = ledger.coverage(&group())?;
     let gone = covered.iter().filter(|member| !stays.contains(member.id));
-    let gone: Vec<ReferenceId> = gone.map(|member| member.reference_id().unwrap()).collect();
+    let gone = absent(gone.map(|member| member.reference_id().unwrap()).collect());
     let records = records(people);
     let mut members = records.iter().map(|record| IntentMember {
         record,
