@@ -148,6 +148,8 @@ impl Roster {
                 suspicions: Vec::new(),
                 missing: false,
                 clean_since: None,
+                aside: None,
+                unfinished: std::collections::BTreeSet::new(),
             })
         });
         facts.collect()

@@ -16,6 +16,7 @@ pub(in crate::decide) struct Bench<'a> {
     pub(in crate::decide) missing: bool,
     pub(in crate::decide) max_members: u64,
     pub(in crate::decide) failed_before: &'a BTreeSet<ReferenceId>,
+    pub(in crate::decide) unfinished: &'a BTreeSet<ReferenceId>,
     pub(in crate::decide) second_writer: Option<&'a str>,
     pub(in crate::decide) people: &'a People,
     pub(in crate::decide) now: DateTime<Utc>,
@@ -139,19 +140,16 @@ fn contradictions(plan: &Plan, case: &mut Case) {
 }
 
 fn moves(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
-    let leaving: Vec<_> = plan.with_fate("moved").collect();
-    let arriving = ids(bench.people, &plan.arriving);
-    if leaving.is_empty() && arriving.is_empty() {
-        return;
+    let leaving: Vec<_> = plan.leaving().collect();
+    let (found, allowed) = (len(&leaving), bench.guard.moved.allows(plan.covered));
+    if found > allowed {
+        let means = "are in another group of the feed, by their row,";
+        let sentence = format!(
+            "{found} of {} covered members {means} and would go there (`moved` allows {allowed})",
+            plan.covered
+        );
+        case.add("moved", sentence, lines("moved", leaving));
     }
-    let sentence = format!(
-        "{} would leave for, and {} come from, another group of the feed; this version does not carry out moves, so both groups wait",
-        count(len(&leaving), "member", "members"),
-        arriving.len()
-    );
-    case.refuse("moved", sentence);
-    case.lines.extend(lines("moved", leaving));
-    case.lines.extend(lines("arriving", &arriving));
 }
 
 fn removals(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
@@ -190,7 +188,8 @@ fn additions(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
     let guard = bench.guard;
     if plan.certainty != Certainty::FirstSync {
         let added = ids(bench.people, &plan.added);
-        let fresh: Vec<_> = added.iter().filter(|id| !bench.failed_before.contains(*id)).collect();
+        let passed = |id: &&ReferenceId| bench.failed_before.contains(*id) || bench.unfinished.contains(*id);
+        let fresh: Vec<_> = added.iter().filter(|id| !passed(id)).collect();
         limit_on("added", guard.added, plan.covered, &fresh, "people would be added", case);
     }
     let changes: Vec<_> = plan.plan_changes.iter().collect();

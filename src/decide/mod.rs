@@ -7,6 +7,7 @@ mod fate;
 mod guard;
 mod hold;
 mod judge;
+mod moves;
 mod plan;
 mod read;
 mod submission;
@@ -17,7 +18,8 @@ mod window;
 pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
 pub use hold::{Approved, Held, Reason};
-pub use plan::{GroupFacts, Plan, differs, wanted};
+pub use moves::Round;
+pub use plan::{GroupFacts, Move, Plan, differs, wanted};
 pub use read::{SUSPICIOUS, Suspicion, incomplete, suspicions};
 pub use submission::{Submission, SubmissionMember};
 
@@ -36,6 +38,8 @@ pub struct Decision {
     pub plan: Plan,
     /// What happens now.
     pub verdict: Verdict,
+    /// When it is sent, if it is.
+    pub round: Round,
 }
 
 /// What happens now with one group.
@@ -85,14 +89,20 @@ impl Feed<'_> {
         };
         let buckets = self.buckets();
         let none = Vec::new();
-        let decide = |facts: &GroupFacts| {
+        let plan = |facts: &GroupFacts| {
             let index = self.people.group_index(&facts.group);
             let bucket = index.and_then(|index| buckets.get(&index)).unwrap_or(&none);
-            let plan = meeting.plan(facts, bucket, records);
-            let verdict = self.verdict(&plan, facts);
-            Decision { plan, verdict }
+            meeting.plan(facts, bucket, records)
         };
-        groups.iter().map(decide).collect()
+        let plans: Vec<Plan> = groups.iter().map(plan).collect();
+        if plans.iter().any(|plan| !plan.moves.is_empty()) {
+            return self.settle(groups, plans, records);
+        }
+        let decide = |(plan, facts)| {
+            let verdict = self.verdict(&plan, facts);
+            Decision { plan, verdict, round: Round::First }
+        };
+        plans.into_iter().zip(groups).map(decide).collect()
     }
 
     /// The people who are covered nowhere in the feed and whom no group can take, because their group value
@@ -139,17 +149,7 @@ impl Feed<'_> {
         if let Some(why) = &facts.pass_over {
             return Verdict::PassOver(why.clone());
         }
-        let bench = judge::Bench {
-            guard: self.guard,
-            suspicions: &facts.suspicions,
-            missing: facts.missing,
-            max_members: self.max_members,
-            failed_before: &facts.failed_before,
-            second_writer: facts.second_writer.as_deref(),
-            people: self.people,
-            now: self.now,
-        };
-        let Some(held) = judge::judge(plan, &bench) else {
+        let Some(held) = self.held(plan, facts) else {
             if self.unchanged(plan, facts) {
                 return Verdict::Unchanged;
             }
@@ -170,6 +170,22 @@ impl Feed<'_> {
             }
             None => Verdict::Hold(held),
         }
+    }
+
+    /// What the guard holds of this plan, whatever a person said to it.
+    fn held(&self, plan: &Plan, facts: &GroupFacts) -> Option<Held> {
+        let bench = judge::Bench {
+            guard: self.guard,
+            suspicions: &facts.suspicions,
+            missing: facts.missing,
+            max_members: self.max_members,
+            failed_before: &facts.failed_before,
+            unfinished: &facts.unfinished,
+            second_writer: facts.second_writer.as_deref(),
+            people: self.people,
+            now: self.now,
+        };
+        judge::judge(plan, &bench)
     }
 
     /// Whether the roster is the one that Vitable has, and need not be sent again yet. Never after a sync with

@@ -3,11 +3,11 @@
 use super::{Approved, Covering, Fate, Suspicion, fate::fate};
 use crate::roster::{
     Certainty, Coverage, Field, Fingerprint, FingerprintKey, GroupRef, Known, People, Person, PlanId,
-    Problem, Record, RecordRef, ReferenceId, Standing,
+    Problem, Record, RecordRef, ReferenceId, Route, Standing,
 };
 use chrono::{DateTime, Utc};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -32,6 +32,12 @@ pub struct GroupFacts {
     pub missing: bool,
     /// When the last sync completed without any failure, if the last one did.
     pub clean_since: Option<DateTime<Utc>>,
+    /// Why no move may leave it or come into it, whatever the guard says: its id is not the known one, or only
+    /// another group was asked for.
+    pub aside: Option<String>,
+    /// People who have left another group of the feed for this one, and are covered nowhere until this one has
+    /// them: the guard has let them pass already.
+    pub unfinished: BTreeSet<ReferenceId>,
 }
 
 /// The plan of one group.
@@ -55,8 +61,16 @@ pub struct Plan {
     pub on_old_plan: Vec<ReferenceId>,
     /// New members: places in [`People::iter`].
     pub added: Vec<u32>,
-    /// People covered in another group of the feed who would come here: places in [`People::iter`].
+    /// People covered in another group of the feed who would come here and have to wait: places in
+    /// [`People::iter`].
     pub arriving: Vec<u32>,
+    /// People covered in another group of the feed who come here now, once that one has let them go: places in
+    /// [`People::iter`].
+    pub joining: Vec<u32>,
+    /// Whether somebody is added who left another group of the feed and is covered nowhere since.
+    pub finishes_moves: bool,
+    /// Covered members whose rows route to another group of the feed.
+    pub moves: Vec<Move>,
     /// People who are not covered and whose rows route here but cannot be used: places in [`People::iter`].
     pub left_out: Vec<u32>,
     /// People with contradicting rows that concern this group.
@@ -70,11 +84,24 @@ pub struct Plan {
     pub(in crate::decide) payload: Payload,
 }
 
+/// One member who goes to another group of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Who.
+    pub id: ReferenceId,
+    /// Where to.
+    pub to: GroupRef,
+    /// Why the move has to wait, if it does; then the member stays in this group's roster as last accepted.
+    pub waits: Option<String>,
+}
+
 /// The members that would be sent, before the guard has spoken.
 #[derive(Clone, Debug, Default)]
 pub(in crate::decide) struct Payload {
     /// Record indexes of the read.
     pub(in crate::decide) read: Vec<u32>,
+    /// Those of them who come from another group of the feed.
+    pub(in crate::decide) joining: HashSet<u32>,
     /// Records that are sent again or patched.
     pub(in crate::decide) again: Vec<(Record, Again)>,
 }
@@ -116,16 +143,22 @@ impl Plan {
         self.payload.len()
     }
 
-    /// The covered members who are not in the payload.
+    /// The covered members who are not in the payload. A member whose move waits stays for now.
     pub fn removed(&self) -> impl Iterator<Item = &ReferenceId> + '_ {
-        // A move waits until both groups are clear, so that a moved member stays for now.
-        self.fates.iter().filter(|(_, fate)| fate.leaves() && *fate != Fate::Moved).map(|(id, _)| id)
+        let gone = self.fates.iter().filter(|(_, fate)| fate.leaves() && *fate != Fate::Moved);
+        gone.map(|(id, _)| id).chain(self.leaving())
+    }
+
+    /// The covered members who leave for another group of the feed now.
+    pub fn leaving(&self) -> impl Iterator<Item = &ReferenceId> + '_ {
+        self.moves.iter().filter(|each| each.waits.is_none()).map(|each| &each.id)
     }
 
     /// Whether the roster differs from what Vitable has.
     #[must_use]
     pub fn changes_something(&self) -> bool {
         !self.added.is_empty()
+            || !self.joining.is_empty()
             || !self.updated.is_empty()
             || self.carrying_changed
             || self.removed().next().is_some()
@@ -161,6 +194,9 @@ impl Meeting<'_> {
             on_old_plan: Vec::new(),
             added: Vec::new(),
             arriving: Vec::new(),
+            joining: Vec::new(),
+            finishes_moves: false,
+            moves: Vec::new(),
             left_out: Vec::new(),
             duplicates: Vec::new(),
             records_missing: Vec::new(),
@@ -191,7 +227,10 @@ impl Meeting<'_> {
                     Some(Again::Carried(covered.carried_since.unwrap_or(self.now)))
                 }
                 Fate::Unrouted => Some(Again::Unrouted),
-                Fate::Moved => Some(Again::MoveWaits),
+                Fate::Moved => {
+                    self.leave(&covered, person, plan);
+                    continue;
+                }
                 Fate::Ended | Fate::Ineligible(_) | Fate::Absent => None,
             };
             let Some(id) = covered.reference_id() else {
@@ -210,6 +249,19 @@ impl Meeting<'_> {
                 }
             }
             plan.fates.push((id, fate));
+        }
+    }
+
+    /// As if the move were made; [`super::moves`] says which ones wait.
+    fn leave(&self, covered: &Known<'_>, person: Option<&Person>, plan: &mut Plan) {
+        let route = person.map(|person| person.route);
+        let to = match route {
+            Some(Route::Group(to)) => self.people.groups.get(to as usize),
+            Some(Route::Blank | Route::Unlisted) | None => None,
+        };
+        if let (Some(id), Some(to)) = (covered.reference_id(), to) {
+            plan.fates.push((id.clone(), Fate::Moved));
+            plan.moves.push(Move { id, to: to.clone(), waits: None });
         }
     }
 
@@ -256,9 +308,14 @@ impl Meeting<'_> {
             }
             let elsewhere = self.covering.has(id);
             match person.standing {
-                Standing::Eligible(_) if elsewhere => plan.arriving.push(at),
+                Standing::Eligible(index) if elsewhere => {
+                    plan.joining.push(at);
+                    plan.payload.read.push(index);
+                    plan.payload.joining.insert(index);
+                }
                 Standing::Eligible(index) => {
                     plan.added.push(at);
+                    plan.finishes_moves |= facts.unfinished.contains(id);
                     plan.payload.read.push(index);
                 }
                 Standing::Duplicate => {
@@ -275,7 +332,7 @@ impl Meeting<'_> {
 }
 
 /// Remembers the plan that the member was added with, when the record says another one.
-fn note_plan(covered: &Known<'_>, record: RecordRef<'_>, plan: &mut Plan) -> bool {
+pub(in crate::decide) fn note_plan(covered: &Known<'_>, record: RecordRef<'_>, plan: &mut Plan) -> bool {
     let differs = record.get(Field::PlanId) != covered.plan.as_str();
     if differs && let Some(id) = covered.reference_id() {
         plan.added_with.insert(id, covered.plan.clone());

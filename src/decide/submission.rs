@@ -4,7 +4,7 @@ use super::{Approved, Plan, plan::Again, window};
 use crate::roster::{Departures, GroupRef, People, PlanId, RecordRef, Records, ReferenceId};
 use chrono::{DateTime, Utc};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -14,7 +14,7 @@ pub struct Submission {
     group: GroupRef,
     members: Vec<Place>,
     people: Arc<People>,
-    again: Records,
+    again: Arc<Records>,
     /// What is remembered of a member beside the record; few have any.
     notes: HashMap<ReferenceId, Note>,
     departures: Vec<Departures>,
@@ -113,7 +113,24 @@ impl Submission {
             }
         }
         let departures = window::departures(plan, approved);
+        let again = Arc::new(again);
         Self { group: plan.group.clone(), members, people: Arc::clone(people), again, notes, departures }
+    }
+
+    /// The same roster still without these records of the read.
+    pub(in crate::decide) fn without(&self, later: &HashSet<u32>) -> Self {
+        let now = |place: &&Place| match place {
+            Place::Read(index) => !later.contains(index),
+            Place::Again(_) => true,
+        };
+        Self {
+            group: self.group.clone(),
+            members: self.members.iter().filter(now).copied().collect(),
+            people: Arc::clone(&self.people),
+            again: Arc::clone(&self.again),
+            notes: self.notes.clone(),
+            departures: self.departures.clone(),
+        }
     }
 
     /// A roster of these records, for tests of what carries and stores submissions.
@@ -124,7 +141,7 @@ impl Submission {
             group,
             members: (0..count).map(Place::Again).collect(),
             people: Arc::default(),
-            again: records,
+            again: Arc::new(records),
             notes: HashMap::new(),
             departures: Vec::new(),
         }

@@ -6,6 +6,7 @@ use super::{
     follow::Aside,
     pass::{Decided, fill},
     report,
+    rounds::{Second, due_at_once},
     shared::Halt,
     submit::Release,
     tell::{DECISION, READ, Scope, record},
@@ -18,7 +19,7 @@ use crate::{
     roster::{GroupId, GroupRef, ReferenceId, SourceShape},
     vitable::FindError,
 };
-use futures_util::{StreamExt, future::BoxFuture};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// How many groups are on their way at a time; the client bounds the HTTP requests among them.
@@ -34,9 +35,9 @@ enum Sent {
 
 /// An attempt that was made, and what only its sender knows.
 #[derive(Debug)]
-struct Sending {
+pub(super) struct Sending {
     attempt: AttemptId,
-    state: State,
+    pub(super) state: State,
     group_id: GroupId,
     /// Members who remain on another plan than the source says.
     on_old_plan: Vec<ReferenceId>,
@@ -45,11 +46,13 @@ struct Sending {
 /// A run that waits for Vitable: what is left of it when everything has been sent.
 #[derive(Debug)]
 pub struct Waiting {
-    run: Run,
-    outcome: RunOutcome,
+    pub(super) run: Run,
+    pub(super) outcome: RunOutcome,
     shapes: BTreeMap<String, SourceShape>,
     /// By their place among the run's groups.
-    sent: Vec<(usize, Sending)>,
+    pub(super) sent: Vec<(usize, Sending)>,
+    /// The groups into which people move, for when those that they leave have finished.
+    pub(super) second: Option<Box<Second>>,
 }
 
 impl Waiting {
@@ -62,11 +65,23 @@ impl Waiting {
 
 /// One released roster.
 #[derive(Clone, Copy)]
-struct Due<'a> {
+pub(super) struct Due<'a> {
     decision: &'a Decision,
     named: &'a Named,
     submission: &'a Arc<Submission>,
     approval: Option<&'a String>,
+}
+
+impl<'a> Due<'a> {
+    /// What is due of a decision: nothing unless its roster is released.
+    pub(super) fn of(decision: &'a Decision, named: &'a Named) -> Option<Self> {
+        match &decision.verdict {
+            Verdict::Submit { submission, approval } => {
+                Some(Self { decision, named, submission, approval: approval.as_ref() })
+            }
+            Verdict::Unchanged | Verdict::PassOver(_) | Verdict::Hold(_) => None,
+        }
+    }
 }
 
 impl Engine {
@@ -90,65 +105,97 @@ impl Engine {
                     .push(Incident { group: Some(group.group.clone()), ..Incident::new(*kind, why.clone()) });
             }
         }
+        self.forget_ended_moves(&order.feed.name, &decided)?;
         self.hold(&run, order, &decided, incidents)?;
         self.note_rejections(&mut run)?;
         self.ledger.save_run(&run)?;
         // The mails of what waits do not wait for what is sent.
         self.wake_mails();
-        let (mut sent, mut broken) = (Vec::new(), None);
-        for (place, each) in self.submit_all(&run, order, &decided).await {
-            match each {
-                Ok(Sent::Attempt(sending)) => sent.push((place, sending)),
-                Ok(Sent::Not(why, passes)) => {
-                    outcome = RunOutcome::Failed;
-                    if let Some(group) = run.groups.get_mut(place) {
-                        (group.verdict, group.again) = (GroupVerdict::Refused, passes);
-                        group.reasons.push(why);
-                    }
-                }
-                Err(error) => broken = broken.or(Some(error)),
-            }
-        }
-        for (place, sending) in &sent {
-            if let Some(group) = run.groups.get_mut(*place) {
-                (group.attempt, group.group_id) = (Some(sending.attempt), Some(sending.group_id.clone()));
-            }
-        }
-        if let Some(error) = broken {
-            // What could be sent is remembered with the run; the run stays open and is begun again.
-            self.ledger.save_run(&run)?;
-            return Err(error);
-        }
-        let waiting = Waiting { run, outcome, shapes: decided.read.shapes, sent };
+        let due = due_at_once(order, &decided);
+        let sent = self.send_due(&mut run, &mut outcome, order.feed, order.progress, due).await?;
+        let shapes = decided.read.shapes.clone();
+        let second = Second::of(order, decided, &sent).map(Box::new);
+        let waiting = Waiting { run, outcome, shapes, sent, second };
         if self.shared.stopping() {
             return self.stopped(waiting.run).map(Begun::over);
         }
-        if waiting.sent.iter().any(|(_, sending)| matches!(sending.state, State::Accepted { .. })) {
+        let accepted = |(_, sending): &(usize, Sending)| matches!(sending.state, State::Accepted { .. });
+        if waiting.second.is_some() || waiting.sent.iter().any(accepted) {
             self.ledger.save_run(&waiting.run)?;
             return Ok(Begun::Waiting(Box::new(waiting)));
         }
         self.finish(waiting).map(Begun::over)
     }
 
-    /// The second part of a run: waits until Vitable has finished everything that was sent.
+    /// Sends what is due, and puts what becomes of it into the run. What could be sent before the state broke is
+    /// remembered with the run, which stays open and is begun again.
+    pub(super) async fn send_due(
+        &self,
+        run: &mut Run,
+        outcome: &mut RunOutcome,
+        feed: &Feed,
+        progress: &dyn Progress,
+        due: Vec<(usize, Due<'_>)>,
+    ) -> Result<Vec<(usize, Sending)>, LedgerError> {
+        let (mut sent, mut broken) = (Vec::new(), None);
+        for (place, each) in self.submit_all(run, feed, progress, due).await {
+            let Some(group) = run.groups.get_mut(place) else { continue };
+            match each {
+                Ok(Sent::Attempt(sending)) => {
+                    (group.attempt, group.group_id) = (Some(sending.attempt), Some(sending.group_id.clone()));
+                    sent.push((place, sending));
+                }
+                Ok(Sent::Not(why, passes)) => {
+                    *outcome = RunOutcome::Failed;
+                    (group.verdict, group.again) = (GroupVerdict::Refused, passes);
+                    group.reasons.push(why);
+                }
+                Err(error) => broken = broken.or(Some(error)),
+            }
+        }
+        match broken {
+            None => Ok(sent),
+            Some(error) => {
+                self.ledger.save_run(run)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The second part of a run: waits until Vitable has finished everything that was sent, and sends the groups
+    /// into which people move when those that they leave have finished.
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
     pub async fn wait(&self, mut waiting: Waiting, progress: &dyn Progress) -> Result<Pass, LedgerError> {
-        let mut followed: Vec<BoxFuture<'_, Result<(), LedgerError>>> = Vec::new();
-        for (_, sending) in &mut waiting.sent {
-            followed.push(Box::pin(self.follow_sending(sending, progress)));
-        }
-        let ended: Vec<_> =
-            futures_util::stream::iter(followed).buffer_unordered(GROUPS_AT_A_TIME).collect().await;
-        ended.into_iter().collect::<Result<(), LedgerError>>()?;
+        let whole = match waiting.second.take() {
+            Some(second) => self.wait_in_rounds(&mut waiting, &second, progress).await?,
+            None => {
+                self.follow_all(waiting.sent.iter_mut().map(|(_, sending)| sending), progress).await?;
+                true
+            }
+        };
         // A request that is still in flight now is one for which nobody may wait any longer.
-        if self.shared.stopping() && waiting.sent.iter().any(|(_, sending)| sending.state.in_flight()) {
+        let in_flight = waiting.sent.iter().any(|(_, sending)| sending.state.in_flight());
+        if self.shared.stopping() && (in_flight || !whole) {
             return self.stopped(waiting.run);
         }
         let pass = self.finish(waiting)?;
         self.afterwards(&pass, progress).await?;
         Ok(pass)
+    }
+
+    /// Follows these to their ends.
+    pub(super) async fn follow_all(
+        &self,
+        sent: impl Iterator<Item = &mut Sending>,
+        progress: &dyn Progress,
+    ) -> Result<(), LedgerError> {
+        let followed: Vec<BoxFuture<'_, Result<(), LedgerError>>> =
+            sent.map(|sending| self.follow_sending(sending, progress).boxed()).collect();
+        let ended: Vec<_> =
+            futures_util::stream::iter(followed).buffer_unordered(GROUPS_AT_A_TIME).collect().await;
+        ended.into_iter().collect()
     }
 
     async fn follow_sending(
@@ -167,7 +214,7 @@ impl Engine {
 
     /// Everything was answered: what the answers say goes into the run, and the run ends.
     fn finish(&self, waiting: Waiting) -> Result<Pass, LedgerError> {
-        let Waiting { mut run, mut outcome, shapes, sent } = waiting;
+        let Waiting { mut run, mut outcome, shapes, sent, second: _ } = waiting;
         let mut completed = Vec::new();
         for (place, sending) in sent {
             let Some(group) = run.groups.get_mut(place) else { continue };
@@ -180,6 +227,9 @@ impl Engine {
         completed.extend(unchanged.map(|group| group.group.clone()));
         if !completed.is_empty() {
             self.ledger.accept_read(&run.feed, run.id, &shapes, &completed)?;
+        }
+        if self.moves_are_unfinished(&mut run)? {
+            outcome = RunOutcome::Failed;
         }
         self.end(run, outcome)
     }
@@ -277,22 +327,24 @@ impl Engine {
     async fn submit_all(
         &self,
         run: &Run,
-        order: &Order<'_>,
-        decided: &Decided,
+        feed: &Feed,
+        progress: &dyn Progress,
+        due: Vec<(usize, Due<'_>)>,
     ) -> Vec<(usize, Result<Sent, LedgerError>)> {
-        let released = decided.decisions.iter().zip(&decided.named).enumerate();
         let mut sent: Vec<BoxFuture<'_, (usize, Result<Sent, LedgerError>)>> = Vec::new();
-        for (place, (decision, named)) in released {
-            let Verdict::Submit { submission, approval } = &decision.verdict else { continue };
-            if order.wants(&decision.plan.group) {
-                let due = Due { decision, named, submission, approval: approval.as_ref() };
-                sent.push(Box::pin(async move { (place, self.send(run, order, due).await) }));
-            }
+        for (place, due) in due {
+            sent.push(Box::pin(async move { (place, self.send(run, feed, progress, due).await) }));
         }
         futures_util::stream::iter(sent).buffer_unordered(GROUPS_AT_A_TIME).collect().await
     }
 
-    async fn send(&self, run: &Run, order: &Order<'_>, due: Due<'_>) -> Result<Sent, LedgerError> {
+    async fn send(
+        &self,
+        run: &Run,
+        feed: &Feed,
+        progress: &dyn Progress,
+        due: Due<'_>,
+    ) -> Result<Sent, LedgerError> {
         let group = &due.decision.plan.group;
         if let Some(why) = self.halted() {
             return Ok(Sent::Not(why.to_string(), true));
@@ -302,7 +354,7 @@ impl Engine {
         }
         let group_id = match due.named {
             Named::Group(id) => id.clone(),
-            Named::Nothing => match self.create(order.feed, group).await? {
+            Named::Nothing => match self.create(feed, group).await? {
                 Ok(id) => id,
                 Err(why) => return Ok(Sent::Not(why, false)),
             },
@@ -311,12 +363,12 @@ impl Engine {
         };
         let release = Release {
             run,
-            feed: order.feed,
+            feed,
             group_id: &group_id,
             plan: &due.decision.plan,
             submission: due.submission,
             approval: due.approval.cloned(),
-            progress: order.progress,
+            progress,
         };
         match self.send_one(&release).await {
             Ok((attempt, state)) => {

@@ -69,6 +69,8 @@ impl Engine {
             missing: false,
             clean_since: if self.ledger.repeat_owed(group)? { None } else { clean_since(newest.as_ref()) },
             coverage,
+            aside: None,
+            unfinished: BTreeSet::new(),
         })
     }
 

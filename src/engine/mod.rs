@@ -16,6 +16,7 @@ mod reading;
 mod recover;
 mod report;
 mod retry;
+mod rounds;
 mod settings;
 mod shared;
 mod submit;

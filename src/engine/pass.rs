@@ -1,7 +1,7 @@
 //! One pass of a feed, from reading to the end of every request it made.
 
 use super::{
-    Engine, Order, Pass,
+    Engine, Feed, Order, Pass,
     contact::{Contact, Named},
     reading::{Against, Read, Reading, Stopped},
     report,
@@ -11,22 +11,27 @@ use crate::{
     decide::{self, Decision, Suspicion},
     ledger::{BodyReport, Facts, GroupVerdict, LedgerError, ReadReport, Run, RunOutcome, RunResult, Trigger},
     notify::{Incident, Kind},
-    roster::{Record, ReferenceId},
+    roster::{GroupRef, Record, ReferenceId},
     vitable,
 };
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A feed that was read and decided on, before anything is written.
 pub(super) struct Decided {
     pub(super) read: Read,
+    /// For each group what is suspicious about the read.
+    pub(super) why: BTreeMap<GroupRef, Vec<Suspicion>>,
     /// What the decisions have in common: the sentences of every suspicion.
     pub(super) suspicions: Vec<Suspicion>,
     pub(super) decisions: Vec<Decision>,
     /// What each group's reference names at Vitable.
     pub(super) named: Vec<Named>,
-    unplaced: Vec<u32>,
+    pub(super) unplaced: Vec<u32>,
 }
+
+/// Why a group takes part in no move of this decision, whatever the guard says.
+pub(super) type Aside<'a> = &'a dyn Fn(&GroupRef, &Named) -> Option<String>;
 
 /// Why a feed could not be decided on.
 pub(super) enum Undecided {
@@ -43,31 +48,57 @@ impl Engine {
         let feed = order.feed;
         let approved = order.trigger == Trigger::Approval;
         let against = Against { file: order.file.as_ref(), plans: &contact.plans, approved };
-        let (read, mut suspicious) = match self.read(feed, against, order.progress).await? {
+        let (read, why) = match self.read(feed, against, order.progress).await? {
             Reading::Complete(read) => (*read, BTreeMap::new()),
             Reading::Suspicious { read, why } => (*read, why),
             Reading::NotYet { why, missing } => return Ok(Err(Undecided::NotYet { why, missing })),
             Reading::Incomplete(stopped) | Reading::Failed(stopped) => {
-                return Ok(Err(Undecided::Stopped(Box::new(stopped))));
+                return Ok(Err(Undecided::Stopped(stopped)));
             }
         };
-        let mut suspicions: Vec<Suspicion> = Vec::new();
-        let (mut facts, mut named) = (Vec::new(), Vec::new());
-        let mut records: HashMap<ReferenceId, Record> = HashMap::new();
+        let mut named = Vec::new();
         for group in self.groups_of(feed, &read.people)? {
             let name = self.named(contact, feed, &group)?;
-            let mut known = self.group_facts(feed, &group, &read.people)?;
-            known.missing = matches!(name, Named::Nothing);
-            known.suspicions = suspicious.remove(&group).unwrap_or_default();
-            for suspicion in &known.suspicions {
-                if !suspicions.iter().any(|each| each.line == suspicion.line) {
-                    suspicions.push(suspicion.clone());
-                }
+            named.push((group, name));
+        }
+        let aside = |group: &GroupRef, named: &Named| match (&order.group, named) {
+            (Some(only), _) if only != group => Some(format!("only group `{only}` was asked for")),
+            (_, Named::Wrong(_, why)) => Some(why.clone()),
+            (_, Named::Group(_) | Named::Nothing) => None,
+        };
+        let (decisions, unplaced) = self.decide_read(feed, &read, &why, &named, &aside)?;
+        let mut suspicions: Vec<Suspicion> = Vec::new();
+        for suspicion in why.values().flatten() {
+            if !suspicions.iter().any(|each| each.line == suspicion.line) {
+                suspicions.push(suspicion.clone());
             }
+        }
+        let named = named.into_iter().map(|(_, named)| named).collect();
+        Ok(Ok(Decided { read, why, suspicions, decisions, named, unplaced }))
+    }
+
+    /// The decisions about a complete read, against what the ledger knows now; and whom no group takes.
+    pub(super) fn decide_read(
+        &self,
+        feed: &Feed,
+        read: &Read,
+        why: &BTreeMap<GroupRef, Vec<Suspicion>>,
+        named: &[(GroupRef, Named)],
+        aside: Aside<'_>,
+    ) -> Result<(Vec<Decision>, Vec<u32>), LedgerError> {
+        let unfinished: BTreeSet<ReferenceId> =
+            self.ledger.open_moves(Some(&feed.name))?.into_iter().map(|open| open.id).collect();
+        let mut facts = Vec::new();
+        let mut records: HashMap<ReferenceId, Record> = HashMap::new();
+        for (group, named) in named {
+            let mut known = self.group_facts(feed, group, &read.people)?;
+            known.missing = matches!(named, Named::Nothing);
+            known.suspicions = why.get(group).cloned().unwrap_or_default();
+            known.aside = aside(group, named);
+            known.unfinished.clone_from(&unfinished);
             let wanted = decide::wanted(&read.people, &known);
-            records.extend(self.ledger.records(&group, &wanted)?);
+            records.extend(self.ledger.records(group, &wanted)?);
             facts.push(known);
-            named.push(name);
         }
         let rules = decide::Feed {
             people: &read.people,
@@ -77,9 +108,7 @@ impl Engine {
             key: self.ledger.fingerprint_key(),
             now: self.clock.now(),
         };
-        let decisions = rules.decide(&facts, &records);
-        let unplaced = rules.unplaced(&facts);
-        Ok(Ok(Decided { read, suspicions, decisions, named, unplaced }))
+        Ok((rules.decide(&facts, &records), rules.unplaced(&facts)))
     }
 
     /// A run that came to nothing: its end, its incident and its mail are one batch.
@@ -100,7 +129,8 @@ impl Engine {
         let scope =
             Scope { kinds: over, feed: Some(&feed), group: None, host: false, daemon: &[], except: &[] };
         let telling = self.shared.telling();
-        let facts = self.facts(&telling, &incident.into_iter().collect::<Vec<_>>(), scope)?;
+        let incidents: Vec<Incident> = incident.into_iter().chain(self.unfinished_moves(&feed)?).collect();
+        let facts = self.facts(&telling, &incidents, scope)?;
         tracing::error!(run = %run.id, feed = %run.feed, "the run failed; nothing was submitted");
         self.ledger.end_run(&run, facts)?;
         self.wake_mails();

@@ -40,9 +40,9 @@ pub(super) enum Reading {
         missing: Option<String>,
     },
     /// Something is provably missing. No approval changes that; the cure is at the source or in the configuration.
-    Incomplete(Stopped),
+    Incomplete(Box<Stopped>),
     /// The source could not be read, or nothing has come for longer than `max_age`.
-    Failed(Stopped),
+    Failed(Box<Stopped>),
 }
 
 /// A read that came to nothing.
@@ -338,11 +338,11 @@ fn named(source: &str, why: &str) -> String {
 }
 
 fn incomplete(report: ReadReport, why: Vec<String>) -> Reading {
-    Reading::Incomplete(Stopped { kind: Kind::ReadIncomplete, why, report })
+    Reading::Incomplete(Box::new(Stopped { kind: Kind::ReadIncomplete, why, report }))
 }
 
 fn late(report: ReadReport, reason: String) -> Reading {
-    Reading::Failed(Stopped { kind: Kind::FileLate, why: vec![reason], report })
+    Reading::Failed(Box::new(Stopped { kind: Kind::FileLate, why: vec![reason], report }))
 }
 
 fn stopped(report: ReadReport, source: &str, failure: &Failure) -> Reading {
@@ -350,7 +350,7 @@ fn stopped(report: ReadReport, source: &str, failure: &Failure) -> Reading {
     match failure {
         Failure::Incomplete(_) => incomplete(report, why),
         Failure::NothingYet(_) | Failure::Failed { .. } => {
-            Reading::Failed(Stopped { kind: Kind::SourceFailed, why, report })
+            Reading::Failed(Box::new(Stopped { kind: Kind::SourceFailed, why, report }))
         }
     }
 }

@@ -8,7 +8,10 @@ use crate::{
     roster::{FeedName, GroupRef},
 };
 use futures_util::{StreamExt, future::BoxFuture};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Why a run is not begun again by itself.
 const TWICE: &str = "Two runs of this feed in a row did not come to their end; the next one is begun by a person or by the schedule.";
@@ -58,7 +61,20 @@ impl Engine {
             };
             self.ledger.end_run(&run.cut_off(now), facts)?;
         }
-        Ok(Recovered { changed, begin_again: begin_again.into_iter().collect() })
+        let mut begin_again: Vec<(FeedName, Option<GroupRef>)> = begin_again.into_iter().collect();
+        let moving: BTreeSet<FeedName> =
+            self.ledger.open_moves(None)?.into_iter().map(|open| open.feed).collect();
+        // Who was on the way from one group to another is covered nowhere: that feed goes first, and whole.
+        for (feed, only) in &mut begin_again {
+            if moving.contains(feed) {
+                *only = None;
+            }
+        }
+        begin_again.sort_by_key(|(feed, _)| !moving.contains(feed));
+        for feed in moving.iter().filter(|feed| !begin_again.iter().any(|(begun, _)| begun == *feed)) {
+            self.tell(&self.unfinished_moves(feed)?, Scope::NOTHING)?;
+        }
+        Ok(Recovered { changed, begin_again })
     }
 
     /// Looks after every request that an earlier process left. Those of the feeds that are about to run are

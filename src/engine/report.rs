@@ -2,7 +2,7 @@
 
 use super::reading::Note;
 use crate::{
-    decide::{self, Decision, Plan, Suspicion, Verdict},
+    decide::{self, Decision, Plan, Round, Suspicion, Verdict},
     ledger::{Consequence, Counts, GroupReport, GroupVerdict, RowProblem},
     notify::{Affected, Incident, Kind},
     roster::{Certainty, People, Problem, ReferenceId, Route, Standing},
@@ -36,7 +36,7 @@ pub(super) fn counts(plan: &Plan) -> Counts {
     Counts {
         covered: plan.covered,
         payload: plan.payload_len(),
-        added: len(&plan.added),
+        added: len(&plan.added) + len(&plan.joining),
         updated,
         unchanged: plan.unchanged,
         carried: plan.count("carried"),
@@ -57,8 +57,12 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
     for (id, fate) in &plan.fates {
         name(&mut members, fate.name(), id);
     }
-    for (what, places) in [("added", &plan.added), ("left_out", &plan.left_out), ("arriving", &plan.arriving)]
-    {
+    for (what, places) in [
+        ("added", &plan.added),
+        ("joining", &plan.joining),
+        ("left_out", &plan.left_out),
+        ("arriving", &plan.arriving),
+    ] {
         for &at in places.iter().take(NAMED) {
             let id = people.person(at).map(|person| people.id_of(person));
             if let Some(Ok(id)) = id.map(ReferenceId::new) {
@@ -72,7 +76,7 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
     for id in plan.plan_changes.iter().take(NAMED) {
         name(&mut members, "plan_changes", id);
     }
-    let (verdict, reasons, digest, approvable) = match &decision.verdict {
+    let (verdict, mut reasons, digest, approvable) = match &decision.verdict {
         Verdict::Submit { approval: None, .. } => (GroupVerdict::Submit, Vec::new(), None, false),
         Verdict::Submit { approval: Some(digest), .. } => {
             let reasons = vec!["released by an approval".to_owned()];
@@ -88,6 +92,7 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
             (GroupVerdict::Hold, reasons, Some(held.digest.clone()), held.approvable())
         }
     };
+    reasons.extend(of_moves(decision));
     GroupReport {
         group: plan.group.clone(),
         group_id: None,
@@ -101,6 +106,40 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
         body: None,
         again: false,
     }
+}
+
+/// What becomes of the moves of a group, a sentence each.
+fn of_moves(decision: &Decision) -> Vec<String> {
+    let plan = &decision.plan;
+    let mut said = Vec::new();
+    let mut waits: BTreeMap<&str, u64> = BTreeMap::new();
+    for why in plan.moves.iter().filter_map(|each| each.waits.as_deref()) {
+        *waits.entry(why).or_default() += 1;
+    }
+    for (why, number) in waits {
+        let moves = if number == 1 { "1 move waits" } else { &format!("{number} moves wait") };
+        said.push(format!("{moves}, and these members stay covered here: {why}"));
+    }
+    let from_others = |number: usize| match number {
+        1 => "1 member comes from another group".to_owned(),
+        more => format!("{more} members come from other groups"),
+    };
+    if !plan.arriving.is_empty() {
+        let come = from_others(plan.arriving.len());
+        said.push(format!("{come} of the feed as soon as that one is clear and lets them go"));
+    }
+    match decision.round {
+        Round::First => {}
+        Round::Second => {
+            let come = from_others(plan.joining.len());
+            said.push(format!("{come} of the feed, so that this one is sent when those have finished"));
+        }
+        Round::Both(_) => {
+            let come = from_others(plan.joining.len());
+            said.push(format!("{come} of the feed, so that this one is sent again when those have finished"));
+        }
+    }
+    said
 }
 
 fn name(members: &mut BTreeMap<String, Vec<ReferenceId>>, what: &str, id: &ReferenceId) {

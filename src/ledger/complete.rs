@@ -7,7 +7,7 @@ use super::{
     error::{LedgerError, Result},
     files,
     groups::{Baseline, GroupState, Sent, group_state, put_group, retire},
-    holds, key,
+    holds, key, moves,
     node::{self, NodeMeta, NodeWriter},
     notices,
 };
@@ -17,7 +17,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::PoisonError,
 };
 
@@ -57,6 +57,9 @@ impl Ledger {
             let (stored, before) = self.attempt_and_group(id)?;
             let state = next(&stored.attempt.state, &Event::Finished)?;
             let judged = self.judge(&stored, &before, outcome)?;
+            let arrived = self.arrived(&stored, &before, &judged)?;
+            let stayed: BTreeSet<ReferenceId> =
+                judged.kept.iter().map(|(member, _)| member.id.clone()).collect();
             let agreed = judged.mismatch.is_none();
             let extra = self.write_difference(&stored, &before, &judged)?;
             let extra_id = extra.as_ref().map(|meta| meta.id);
@@ -80,6 +83,7 @@ impl Ledger {
                 stored.attempt.changed_at = now;
                 put_attempt(tx, &stored)?;
                 holds::spend(tx, &stored.attempt)?;
+                moves::complete_in(tx, &stored.attempt, &stayed, &arrived, now)?;
                 notices::put_facts(tx, &facts)?;
                 let doomed = retire(tx, &mut group, Some(now))?;
                 put_group(tx, &group)?;
@@ -116,6 +120,23 @@ impl Ledger {
         let stored = self.existing(id)?;
         let state = self.state_of(&stored.attempt.group)?;
         Ok((stored, state))
+    }
+
+    /// Whom of those that left another group of the feed this roster covers now.
+    fn arrived(
+        &self,
+        stored: &StoredAttempt,
+        state: &GroupState,
+        judged: &Judged,
+    ) -> Result<BTreeSet<ReferenceId>> {
+        let open = self.open_moves(Some(&stored.attempt.feed))?;
+        let coming: HashSet<ReferenceId> = open.into_iter().map(|each| each.id).collect();
+        if coming.is_empty() || !state.nodes.contains(&stored.node) {
+            return Ok(BTreeSet::new());
+        }
+        let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let found = self.entries(&[stored.node], coming)?;
+        Ok(found.into_keys().filter(|id| !judged.dropped.contains(id)).collect())
     }
 
     fn judge(&self, stored: &StoredAttempt, state: &GroupState, outcome: &Outcome) -> Result<Judged> {

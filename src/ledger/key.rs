@@ -2,7 +2,7 @@
 //! numbers are big-endian, so that they sort.
 
 use super::model::AttemptId;
-use crate::roster::{FeedName, GroupRef, RunId};
+use crate::roster::{FeedName, GroupRef, ReferenceId, RunId};
 
 pub(super) const SEQUENCE: &[u8] = b"m:sequence";
 pub(super) const KEY_CHECK: &[u8] = b"m:key";
@@ -34,6 +34,7 @@ pub(super) const OPEN_INCIDENTS: &[u8] = b"I";
 pub(super) const OUTBOX: &[u8] = b"o";
 pub(super) const SCHEDULES: &[u8] = b"d";
 pub(super) const TODOS: &[u8] = b"D";
+pub(super) const MOVES: &[u8] = b"v";
 
 pub(super) fn run(id: RunId) -> Vec<u8> {
     number(RUNS, id.0)
@@ -97,6 +98,14 @@ pub(super) fn todos_of(feed: &FeedName) -> Vec<u8> {
 
 pub(super) fn todo(feed: &FeedName, source: &str, path: &str) -> Vec<u8> {
     texts(TODOS, &[feed.as_str(), source, path])
+}
+
+pub(super) fn moves_of(feed: &FeedName) -> Vec<u8> {
+    texts(MOVES, &[feed.as_str()])
+}
+
+pub(super) fn open_move(feed: &FeedName, id: &ReferenceId) -> Vec<u8> {
+    texts(MOVES, &[feed.as_str(), id.as_str()])
 }
 
 pub(super) fn incident(key: &str) -> Vec<u8> {

@@ -31,6 +31,7 @@ mod holds;
 mod intend;
 mod key;
 mod model;
+mod moves;
 mod node;
 mod notices;
 mod rekey;
@@ -55,6 +56,7 @@ pub use model::{
     GroupVerdict, Hold, Intent, IntentMember, NewRun, Pin, ReadReport, RowProblem, Run, RunOutcome,
     RunResult, StoredIncident, StoredMail, Trigger, Word,
 };
+pub use moves::OpenMove;
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 pub use todos::Todo;
 

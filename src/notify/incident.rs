@@ -37,6 +37,8 @@ kinds! {
     Credential = "credential",
     /// Vitable lets the key read, and not submit.
     KeyMayNotSubmit = "key_may_not_submit",
+    /// Somebody has left a group for another one of the feed, and that one does not cover him yet.
+    UnfinishedMove = "unfinished_move",
     /// Something may have reached Vitable, and nobody knows what became of it.
     OutcomeUnknown = "outcome_unknown",
     /// Vitable did not finish within `poll.give_up_after`.
@@ -97,6 +99,7 @@ impl Kind {
             | Self::ReloadRefused
             | Self::MailUndeliverable => true,
             Self::OutcomeUnknown
+            | Self::UnfinishedMove
             | Self::TimedOut
             | Self::Stuck
             | Self::SecondWriter
@@ -197,6 +200,7 @@ impl Incident {
             | Kind::KeyMayNotSubmit
             | Kind::ReloadRefused
             | Kind::OutcomeUnknown
+            | Kind::UnfinishedMove
             | Kind::SecondWriter
             | Kind::GroupChangedId
             | Kind::GroupUnknown

@@ -10,6 +10,7 @@ mod kill;
 mod ledger;
 mod log;
 mod manual;
+mod moves;
 mod notify;
 mod sandbox;
 mod sftp;

@@ -112,6 +112,8 @@ impl World {
             suspicions: Vec::new(),
             missing: false,
             clean_since: None,
+            aside: None,
+            unfinished: std::collections::BTreeSet::new(),
         };
         self.groups.insert(group.to_owned(), facts);
     }
@@ -159,6 +161,10 @@ impl World {
 
     pub(super) fn failed_before(&mut self, group: &str, id: &str) {
         self.groups.get_mut(group).unwrap().failed_before.insert(ReferenceId::new(id).unwrap());
+    }
+
+    pub(super) fn unfinished(&mut self, group: &str, id: &str) {
+        self.groups.get_mut(group).unwrap().unfinished.insert(ReferenceId::new(id).unwrap());
     }
 
     pub(super) fn carried_since(&mut self, group: &str, id: &str, since: DateTime<Utc>) {

@@ -100,6 +100,22 @@ pub(super) const OUTCOME_UNKNOWN: Words = Words {
     over: "a later sync of {group} was finished by Vitable.",
 };
 
+pub(super) const UNFINISHED_MOVE: Words = Words {
+    subject: "unfinished move, urgent",
+    tally: &[("covered nowhere", "person is covered nowhere", "people are covered nowhere")],
+    happened: "People were moved from one group of {feed} to another. The first group has let them go, and the second \
+               one does not cover them yet.",
+    means: "They have no coverage until the second group is submitted and finished. rosterd tries it first of all in \
+            the next run of the feed.",
+    remedy: &[
+        "Run {feed} now; if it fails or is held, settle that first, because people are without coverage.",
+        "rosterd sync {feed}",
+        "rosterd show {run}",
+    ],
+    over_subject: "move finished",
+    over: "everybody who was moved within {feed} is covered again.",
+};
+
 pub(super) const SECOND_WRITER: Words = Words {
     subject: "somebody else changes the group",
     tally: &[],

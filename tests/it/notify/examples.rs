@@ -112,7 +112,19 @@ pub(super) fn group_examples() -> Vec<Incident> {
         incident(Kind::OldPlan, "1 member remains on plan `pln_gold`; the export names `pln_silver`.");
     old_plan.counts = counts(&[("plan_changes", 1)]);
     old_plan.people = vec![person("E-1050", 50, "added with `pln_gold`")];
+    let mut unfinished = incident(
+        Kind::UnfinishedMove,
+        "These people have left a group of the feed, and the group that they go to does not cover them yet: E-1044.",
+    );
+    unfinished.group = None;
+    unfinished.counts = counts(&[("covered nowhere", 1)]);
+    unfinished.people = vec![Affected {
+        reference_id: "E-1044".to_owned(),
+        row: None,
+        what: "left `acme-east`, and is covered nowhere".to_owned(),
+    }];
     vec![
+        unfinished,
         incident(Kind::OutcomeUnknown, "The connection was reset after the first byte."),
         request(Kind::TimedOut, "24 hours have passed."),
         request(Kind::Stuck, "15 minutes have passed."),

@@ -1,0 +1,223 @@
+//! The second round of a run: the groups into which people move, once the groups that they leave have finished.
+
+use super::{
+    Engine, Feed, Order, Progress,
+    carry::{Due, Sending, Waiting},
+    contact::Named,
+    pass::Decided,
+    reading::Read,
+    report,
+    tell::Scope,
+};
+use crate::{
+    decide::{Round, Suspicion},
+    ledger::{GroupVerdict, LedgerError, OpenMove, Run, RunOutcome},
+    notify::{Affected, Incident, Kind},
+    roster::{FeedName, GroupRef, ReferenceId},
+};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// What the second round needs: the same read, and which groups it is about.
+#[derive(Debug)]
+pub(super) struct Second {
+    feed: Feed,
+    read: Read,
+    why: BTreeMap<GroupRef, Vec<Suspicion>>,
+    named: Vec<(GroupRef, Named)>,
+    gaining: BTreeSet<GroupRef>,
+    /// Places among the run's groups of those that were sent and that people leave.
+    losing: HashSet<usize>,
+}
+
+impl Second {
+    /// The second round of what was decided, if it needs one. The read is kept for it alone.
+    pub(super) fn of(order: &Order<'_>, decided: Decided, sent: &[(usize, Sending)]) -> Option<Self> {
+        let gaining: BTreeSet<GroupRef> = decided
+            .decisions
+            .iter()
+            .filter(|decision| !matches!(decision.round, Round::First))
+            .map(|decision| decision.plan.group.clone())
+            .collect();
+        if gaining.is_empty() {
+            return None;
+        }
+        let leaves = |place: usize| {
+            decided.decisions.get(place).is_some_and(|each| each.plan.leaving().next().is_some())
+        };
+        let losing = sent.iter().map(|(place, _)| *place).filter(|place| leaves(*place)).collect();
+        let groups = decided.decisions.iter().map(|decision| decision.plan.group.clone());
+        let named = groups.zip(decided.named).collect();
+        Some(Self { feed: order.feed.clone(), read: decided.read, why: decided.why, named, gaining, losing })
+    }
+}
+
+/// Everything that is sent in the first round. The groups that take in somebody who is covered nowhere since an
+/// earlier run come first of all.
+pub(super) fn due_at_once<'a>(order: &Order<'_>, decided: &'a Decided) -> Vec<(usize, Due<'a>)> {
+    let both = decided.decisions.iter().zip(&decided.named).enumerate();
+    let mut due: Vec<(bool, usize, Due<'a>)> = both
+        .filter(|(_, (decision, _))| {
+            order.wants(&decision.plan.group) && !matches!(decision.round, Round::Second)
+        })
+        .filter_map(|(place, (decision, named))| {
+            Some((decision.plan.finishes_moves, place, Due::of(decision, named)?))
+        })
+        .collect();
+    due.sort_by_key(|(first, ..)| !first);
+    due.into_iter().map(|(_, place, due)| (place, due)).collect()
+}
+
+impl Engine {
+    /// Follows what was sent, and sends the second round as soon as the groups that people leave have finished, or
+    /// after `poll.stuck_after` without those who have not left yet. Says whether it came to that.
+    pub(super) async fn wait_in_rounds(
+        &self,
+        waiting: &mut Waiting,
+        second: &Second,
+        progress: &dyn Progress,
+    ) -> Result<bool, LedgerError> {
+        let (mut losing, mut others) = (Vec::new(), Vec::new());
+        for (place, sending) in &mut waiting.sent {
+            if second.losing.contains(place) { losing.push(sending) } else { others.push(sending) }
+        }
+        let (run, outcome) = (&mut waiting.run, &mut waiting.outcome);
+        let others = self.follow_all(others.into_iter(), progress);
+        let rounds = async {
+            let mut leaving = Box::pin(self.follow_all(losing.into_iter(), progress));
+            let patience = self.settings.vitable.poll.stuck_after;
+            let left = tokio::select! {
+                biased;
+                ended = &mut leaving => Some(ended?),
+                () = tokio::time::sleep(patience) => None,
+            };
+            if self.shared.stopping() {
+                return Ok((Vec::new(), false));
+            }
+            let mut sent = self.send_second(run, outcome, second, progress).await?;
+            let joining = self.follow_all(sent.iter_mut().map(|(_, sending)| sending), progress);
+            match left {
+                Some(()) => joining.await?,
+                None => {
+                    let (joined, left) = tokio::join!(joining, leaving);
+                    joined.and(left)?;
+                }
+            }
+            Ok::<_, LedgerError>((sent, true))
+        };
+        let (others, rounds) = tokio::join!(others, rounds);
+        others?;
+        let (sent, whole) = rounds?;
+        waiting.sent.extend(sent);
+        Ok(whole)
+    }
+
+    /// Decides the same read again, by what the ledger knows now: who has left is simply new. Nobody moves anew.
+    async fn send_second(
+        &self,
+        run: &mut Run,
+        outcome: &mut RunOutcome,
+        second: &Second,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(usize, Sending)>, LedgerError> {
+        let Second { feed, read, why, named, gaining, .. } = second;
+        let aside = |_: &GroupRef, _: &Named| Some("it has not finished; the next run moves them".to_owned());
+        let (decisions, _) = self.decide_read(feed, read, why, named, &aside)?;
+        let mut due = Vec::new();
+        for (decision, (group, named)) in decisions.iter().zip(named) {
+            let place = run.groups.iter().position(|report| report.group == *group);
+            let Some(place) = place.filter(|_| gaining.contains(group)) else { continue };
+            let now = report::group(decision, &read.people);
+            if let Some(report) = run.groups.get_mut(place) {
+                *report = crate::ledger::GroupReport {
+                    attempt: report.attempt,
+                    group_id: report.group_id.clone(),
+                    body: report.body.clone(),
+                    ..now
+                };
+                *outcome = (*outcome).max(match report.verdict {
+                    GroupVerdict::Submit | GroupVerdict::Unchanged => RunOutcome::Done,
+                    GroupVerdict::Hold => RunOutcome::Held,
+                    GroupVerdict::PassedOver | GroupVerdict::Refused => RunOutcome::Failed,
+                });
+            }
+            due.extend(Due::of(decision, named).map(|due| (place, due)));
+        }
+        self.ledger.save_run(run)?;
+        self.send_due(run, outcome, feed, progress, due).await
+    }
+
+    /// At the end of a run: says whether somebody is covered nowhere because a move is not finished. It is told as
+    /// urgent, or told to be over, and the groups concerned are tried again soon.
+    pub(super) fn moves_are_unfinished(&self, run: &mut Run) -> Result<bool, LedgerError> {
+        let incidents = self.unfinished_moves(&run.feed)?;
+        let found = !incidents.is_empty();
+        let scope = Scope { kinds: &[Kind::UnfinishedMove], feed: Some(&run.feed), ..Scope::NOTHING };
+        self.tell(&incidents, scope)?;
+        if let Some(incident) = incidents.first() {
+            for group in run.groups.iter_mut().filter(|group| group.members.contains_key("added")) {
+                group.again = true;
+                group.reasons.push(incident.reason.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// The incident of the moves of a feed that are not finished, if there are any.
+    pub(super) fn unfinished_moves(&self, feed: &FeedName) -> Result<Vec<Incident>, LedgerError> {
+        let open = self.ledger.open_moves(Some(feed))?;
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<ReferenceId> = open.iter().map(|each| each.id.clone()).collect();
+        let mut covered: BTreeSet<ReferenceId> = BTreeSet::new();
+        if let Some(feed) = self.feed(feed.as_str()) {
+            for group in feed.known_groups(&self.ledger)? {
+                covered.extend(self.ledger.records(&group, &ids)?.into_keys());
+            }
+        }
+        self.ledger.forget_moves(feed, &covered)?;
+        let open: Vec<OpenMove> = open.into_iter().filter(|each| !covered.contains(&each.id)).collect();
+        Ok(incident(feed, &open).into_iter().collect())
+    }
+
+    /// Forgets the moves of people whom a complete read routes to no group any more: they wait for nothing.
+    pub(super) fn forget_ended_moves(&self, feed: &FeedName, decided: &Decided) -> Result<(), LedgerError> {
+        let open = self.ledger.open_moves(Some(feed))?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        let people = &decided.read.people;
+        let plans = decided.decisions.iter().map(|decision| &decision.plan);
+        let wanted: HashSet<&str> = plans
+            .flat_map(|plan| plan.added.iter().chain(&plan.left_out))
+            .chain(&decided.unplaced)
+            .filter_map(|&at| people.person(at).map(|person| people.id_of(person)))
+            .collect();
+        let over = open.into_iter().map(|each| each.id).filter(|id| !wanted.contains(id.as_str())).collect();
+        self.ledger.forget_moves(feed, &over)
+    }
+}
+
+fn incident(feed: &FeedName, open: &[OpenMove]) -> Option<Incident> {
+    let first = open.iter().min_by_key(|each| each.since)?;
+    let people = open.iter().map(|each| Affected {
+        reference_id: each.id.to_string(),
+        row: None,
+        what: format!("left `{}`, and is covered nowhere", each.from),
+    });
+    let mut names: Vec<&str> = open.iter().map(|each| each.id.as_str()).collect();
+    names.sort_unstable();
+    names.truncate(10);
+    let more = if open.len() > names.len() { " and others" } else { "" };
+    let reason = format!(
+        "These people have left a group of the feed, and the group that they go to does not cover them yet: {}{more}.",
+        names.join(", ")
+    );
+    Some(Incident {
+        feed: Some(feed.clone()),
+        run: Some(first.run),
+        people: people.collect(),
+        counts: vec![("covered nowhere".to_owned(), u64::try_from(open.len()).unwrap_or(u64::MAX))],
+        ..Incident::new(Kind::UnfinishedMove, reason)
+    })
+}
