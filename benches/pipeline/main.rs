@@ -150,6 +150,7 @@ impl Roster {
                 clean_since: None,
                 aside: None,
                 unfinished: std::collections::BTreeSet::new(),
+                past: rosterd::roster::Past::default(),
             })
         });
         facts.collect()
@@ -176,7 +177,8 @@ impl Roster {
             let mut coverage = Coverage::new(Certainty::Confirmed, []);
             for member in covered {
                 let member: Covered = member?;
-                if decide::differs(people, &self.key, member.id.as_str(), member.prints.whole) {
+                let asked = (member.id.as_str(), member.prints.whole);
+                if decide::asked(people, &self.key, people.group_index(group), asked).fields {
                     coverage.put(&member);
                 } else {
                     coverage.put_whole(&member);

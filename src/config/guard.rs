@@ -65,10 +65,6 @@ fn time(reader: &Reader, fields: &Fields<'_>, name: &str, to: &mut Duration) -> 
     set(fields.get(name), |item| reader.duration(item, SECOND), to)
 }
 
-/// The windows and the identity checks: they stand in the file, and are applied by a later version.
-const NOT_APPLIED_YET: &[&str] =
-    &["removed_in_7d", "absent_in_30d", "renamed_ids", "changed_people", "moved"];
-
 /// `{ share: 5%, people: 1 }`, `3` or `5%`; what is not given is 0, the tighter reading.
 fn limit(reader: &Reader, item: &Item<'_>, name: &str) -> Option<Limit> {
     let (keys, unit) = if name == "fewer_rows" { (ROWS, "rows") } else { (LIMIT, "people") };
@@ -95,9 +91,6 @@ fn limit(reader: &Reader, item: &Item<'_>, name: &str) -> Option<Limit> {
             return None;
         }
     };
-    if NOT_APPLIED_YET.contains(&name) {
-        reader.warn(&item.path, "this limit is read, and this version does not apply it yet");
-    }
     if limit.share == 100 {
         reader.warn(&item.path, "`100%` lets everything pass without a person");
     }
@@ -106,7 +99,7 @@ fn limit(reader: &Reader, item: &Item<'_>, name: &str) -> Option<Limit> {
 
 fn min_members(reader: &Reader, item: &Item<'_>) -> Option<u64> {
     if matches!(&item.node.kind, Kind::Scalar(text) if text == "0") {
-        let help = "write at least 1; to empty a group on purpose there will be `rosterd empty`";
+        let help = "write at least 1; a group is emptied on purpose by `rosterd empty`";
         reader.wrong(item, "an empty roster would remove everybody", help);
         return None;
     }

@@ -1,11 +1,12 @@
 //! The guard: within which limits a plan passes without a person.
 
 use super::{
-    FirstSync, Guard, Held, InvalidRows, Limit, Plan, Reason, Suspicion,
+    FirstSync, Guard, Held, InvalidRows, Limit, Plan, Reason, Suspicion, identity,
     plan::{Again, Payload},
     read::count,
+    window,
 };
-use crate::roster::{Certainty, Doubt, People, ReferenceId};
+use crate::roster::{Certainty, Doubt, Past, People, ReferenceId};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,19 +19,25 @@ pub(in crate::decide) struct Bench<'a> {
     pub(in crate::decide) failed_before: &'a BTreeSet<ReferenceId>,
     pub(in crate::decide) unfinished: &'a BTreeSet<ReferenceId>,
     pub(in crate::decide) second_writer: Option<&'a str>,
+    pub(in crate::decide) past: &'a Past,
     pub(in crate::decide) people: &'a People,
     pub(in crate::decide) now: DateTime<Utc>,
 }
 
 /// The case for holding a group, as it builds up.
 #[derive(Default)]
-struct Case {
+pub(in crate::decide) struct Case {
     reasons: Vec<Reason>,
     lines: BTreeSet<String>,
 }
 
 impl Case {
-    fn add(&mut self, rule: &'static str, sentence: String, lines: impl IntoIterator<Item = String>) {
+    pub(in crate::decide) fn add(
+        &mut self,
+        rule: &'static str,
+        sentence: String,
+        lines: impl IntoIterator<Item = String>,
+    ) {
         self.reasons.push(Reason { rule, sentence, approvable: true });
         self.lines.extend(lines);
     }
@@ -61,6 +68,8 @@ pub(in crate::decide) fn judge(plan: &Plan, bench: &Bench<'_>) -> Option<Held> {
     contradictions(plan, &mut case);
     moves(plan, bench, &mut case);
     removals(plan, bench, &mut case);
+    window::judge(plan, bench, &mut case);
+    identity::judge(plan, bench.guard, &mut case);
     additions(plan, bench, &mut case);
     unusable(plan, bench, &mut case);
     sizes(plan, bench, &mut case);

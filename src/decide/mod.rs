@@ -6,6 +6,7 @@
 mod fate;
 mod guard;
 mod hold;
+mod identity;
 mod judge;
 mod moves;
 mod plan;
@@ -18,10 +19,12 @@ mod window;
 pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
 pub use hold::{Approved, Held, Reason};
+pub use identity::{Asked, asked, look_alikes};
 pub use moves::Round;
-pub use plan::{GroupFacts, Move, Plan, differs, wanted};
+pub use plan::{GroupFacts, Move, Plan, wanted};
 pub use read::{SUSPICIOUS, Suspicion, incomplete, suspicions};
 pub use submission::{Submission, SubmissionMember};
+pub use window::past_from;
 
 use crate::roster::{Coverage, FingerprintKey, People, Record, ReferenceId, Route, Standing};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -94,15 +97,16 @@ impl Feed<'_> {
             let bucket = index.and_then(|index| buckets.get(&index)).unwrap_or(&none);
             meeting.plan(facts, bucket, records)
         };
-        let plans: Vec<Plan> = groups.iter().map(plan).collect();
+        let mut plans: Vec<Plan> = groups.iter().map(plan).collect();
+        identity::find_renamed(self.people, self.key, groups, &mut plans);
         if plans.iter().any(|plan| !plan.moves.is_empty()) {
             return self.settle(groups, plans, records);
         }
-        let decide = |(plan, facts)| {
+        let judged = plans.into_iter().zip(groups).map(|(plan, facts)| {
             let verdict = self.verdict(&plan, facts);
             Decision { plan, verdict, round: Round::First }
-        };
-        plans.into_iter().zip(groups).map(decide).collect()
+        });
+        judged.collect()
     }
 
     /// The people who are covered nowhere in the feed and whom no group can take, because their group value
@@ -182,6 +186,7 @@ impl Feed<'_> {
             failed_before: &facts.failed_before,
             unfinished: &facts.unfinished,
             second_writer: facts.second_writer.as_deref(),
+            past: &facts.past,
             people: self.people,
             now: self.now,
         };

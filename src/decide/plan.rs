@@ -1,9 +1,9 @@
 //! The difference between what is covered and what was read, by fates, for one group.
 
-use super::{Approved, Covering, Fate, Suspicion, fate::fate};
+use super::{Approved, Covering, Fate, Suspicion, fate::fate, identity};
 use crate::roster::{
-    Certainty, Coverage, Field, Fingerprint, FingerprintKey, GroupRef, Known, People, Person, PlanId,
-    Problem, Record, RecordRef, ReferenceId, Route, Standing,
+    Certainty, Coverage, Field, FingerprintKey, GroupRef, Known, Past, People, Person, PlanId, Problem,
+    Record, RecordRef, ReferenceId, Route, Standing,
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -38,6 +38,8 @@ pub struct GroupFacts {
     /// People who have left another group of the feed for this one, and are covered nowhere until this one has
     /// them: the guard has let them pass already.
     pub unfinished: BTreeSet<ReferenceId>,
+    /// Who left of late, and how large the group was: at least of the last thirty days, when somebody leaves now.
+    pub past: Past,
 }
 
 /// The plan of one group.
@@ -59,6 +61,11 @@ pub struct Plan {
     pub plan_changes: Vec<ReferenceId>,
     /// Kept members who remain on another plan than the source says.
     pub on_old_plan: Vec<ReferenceId>,
+    /// Kept and moving members whose date of birth and name are other ones than last accepted.
+    pub changed_people: Vec<ReferenceId>,
+    /// Who is removed and, under another reference, added, with the same name and date of birth: either here, or
+    /// one of the two in another group of the feed.
+    pub renamed: Vec<(ReferenceId, ReferenceId)>,
     /// New members: places in [`People::iter`].
     pub added: Vec<u32>,
     /// People covered in another group of the feed who would come here and have to wait: places in
@@ -192,6 +199,8 @@ impl Meeting<'_> {
             updated: Vec::new(),
             plan_changes: Vec::new(),
             on_old_plan: Vec::new(),
+            changed_people: Vec::new(),
+            renamed: Vec::new(),
             added: Vec::new(),
             arriving: Vec::new(),
             joining: Vec::new(),
@@ -260,6 +269,9 @@ impl Meeting<'_> {
             Some(Route::Blank | Route::Unlisted) | None => None,
         };
         if let (Some(id), Some(to)) = (covered.reference_id(), to) {
+            if person.is_some_and(|person| self.is_another(covered, person)) {
+                plan.changed_people.push(id.clone());
+            }
             plan.fates.push((id.clone(), Fate::Moved));
             plan.moves.push(Move { id, to: to.clone(), waits: None });
         }
@@ -285,6 +297,9 @@ impl Meeting<'_> {
             let changed = covered.changed(&self.key.of(record));
             if changed.contains(&Field::PlanId) {
                 plan.plan_changes.push(id.clone());
+            }
+            if identity::is_another(&changed) {
+                plan.changed_people.push(id.clone());
             }
             plan.updated.push((id, changed));
         }
@@ -354,17 +369,6 @@ pub fn wanted(people: &People, facts: &GroupFacts) -> Vec<ReferenceId> {
         }
     };
     facts.coverage.iter().filter(needed).filter_map(|covered| covered.reference_id()).collect()
-}
-
-/// Whether the fingerprints of a covered member's fields will be asked for: not when the row says what was last
-/// accepted. For who builds a [`Coverage`] for a decision, and has a million members to keep in memory.
-#[must_use]
-pub fn differs(people: &People, key: &FingerprintKey, id: &str, whole: Fingerprint) -> bool {
-    let Some(place) = people.place_of(id) else {
-        return false;
-    };
-    let record = people.person(place).and_then(|person| people.record_of(person));
-    record.is_some_and(|record| !people.problems_at(place).is_empty() || key.whole(record) != whole)
 }
 
 /// The row with its unusable optional fields as last accepted. `None` when the row can go as it is.

@@ -6,10 +6,10 @@ use crate::{
     decide::{self, Approved, GroupFacts},
     ledger::{Attempt, Ledger, LedgerError},
     mapping::GroupRule,
-    roster::{Certainty, Doubt, Fingerprint, GroupRef, People},
+    roster::{Certainty, Doubt, Fingerprint, GroupRef, Past, People},
 };
 use chrono::TimeDelta;
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 impl Feed {
     /// The groups that the feed has whatever is read today: those that the configuration names, and for an
@@ -48,8 +48,19 @@ impl Engine {
         people: &People,
     ) -> Result<GroupFacts, LedgerError> {
         let key = self.ledger.fingerprint_key();
-        let fields = |id: &str, whole: Fingerprint| decide::differs(people, key, id, whole);
+        let (index, leaves) = (people.group_index(group), Cell::new(false));
+        let fields = |id: &str, whole: Fingerprint| {
+            let asked = decide::asked(people, key, index, (id, whole));
+            leaves.set(leaves.get() || asked.leaves);
+            asked.fields
+        };
         let coverage = self.ledger.coverage_with(group, &fields)?;
+        // Of most groups nobody leaves, and then nothing is asked of their past.
+        let past = if leaves.get() {
+            self.ledger.removals_since(group, decide::past_from(self.clock.now()))?
+        } else {
+            Past::default()
+        };
         let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
         let completed = self.ledger.last_completed(group)?;
         let approvals = self.ledger.approvals(&feed.name, group, self.clock.now())?;
@@ -71,6 +82,7 @@ impl Engine {
             coverage,
             aside: None,
             unfinished: BTreeSet::new(),
+            past,
         })
     }
 

@@ -23,6 +23,7 @@ const PEOPLE_LINES: &[&str] = &[
     "carried",
     "carried_long",
     "removed",
+    "changed_person",
 ];
 /// What a person does about a hold that no approval releases.
 const NOT_APPROVABLE: &str = "Correct it at the source or in the configuration, then run the feed again: no approval can release this.";
@@ -75,6 +76,13 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
     }
     for id in plan.plan_changes.iter().take(NAMED) {
         name(&mut members, "plan_changes", id);
+    }
+    for id in plan.changed_people.iter().take(NAMED) {
+        name(&mut members, "changed_people", id);
+    }
+    for (old, new) in plan.renamed.iter().take(NAMED) {
+        name(&mut members, "renamed_from", old);
+        name(&mut members, "renamed_to", new);
     }
     let (verdict, mut reasons, digest, approvable) = match &decision.verdict {
         Verdict::Submit { approval: None, .. } => (GroupVerdict::Submit, Vec::new(), None, false),
@@ -364,6 +372,13 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
             what: rule.replace('_', " "),
         })
     });
+    // Which group either of the two is in stands in the lines of fates; here, who becomes whom.
+    let renamed = plan.renamed.iter().map(|(old, new)| Affected {
+        reference_id: old.to_string(),
+        row: None,
+        what: format!("comes as `{new}`"),
+    });
+    let renamed = renamed.filter(|_| held.reasons.iter().any(|reason| reason.rule == "renamed_ids"));
     let counts = counts(plan);
     let mut numbers = vec![("covered".to_owned(), counts.covered), ("payload".to_owned(), counts.payload)];
     if plan.certainty != Certainty::FirstSync {
@@ -372,7 +387,7 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
     numbers.push(("added".to_owned(), counts.added));
     Some(Incident {
         group: Some(plan.group.clone()),
-        people: people.collect(),
+        people: people.chain(renamed).collect(),
         counts: numbers,
         what_to_do: if held.approvable() { Vec::new() } else { vec![NOT_APPROVABLE.to_owned()] },
         ..Incident::new(Kind::Held, paragraph(&sentences))

@@ -1,8 +1,11 @@
 //! The truth tables of the fates and of the guard, and what holds for any roster.
 
+mod guide;
+mod identity;
 mod limits;
 mod moves;
 mod properties;
+mod table;
 mod world;
 
 use super::{Fate, InvalidRows, Suspicion, Verdict};

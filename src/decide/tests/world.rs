@@ -3,11 +3,11 @@
 use crate::{
     decide::{Approved, Decision, Feed, GroupFacts, Guard, Held, Suspicion, wanted},
     roster::{
-        Certainty, Coverage, Covered, Draft, Field, FingerprintKey, GroupRef, Ineligible, People,
-        PeopleBuilder, PlanId, Problem, Record, Records, ReferenceId, RowAt, Standing,
+        Certainty, Coverage, Covered, Draft, Field, FingerprintKey, GroupRef, Ineligible, Leaving, Left,
+        Past, People, PeopleBuilder, PlanId, Problem, Record, Records, ReferenceId, RowAt, Standing,
     },
 };
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -22,6 +22,12 @@ pub(super) enum Row {
     Changed,
     /// With another plan than last accepted.
     OtherPlan,
+    /// With another name and another date of birth than last accepted.
+    AnotherPerson,
+    /// With another last name than last accepted.
+    Married,
+    /// With another date of birth than last accepted.
+    Corrected,
     /// The mail address cannot be used.
     WithoutEmail,
     Ended,
@@ -35,7 +41,7 @@ pub(super) struct World {
     pub(super) guard: Guard,
     pub(super) max_members: u64,
     pub(super) resync_after: Option<Duration>,
-    key: FingerprintKey,
+    pub(super) key: FingerprintKey,
     rows: Vec<(String, Row, String)>,
     nameless: u32,
     groups: BTreeMap<String, GroupFacts>,
@@ -53,12 +59,26 @@ pub(super) fn record(id: &str, row: Row) -> Record {
 
 fn draft(id: &str, row: Row) -> Draft {
     let mut draft = Draft::default();
+    // What follows a `~` tells who it is, so that `n-1~e-1` is `e-1` under another reference.
+    let last = id.rsplit('~').next().unwrap();
+    let (last, born) = match row {
+        Row::AnotherPerson => ("Other", "1971-01-02"),
+        Row::Married => ("Other", "1990-05-15"),
+        Row::Corrected => (last, "1990-05-16"),
+        Row::Valid
+        | Row::Changed
+        | Row::OtherPlan
+        | Row::WithoutEmail
+        | Row::Ended
+        | Row::Unusable
+        | Row::Ineligible(_) => (last, "1990-05-15"),
+    };
     let email = format!("{}@mail.example", id.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
     for (field, value) in [
         (Field::ReferenceId, id),
         (Field::FirstName, "Ada"),
-        (Field::LastName, "Quill"),
-        (Field::DateOfBirth, "1990-05-15"),
+        (Field::LastName, last),
+        (Field::DateOfBirth, born),
         (Field::Phone, "5550100200"),
         (Field::Email, if row == Row::WithoutEmail { "" } else { &email }),
         (Field::PlanId, if row == Row::OtherPlan { "pln_b" } else { "pln_a" }),
@@ -114,12 +134,18 @@ impl World {
             clean_since: None,
             aside: None,
             unfinished: std::collections::BTreeSet::new(),
+            past: Past::default(),
         };
         self.groups.insert(group.to_owned(), facts);
     }
 
     pub(super) fn row(&mut self, id: &str, row: Row, group: &str) {
         self.rows.push((id.to_owned(), row, group.to_owned()));
+    }
+
+    /// No row is about this reference.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.rows.retain(|(each, ..)| each != id);
     }
 
     pub(super) fn nameless(&mut self) {
@@ -133,6 +159,18 @@ impl World {
 
     pub(super) fn forget_approvals(&mut self) {
         self.groups.values_mut().for_each(|facts| facts.approvals.clear());
+    }
+
+    /// This member left so many days ago, and nobody was asked.
+    pub(super) fn left(&mut self, group: &str, id: &str, how: Leaving, days: i64) {
+        let (id, at) = (ReferenceId::new(id).unwrap(), self.now - TimeDelta::days(days));
+        self.groups.get_mut(group).unwrap().past.left.push(Left { id, how, at });
+    }
+
+    /// The group was so large so many days ago.
+    pub(super) fn was(&mut self, group: &str, members: u64, days: i64) {
+        let at = self.now - TimeDelta::days(days);
+        self.groups.get_mut(group).unwrap().past.was(at, members);
     }
 
     pub(super) fn pass_over(&mut self, group: &str, why: &str) {
@@ -196,7 +234,12 @@ impl World {
             };
             people.count_row();
             match row {
-                Row::Valid | Row::Changed | Row::OtherPlan => {
+                Row::Valid
+                | Row::Changed
+                | Row::OtherPlan
+                | Row::AnotherPerson
+                | Row::Married
+                | Row::Corrected => {
                     people.add_eligible(at, &draft(id, *row), route, Vec::new());
                 }
                 Row::WithoutEmail => {
