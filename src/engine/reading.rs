@@ -6,7 +6,7 @@ use crate::{
     ledger::{FileReport, LedgerError, ReadReport},
     mapping::{self, MapReport, Mapping},
     notify::Kind,
-    roster::{GroupRef, People, PeopleBuilder, PlanId, SourceShape},
+    roster::{GroupRef, People, PeopleBuilder, PlanId, ReferenceId, SourceShape},
     source::{
         self, AfterSuccess, Arrived, Failure, Pick, Place,
         decode::{Incomplete, Step as Decoded, Tally, csv},
@@ -72,6 +72,8 @@ pub(super) struct Read {
 
 /// How many problem rows of an incomplete read are shown.
 const SHOWN_PROBLEMS: usize = 20;
+/// How many pairs of members a note names.
+const NAMED_PAIRS: usize = 10;
 
 /// Something to know that holds nothing.
 #[derive(Debug)]
@@ -80,6 +82,27 @@ pub(super) struct Note {
     pub(super) text: String,
     /// In how many rows.
     rows: u64,
+    /// Whether it may be why rows cannot be used.
+    pub(super) explains: bool,
+}
+
+impl Note {
+    /// Members who are probably one person twice. Nothing is held for them: whether they are, only a person can
+    /// tell.
+    pub(super) fn look_alikes(pairs: &[(ReferenceId, ReferenceId)]) -> Option<Self> {
+        let named: Vec<String> =
+            pairs.iter().take(NAMED_PAIRS).map(|(one, other)| format!("{one} and {other}")).collect();
+        let more = if pairs.len() > NAMED_PAIRS { ", and others" } else { "" };
+        let members: BTreeSet<&ReferenceId> = pairs.iter().flat_map(|(one, other)| [one, other]).collect();
+        (!pairs.is_empty()).then(|| Self {
+            text: format!(
+                "the same mail address and date of birth, so probably one person twice: {}{more}",
+                named.join(", ")
+            ),
+            rows: u64::try_from(members.len()).unwrap_or(u64::MAX),
+            explains: false,
+        })
+    }
 }
 
 impl std::fmt::Display for Note {
@@ -161,8 +184,10 @@ impl Engine {
                 Err(reading) => return Ok(reading),
             }
         }
+        let people = Arc::new(gathering.builder.finish());
+        gathering.notes.extend(Note::look_alikes(&decide::look_alikes(&people)));
         let read = Box::new(Read {
-            people: Arc::new(gathering.builder.finish()),
+            people,
             report: gathering.report,
             shapes: gathering.shapes,
             evidence: gathering.evidence,
@@ -313,7 +338,7 @@ impl Gathering {
         ] {
             for (value, rows) in values {
                 let text = format!("source `{source}`: {what} `{value}` is in no list");
-                self.notes.push(Note { text, rows: *rows });
+                self.notes.push(Note { text, rows: *rows, explains: true });
             }
         }
     }

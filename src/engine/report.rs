@@ -241,7 +241,7 @@ impl ProblemRows {
         if consequence == Consequence::LeftOut && people.iter().any(|who| who.reference_id.is_empty()) {
             reason.push_str(" Rows without a reference_id could be anybody, covered people too.");
         }
-        for note in notes {
+        for note in notes.iter().filter(|note| note.explains) {
             reason.push(' ');
             reason.push_str(&note.text);
             reason.push('.');
