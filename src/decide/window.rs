@@ -28,14 +28,15 @@ pub(in crate::decide) fn removed(plan: &Plan) -> impl Iterator<Item = (&Referenc
 }
 
 /// The same, as it is remembered: what a person approved is not counted again. A removal is approved when the
-/// approval that releases the roster says just this of just this member, whatever rule asked for it.
+/// approval that releases the roster says of this member that he leaves, and in this way, whatever rule asked for it.
 pub(in crate::decide) fn departures(plan: &Plan, approved: Option<&Approved>) -> Vec<Departures> {
+    let renamed = plan.renamed.iter().map(|(old, new)| (old, format!("renamed:{old}:{new}")));
+    let says = |line: &String| approved.is_some_and(|approved| approved.lines.contains(line));
+    let renamed: HashSet<&ReferenceId> = renamed.filter(|(_, line)| says(line)).map(|(old, _)| old).collect();
     let mut by: BTreeMap<(Leaving, bool), Vec<ReferenceId>> = BTreeMap::new();
     for (id, fate, how) in removed(plan) {
-        let names = |approved: &Approved| {
-            [fate.name(), "removed"].iter().any(|what| approved.lines.contains(&format!("{what}:{id}")))
-        };
-        by.entry((how, approved.is_some_and(names))).or_default().push(id.clone());
+        let named = [fate.name(), "removed"].iter().any(|what| says(&format!("{what}:{id}")));
+        by.entry((how, named || renamed.contains(id))).or_default().push(id.clone());
     }
     by.into_iter().map(|((how, approved), members)| Departures { how, approved, members }).collect()
 }

@@ -1,5 +1,6 @@
 //! The truth tables of the fates and of the guard, and what holds for any roster.
 
+mod erosion;
 mod guide;
 mod identity;
 mod limits;

@@ -1,7 +1,7 @@
 //! A small world to decide on: who is covered, and what the rows say.
 
 use crate::{
-    decide::{Approved, Decision, Feed, GroupFacts, Guard, Held, Suspicion, wanted},
+    decide::{Approved, Decision, Feed, GroupFacts, Guard, Held, Submission, Suspicion, wanted},
     roster::{
         Certainty, Coverage, Covered, Draft, Field, FingerprintKey, GroupRef, Ineligible, Leaving, Left,
         Past, People, PeopleBuilder, PlanId, Problem, Record, Records, ReferenceId, RowAt, Standing,
@@ -159,6 +159,33 @@ impl World {
 
     pub(super) fn forget_approvals(&mut self) {
         self.groups.values_mut().for_each(|facts| facts.approvals.clear());
+    }
+
+    /// Vitable has finished with this roster, and everything was applied.
+    pub(super) fn completes(&mut self, submission: &Submission) {
+        let key = self.key.clone();
+        let members = submission.members().map(|member| Covered {
+            id: ReferenceId::new(member.record.reference_id()).unwrap(),
+            plan: PlanId::new(member.record.get(Field::PlanId)).unwrap(),
+            prints: key.of(member.record),
+            carried_since: member.carried_since,
+        });
+        let facts = self.groups.get_mut(submission.group().as_str()).unwrap();
+        for size in [facts.coverage.len(), submission.len()] {
+            facts.past.was(self.now, u64::try_from(size).unwrap());
+        }
+        facts.coverage = Coverage::new(Certainty::Confirmed, members);
+        for departures in submission.departures().iter().filter(|each| !each.approved) {
+            let left = |id: &ReferenceId| Left { id: id.clone(), how: departures.how, at: self.now };
+            facts.past.left.extend(departures.members.iter().map(left));
+        }
+        facts.approvals.clear();
+    }
+
+    /// Some days later another file comes.
+    pub(super) fn later(&mut self, days: i64) {
+        self.now += TimeDelta::days(days);
+        self.rows.clear();
     }
 
     /// This member left so many days ago, and nobody was asked.
