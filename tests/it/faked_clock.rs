@@ -15,7 +15,10 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Instant,
 };
 
@@ -26,6 +29,8 @@ pub(crate) struct FakedClock {
     start: DateTime<Utc>,
     rate: u32,
     began: Instant,
+    /// How many seconds it was put forward.
+    ahead: Arc<AtomicI64>,
 }
 
 impl FakedClock {
@@ -34,7 +39,12 @@ impl FakedClock {
         let start = NaiveDateTime::parse_from_str(start, "%Y-%m-%d %H:%M:%S").unwrap().and_utc();
         #[expect(clippy::disallowed_methods, reason = "this is the clock")]
         let began = Instant::now();
-        Self { start, rate, began }
+        Self { start, rate, began, ahead: Arc::default() }
+    }
+
+    /// Puts it forward, for commands that are run from then on and for Vitable.
+    pub(crate) fn put_forward(&self, by: TimeDelta) {
+        self.ahead.fetch_add(by.num_seconds(), Ordering::SeqCst);
     }
 
     /// Starts a command whose clock shows what this one does, to within a second of the host's. Its time-outs
@@ -62,7 +72,8 @@ impl FakedClock {
 
 impl Clock for FakedClock {
     fn now(&self) -> DateTime<Utc> {
-        self.start + TimeDelta::from_std(self.began.elapsed() * self.rate).unwrap()
+        let ahead = TimeDelta::seconds(self.ahead.load(Ordering::SeqCst));
+        self.start + ahead + TimeDelta::from_std(self.began.elapsed() * self.rate).unwrap()
     }
 }
 
