@@ -80,6 +80,13 @@ pub(super) const RULES: &[Guide] = &[
         remedy: "look at the column that `when` and `starts_on` read. Approve if these people are to lose coverage.",
     },
     Guide {
+        name: "moved",
+        default: "20%, 3 people",
+        means: "The rows of these members name another group of the feed. They leave this group, and join the other one as soon as this one has finished.",
+        causes: "a reorganisation; a division that was renamed to the name of another one; a group column that was sorted or shifted.",
+        remedy: "ask HR whether so many have changed their group. Approve if they have. While the other group is held itself, nobody leaves: approve both.",
+    },
+    Guide {
         name: "removed_in_7d",
         default: "25%, 4 people",
         means: "With those who leave by this roster, too many have left within 7 days, in whatever way. The share is of the largest roster in that time. Who was removed with an approval, and who moved to another group, is not counted; nobody is counted twice.",

@@ -25,6 +25,13 @@ const LIMITS: &[(&str, [usize; 5], Case)] = &[
     ("ineligible", [1, 1, 1, 5, 50], |size, found| {
         members(size, found, Some(Row::Ineligible(Ineligible::When)))
     }),
+    ("moved", [3, 3, 4, 20, 200], |size, found| {
+        let mut world = members(size, found, None)?;
+        world.cover("west", &["west-1"]);
+        world.row("west-1", Row::Valid, "west");
+        (0..found).for_each(|n| world.row(&format!("e-{n}"), Row::Valid, "west"));
+        Some(world)
+    }),
     ("removed_in_7d", [4, 4, 5, 25, 250], |size, found| window(size, found, Leaving::Ended)),
     ("absent_in_30d", [3, 3, 3, 10, 100], |size, found| window(size, found, Leaving::Absent)),
     ("renamed_ids", [0; 5], |size, found| {
@@ -91,6 +98,7 @@ fn only(mut world: World, rule: &str) -> World {
         ("absent", &mut world.guard.absent),
         ("ended", &mut world.guard.ended),
         ("ineligible", &mut world.guard.ineligible),
+        ("moved", &mut world.guard.moved),
         ("removed_in_7d", &mut world.guard.removed_in_7d),
         ("absent_in_30d", &mut world.guard.absent_in_30d),
         ("added", &mut world.guard.added),
