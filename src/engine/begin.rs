@@ -17,6 +17,9 @@ use std::path::PathBuf;
 
 pub use super::carry::Waiting;
 
+/// How many members of other feeds a plan names.
+const OTHERS_SHOWN: usize = 20;
+
 /// What to run.
 #[derive(Clone)]
 pub struct Order<'a> {
@@ -279,6 +282,15 @@ impl Engine {
             if let Verdict::Submit { submission, .. } = &decision.verdict {
                 group.body = body(submission);
             }
+        }
+        let people = &decided.read.people;
+        let added = decided.decisions.iter().flat_map(|decision| &decision.plan.added);
+        let new = added.filter_map(|&at| people.person(at)).map(|person| people.id_of(person)).collect();
+        for (id, group) in self.covered_by_others(order.feed, &new, OTHERS_SHOWN)? {
+            let note = format!(
+                "{id} is new here, and another feed's group `{group}` covers a member of this reference_id"
+            );
+            run.read.get_or_insert_default().notes.push(note);
         }
         run.result = Some(RunResult { outcome, summary: "a plan; nothing was submitted".to_owned() });
         Ok(Pass { run })

@@ -6,7 +6,7 @@ use crate::{
     decide::{self, Approved, GroupFacts},
     ledger::{Attempt, Ledger, LedgerError},
     mapping::GroupRule,
-    roster::{Certainty, Doubt, Fingerprint, GroupRef, Past, People},
+    roster::{Certainty, Doubt, Fingerprint, GroupRef, Past, People, ReferenceId},
 };
 use chrono::TimeDelta;
 use std::{cell::Cell, collections::BTreeSet};
@@ -84,6 +84,35 @@ impl Engine {
             unfinished: BTreeSet::new(),
             past,
         })
+    }
+
+    /// Whom another feed's groups cover of the people who are new here: shown, and never acted upon, since the same
+    /// reference may well be another employer's person. At most `most` of them.
+    pub(super) fn covered_by_others(
+        &self,
+        feed: &Feed,
+        new: &BTreeSet<&str>,
+        most: usize,
+    ) -> Result<Vec<(ReferenceId, GroupRef)>, LedgerError> {
+        let mut found = Vec::new();
+        if new.is_empty() {
+            return Ok(found);
+        }
+        for group in self.ledger.known_groups()? {
+            if found.len() >= most {
+                break;
+            }
+            if feed.named_groups().contains(&group)
+                || self.ledger.owner(&group)?.is_none_or(|owner| owner == feed.name)
+            {
+                continue;
+            }
+            let coverage = self.ledger.coverage_with(&group, &|_, _| false)?;
+            let both = coverage.iter().filter(|known| new.contains(known.id));
+            found.extend(both.filter_map(|known| Some((known.reference_id()?, group.clone()))));
+        }
+        found.truncate(most);
+        Ok(found)
     }
 
     /// Why the group has to wait: one known request in flight at most, and a while after a lost answer.

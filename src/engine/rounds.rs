@@ -154,9 +154,14 @@ impl Engine {
         let scope = Scope { kinds: &[Kind::UnfinishedMove], feed: Some(&run.feed), ..Scope::NOTHING };
         self.tell(&incidents, scope)?;
         if let Some(incident) = incidents.first() {
-            for group in run.groups.iter_mut().filter(|group| group.members.contains_key("added")) {
-                group.again = true;
-                group.reasons.push(incident.reason.clone());
+            let waits = |id: &ReferenceId| incident.people.iter().any(|who| who.reference_id == id.as_str());
+            for group in &mut run.groups {
+                let mut added =
+                    ["added", "joining"].iter().filter_map(|what| group.members.get(*what)).flatten();
+                if added.any(waits) {
+                    group.again = true;
+                    group.reasons.push(incident.reason.clone());
+                }
             }
         }
         Ok(found)
