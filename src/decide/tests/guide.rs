@@ -28,7 +28,8 @@ are covered now, rounded down. A bare number is `people`, a bare share has `peop
 2. If it is right: `rosterd approve RUN GROUP --reason \"why\"`. The file is read again at once. An approval releases
    what was held, or less of it, and nothing else; more than that is held again.
 3. If it is wrong: correct it at the source. The next run reads the new file, and the hold ends by itself. Or
-   `rosterd reject RUN GROUP --reason \"why\"`: then this change is not asked about again.
+   `rosterd reject RUN GROUP --reason \"why\"`: nobody is asked again, and nothing is sent for the group, while the
+   change stays the same.
 
 An approval lasts for `approval_expires`, 72 hours unless you say otherwise. A removal that a person approved is not
 counted in the limits over 7 and 30 days.
