@@ -142,6 +142,7 @@ impl Roster {
                 coverage: coverage(&group)?,
                 group,
                 pass_over: None,
+                retired: None,
                 failed_before: std::collections::BTreeSet::new(),
                 approvals: Vec::new(),
                 second_writer: None,

@@ -1,7 +1,7 @@
 //! Where a command is carried out: over the state that this process opened, or in the daemon that owns it. The
 //! commands are the same functions in both places; only whom they talk to differs.
 
-use super::{Exit, Failure, approve, open, pause, plan, runs, show, state, status, sync};
+use super::{Exit, Failure, approve, empty, open, pause, plan, repin, runs, show, state, status, sync};
 use crate::{
     daemon::Handle,
     engine::{Engine, LocalFile, Order, Pass, Progress},
@@ -21,6 +21,8 @@ pub(super) enum Request {
     Show(show::Show),
     Approve(approve::Approve),
     Reject(approve::Reject),
+    Empty(empty::Empty),
+    Repin(repin::Repin),
     Pause(pause::Pause),
     Resume(pause::Resume),
     Backup(state::Backup),
@@ -38,6 +40,8 @@ impl Request {
             Self::Show(_) => "show",
             Self::Approve(_) => "approve",
             Self::Reject(_) => "reject",
+            Self::Empty(_) => "empty",
+            Self::Repin(_) => "repin",
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
             Self::Backup(_) => "state backup",
@@ -56,6 +60,8 @@ impl Request {
             | Self::Runs(_)
             | Self::Show(_)
             | Self::Reject(_)
+            | Self::Empty(_)
+            | Self::Repin(_)
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Backup(_)
@@ -132,6 +138,8 @@ pub(super) async fn carry_out(desk: &Desk, request: Request, talk: &dyn Talk) ->
         Request::Show(command) => show::run(desk, &command, talk),
         Request::Approve(command) => approve::approve(desk, command, talk).await,
         Request::Reject(command) => approve::reject(desk, command, talk),
+        Request::Empty(command) => empty::run(desk, command, talk).await,
+        Request::Repin(command) => repin::run(desk, command, talk).await,
         Request::Pause(command) => pause::pause(desk, &command, talk),
         Request::Resume(command) => pause::resume(desk, &command, talk),
         Request::Backup(command) => state::backup(desk, &command, talk),

@@ -9,6 +9,7 @@ mod completions;
 mod crash;
 mod demo;
 mod desk;
+mod empty;
 mod exit;
 mod log;
 mod man;
@@ -18,6 +19,7 @@ mod pause;
 mod plan;
 mod remote;
 mod render;
+mod repin;
 mod run;
 mod runs;
 mod sandbox;
@@ -68,6 +70,10 @@ enum Command {
     Approve(approve::Approve),
     /// Refuse what a run holds: it is not asked for again while it stays the same.
     Reject(approve::Reject),
+    /// Empty a group on purpose and retire it: everybody in it loses coverage; or take that back.
+    Empty(empty::Empty),
+    /// Accept another `grp_` id for a group's reference: the group is a first sync then.
+    Repin(repin::Repin),
     /// Let a feed not run by itself for a while.
     Pause(pause::Pause),
     /// Let a paused feed run by its schedule again.
@@ -135,6 +141,8 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Show(command) => remote::run(config, Request::Show(command)).await,
         Command::Approve(command) => remote::run(config, Request::Approve(command)).await,
         Command::Reject(command) => remote::run(config, Request::Reject(command)).await,
+        Command::Empty(command) => remote::run(config, Request::Empty(command)).await,
+        Command::Repin(command) => remote::run(config, Request::Repin(command)).await,
         Command::Pause(command) => remote::run(config, Request::Pause(command)).await,
         Command::Resume(command) => remote::run(config, Request::Resume(command)).await,
         Command::State(command) => state::run(config, command).await,

@@ -36,13 +36,34 @@ pub(super) async fn run(config: Option<PathBuf>, mut request: Request) -> Result
         None => Place::Here(Box::new(Desk::here(open::engine(open::settings(Some(path))?)?))),
     };
     let exit = place.carry_out(request.clone(), &terminal).await?;
-    let (Some(digests), Request::Approve(command)) = (terminal.asked(), &mut request) else {
-        return Ok(exit);
-    };
-    if !command.yes && !agreed()? {
-        return Err(Failure::text("nothing was approved".to_owned()));
+    let Some(asked) = terminal.asked() else { return Ok(exit) };
+    match &mut request {
+        Request::Approve(command) => {
+            if !command.yes && !agreed("release this change? [y/N] ")? {
+                return Err(Failure::text("nothing was approved".to_owned()));
+            }
+            command.agreed = Some(asked);
+        }
+        Request::Repin(command) => {
+            if !command.yes && !agreed("accept this id? [y/N] ")? {
+                return Err(Failure::text("nothing was changed".to_owned()));
+            }
+            command.agreed = Some(asked);
+        }
+        Request::Empty(command) => {
+            command.confirm = Some(answer("type the group's name to empty it: ", "--confirm NAME")?);
+        }
+        Request::Sync(_)
+        | Request::Plan(_)
+        | Request::Status(_)
+        | Request::Runs(_)
+        | Request::Show(_)
+        | Request::Reject(_)
+        | Request::Pause(_)
+        | Request::Resume(_)
+        | Request::Backup(_)
+        | Request::StateCheck(_) => return Ok(exit),
     }
-    command.agreed = Some(digests);
     place.carry_out(request, &terminal).await
 }
 
@@ -132,14 +153,19 @@ async fn ask(socket: &Path, request: &Request, terminal: &Terminal) -> Result<Ex
     }
 }
 
-fn agreed() -> Result<bool, Failure> {
+fn agreed(question: &str) -> Result<bool, Failure> {
+    Ok(matches!(answer(question, "--yes")?.as_str(), "y" | "Y" | "yes"))
+}
+
+/// What a person types to a question, without the space around it.
+fn answer(question: &str, option: &str) -> Result<String, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::wrong(
-            "there is no terminal to ask on; add `--yes` if you looked at the change".to_owned(),
-        ));
+        return Err(Failure::wrong(format!(
+            "there is no terminal to ask on; add `{option}` if you looked at the change"
+        )));
     }
-    std::io::Write::write_all(&mut std::io::stderr(), b"release this change? [y/N] ")?;
+    std::io::Write::write_all(&mut std::io::stderr(), question.as_bytes())?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(answer.trim().to_owned())
 }

@@ -155,6 +155,7 @@ fn result(group: &GroupReport, attempt: Option<&Attempt>, plan: bool) -> String 
         },
         (GroupVerdict::Hold, None) => "held".to_owned(),
         (GroupVerdict::Unchanged, None) => "unchanged".to_owned(),
+        (GroupVerdict::Retired, None) => "retired".to_owned(),
         (GroupVerdict::Submit, None) if plan => "would be sent".to_owned(),
         (GroupVerdict::Submit | GroupVerdict::PassedOver | GroupVerdict::Refused, None) => {
             "not sent".to_owned()

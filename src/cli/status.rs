@@ -8,8 +8,9 @@ use super::{
     table::table,
 };
 use crate::{
-    ledger::{Attempt, Hold, Ledger, LedgerError, StoredIncident},
-    notify::Incident,
+    engine::Orphan,
+    ledger::{Attempt, Hold, Ledger, LedgerError, Retired, StoredIncident},
+    notify::{Incident, shell_word},
     roster::{Certainty, FeedName, GroupRef},
 };
 use chrono::{DateTime, Utc};
@@ -25,6 +26,8 @@ struct GroupStatus {
     certainty: Certainty,
     completed_at: Option<DateTime<Utc>>,
     in_flight: Option<String>,
+    /// On whose word the group is retired, if it is.
+    retired: Option<Retired>,
     /// What is held: what waits for a person first.
     held: Vec<Hold>,
     last: Option<Attempt>,
@@ -46,10 +49,12 @@ pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Fail
         .map(|feed| next_run::of(feed, schedules.get(&feed.name), desk.daemon(), now))
         .collect();
     let (incidents, mails) = (ledger.incidents(true)?, ledger.outbox()?.len());
+    let orphans = engine.orphans()?;
     if json {
         let value = serde_json::json!({
             "groups": groups,
             "feeds": feeds,
+            "orphans": orphans,
             "incidents": incidents,
             "mails_waiting": mails,
             "daemon": desk.daemon().map(crate::daemon::Handle::about),
@@ -58,7 +63,7 @@ pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Fail
         return Ok(Exit::Done);
     }
     let mut out = String::new();
-    match write_text(&mut out, now, &groups, &feeds, &incidents, mails, desk.daemon().is_some()) {
+    match write_text(&mut out, now, &groups, &feeds, &orphans, (&incidents, mails), desk.daemon().is_some()) {
         Ok(()) => talk.out(&out)?,
         Err(error) => return Err(Failure::failed(error)),
     }
@@ -70,8 +75,8 @@ fn write_text(
     now: DateTime<Utc>,
     groups: &[GroupStatus],
     feeds: &[NextRun],
-    incidents: &[StoredIncident],
-    mails: usize,
+    orphans: &[Orphan],
+    (incidents, mails): (&[StoredIncident], usize),
     in_daemon: bool,
 ) -> std::fmt::Result {
     let mut rows = table(&["feed", "group", "last completed", "state", "members"], 4);
@@ -87,6 +92,16 @@ fn write_text(
     writeln!(out, "{rows}")?;
     for hold in groups.iter().flat_map(|group| &group.held) {
         write_hold(out, hold)?;
+    }
+    for orphan in orphans {
+        writeln!(
+            out,
+            "{}: {} covered, and no feed of the configuration names it (`{}` did)\n  name it again, or type: rosterd empty --reason \"WHY\" {}",
+            orphan.group,
+            orphan.members,
+            orphan.feed,
+            shell_word(orphan.group.as_str())
+        )?;
     }
     writeln!(out, "open incidents: {}; mails waiting: {mails}", incidents.len())?;
     for stored in incidents {
@@ -148,6 +163,7 @@ fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupSt
         certainty: coverage.certainty,
         completed_at: ledger.last_completed(&group)?.map(|attempt| attempt.changed_at),
         in_flight,
+        retired: ledger.retired(&group)?,
         held,
         last,
         group,
@@ -157,6 +173,9 @@ fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupSt
 fn state(group: &GroupStatus) -> String {
     if let Some(request) = &group.in_flight {
         return format!("in flight: {request}");
+    }
+    if let Some(retired) = &group.retired {
+        return format!("retired by {} on {}", retired.by, retired.at.format("%Y-%m-%d"));
     }
     if let Some(hold) = group.held.first() {
         return match &hold.word {

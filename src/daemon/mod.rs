@@ -253,6 +253,7 @@ async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
                 feeds = engine.feeds().len(),
                 "the configuration was read again and counts from now on"
             );
+            engine.tell_orphans()?;
             keeper.handle.set_engine(Arc::new(engine));
             keeper.plan_anew()?;
             keeper.try_the_door();

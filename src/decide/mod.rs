@@ -23,7 +23,7 @@ pub use identity::{Asked, asked, look_alikes};
 pub use moves::Round;
 pub use plan::{GroupFacts, Move, Plan, wanted};
 pub use read::{SUSPICIOUS, Suspicion, incomplete, suspicions};
-pub use submission::{Submission, SubmissionMember};
+pub use submission::{Emptying, Submission, SubmissionMember};
 pub use window::past_from;
 
 use crate::roster::{Coverage, FingerprintKey, People, Record, ReferenceId, Route, Standing};
@@ -57,6 +57,8 @@ pub enum Verdict {
     },
     /// The roster is the one that Vitable has, confirmed and recently enough: nothing is sent.
     Unchanged,
+    /// A person emptied the group on purpose. The text says who and how it is taken back.
+    Retired(String),
     /// The group has to wait. The text says for what.
     PassOver(String),
     /// A person has to look.
@@ -150,6 +152,9 @@ impl Feed<'_> {
     }
 
     fn verdict(&self, plan: &Plan, facts: &GroupFacts) -> Verdict {
+        if let Some(why) = &facts.retired {
+            return Verdict::Retired(why.clone());
+        }
         if let Some(why) = &facts.pass_over {
             return Verdict::PassOver(why.clone());
         }

@@ -215,7 +215,7 @@ fn matters(waits: &Waits) -> bool {
 fn not_clear(verdict: &Verdict) -> Option<String> {
     match verdict {
         Verdict::Submit { .. } | Verdict::Unchanged => None,
-        Verdict::PassOver(why) => Some(why.clone()),
+        Verdict::PassOver(why) | Verdict::Retired(why) => Some(why.clone()),
         Verdict::Hold(held) => {
             let why = held.reasons.first().map_or("", |reason| reason.sentence.as_str());
             Some(format!("it is held: {why}"))

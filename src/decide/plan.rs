@@ -20,6 +20,8 @@ pub struct GroupFacts {
     pub coverage: Coverage,
     /// Why it must be passed over now, if it must: a request in flight, a wait after a lost answer.
     pub pass_over: Option<String>,
+    /// On whose word the group is retired, if it is: nothing is sent.
+    pub retired: Option<String>,
     /// Adds that failed at Vitable before: not counted again.
     pub failed_before: BTreeSet<ReferenceId>,
     /// What persons approved, unexpired and unspent.

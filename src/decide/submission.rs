@@ -1,7 +1,9 @@
 //! A roster that may be sent. Only `decide` can build one.
 
 use super::{Approved, Plan, plan::Again, window};
-use crate::roster::{Departures, GroupRef, People, PlanId, RecordRef, Records, ReferenceId};
+use crate::roster::{
+    Coverage, Departures, GroupRef, Leaving, People, PlanId, RecordRef, Records, ReferenceId,
+};
 use chrono::{DateTime, Utc};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -18,6 +20,41 @@ pub struct Submission {
     /// What is remembered of a member beside the record; few have any.
     notes: HashMap<ReferenceId, Note>,
     departures: Vec<Departures>,
+}
+
+/// A person's word that one group is to be emptied: the only way to an empty roster.
+#[derive(Clone, Debug)]
+pub struct Emptying {
+    group: GroupRef,
+}
+
+impl Emptying {
+    /// The word counts only when the person has typed the group's name, byte for byte.
+    #[must_use]
+    pub fn confirmed(group: &GroupRef, typed: &str) -> Option<Self> {
+        (group.as_str() == typed).then(|| Self { group: group.clone() })
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn group(&self) -> &GroupRef {
+        &self.group
+    }
+
+    /// The empty roster, which removes everybody who is covered. The guard is not asked: a person was.
+    #[must_use]
+    pub fn submission(&self, covered: &Coverage) -> Submission {
+        let members: Vec<ReferenceId> = covered.iter().filter_map(|known| known.reference_id()).collect();
+        let all = Departures { how: Leaving::Ended, approved: true, members };
+        Submission {
+            group: self.group.clone(),
+            members: Vec::new(),
+            people: Arc::default(),
+            again: Arc::default(),
+            notes: HashMap::new(),
+            departures: vec![all],
+        }
+    }
 }
 
 /// Where the record of one member is.

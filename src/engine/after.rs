@@ -134,7 +134,8 @@ impl Engine {
     /// Whether a group has its roster, and needs no other run for it.
     fn served(&self, group: &GroupReport) -> Result<bool, LedgerError> {
         let completed = match (group.verdict, group.attempt) {
-            (GroupVerdict::Unchanged, _) => true,
+            // A retired group gets none.
+            (GroupVerdict::Unchanged | GroupVerdict::Retired, _) => true,
             (GroupVerdict::Submit, Some(attempt)) => {
                 let state = self.ledger.attempt(attempt)?.map(|attempt| attempt.state);
                 matches!(state, Some(State::Completed { .. }))

@@ -79,7 +79,7 @@ impl<'a> Due<'a> {
             Verdict::Submit { submission, approval } => {
                 Some(Self { decision, named, submission, approval: approval.as_ref() })
             }
-            Verdict::Unchanged | Verdict::PassOver(_) | Verdict::Hold(_) => None,
+            Verdict::Unchanged | Verdict::PassOver(_) | Verdict::Retired(_) | Verdict::Hold(_) => None,
         }
     }
 }
@@ -259,7 +259,7 @@ impl Engine {
                     silent.push(group.clone());
                     continue;
                 }
-                Verdict::Submit { approval: None, .. } | Verdict::Unchanged => {
+                Verdict::Submit { approval: None, .. } | Verdict::Unchanged | Verdict::Retired(_) => {
                     dropped.push(group.clone());
                     continue;
                 }
@@ -363,16 +363,16 @@ impl Engine {
         };
         let release = Release {
             run,
-            feed,
+            feed: &feed.name,
             group_id: &group_id,
-            plan: &due.decision.plan,
+            counts: report::counts(&due.decision.plan),
             submission: due.submission,
             approval: due.approval.cloned(),
             progress,
         };
         match self.send_one(&release).await {
             Ok((attempt, state)) => {
-                let on_old_plan = release.plan.on_old_plan.clone();
+                let on_old_plan = due.decision.plan.on_old_plan.clone();
                 Ok(Sent::Attempt(Sending { attempt, state, group_id, on_old_plan }))
             }
             Err(error) if error.is_about_the_group() => Ok(Sent::Not(error.to_string(), true)),
@@ -386,8 +386,9 @@ impl Engine {
 
     async fn send_one(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
         // Whoever submits to a group for the first time pins its id: from then on another one is refused.
-        if self.ledger.group_pin(&release.plan.group).is_none() {
-            self.ledger.set_group_pin(&release.plan.group, release.group_id)?;
+        let group = release.submission.group();
+        if self.ledger.group_pin(group).is_none() {
+            self.ledger.set_group_pin(group, release.group_id)?;
         }
         self.submit(release).await
     }
@@ -418,7 +419,7 @@ impl Engine {
         Ok(Err(why))
     }
 
-    fn outcome_of(
+    pub(super) fn outcome_of(
         &self,
         attempt: AttemptId,
         state: &State,

@@ -29,6 +29,13 @@ pub(super) struct Contact {
     organization: Option<OrganizationId>,
 }
 
+impl Contact {
+    /// The id of the one group with this reference, whatever was known from before; or why there is none.
+    pub(super) fn find(&self, group: &GroupRef) -> Result<GroupId, String> {
+        self.groups.find(group).map(|found| found.id).map_err(|error| error.to_string())
+    }
+}
+
 /// What a reference names at Vitable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Named {
@@ -212,7 +219,12 @@ impl Engine {
                 format!("`{group}` is fed by feed `{owner}`: two feeds would remove each other's people."),
             ));
         }
-        Ok(match contact.groups.find(group) {
+        Ok(self.found(contact, group, feed.grouping.create_missing))
+    }
+
+    /// What a reference names at Vitable, whoever feeds it: with the id known from before.
+    pub(super) fn found(&self, contact: &Contact, group: &GroupRef, create_missing: bool) -> Named {
+        match contact.groups.find(group) {
             Ok(found) => match self.ledger.group_pin(group) {
                 Some(known) if known != found.id => Named::Wrong(
                     Kind::GroupChangedId,
@@ -230,7 +242,7 @@ impl Engine {
                         "`{group}` was {known}, and Vitable lists it no more: nothing is created in its place."
                     ),
                 ),
-                None if feed.grouping.create_missing => Named::Nothing,
+                None if create_missing => Named::Nothing,
                 None => Named::Wrong(
                     Kind::GroupUnknown,
                     format!(
@@ -241,7 +253,7 @@ impl Engine {
             Err(error @ (FindError::Ambiguous { .. } | FindError::Api(_))) => {
                 Named::Wrong(Kind::GroupUnknown, format!("{error}."))
             }
-        })
+        }
     }
 }
 

@@ -67,6 +67,14 @@ impl Engine {
         Ok(GroupFacts {
             group: group.clone(),
             pass_over: newest.as_ref().and_then(|attempt| self.pass_over(attempt)),
+            retired: self.ledger.retired(group)?.map(|retired| {
+                format!(
+                    "{} emptied and retired it on {} ({}); `rosterd empty {group} --undo --reason …` takes that back",
+                    retired.by,
+                    retired.at.format("%Y-%m-%d"),
+                    retired.reason
+                )
+            }),
             failed_before: completed.as_ref().map(failed_adds).unwrap_or_default(),
             approvals: approvals
                 .into_iter()
@@ -116,7 +124,7 @@ impl Engine {
     }
 
     /// Why the group has to wait: one known request in flight at most, and a while after a lost answer.
-    fn pass_over(&self, newest: &Attempt) -> Option<String> {
+    pub(super) fn pass_over(&self, newest: &Attempt) -> Option<String> {
         // What is half sent here was left by an earlier process: a start settles it, and so a plan sees it settled.
         let settled = attempt::next(&newest.state, &Event::Restarted);
         match settled.as_ref().unwrap_or(&newest.state) {

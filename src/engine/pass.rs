@@ -180,7 +180,7 @@ pub(super) fn fill(run: &mut Run, order: &Order<'_>, decided: &Decided) -> (RunO
         }
         if order.wants(&group.group) {
             outcome = outcome.max(match group.verdict {
-                GroupVerdict::Submit | GroupVerdict::Unchanged => RunOutcome::Done,
+                GroupVerdict::Submit | GroupVerdict::Unchanged | GroupVerdict::Retired => RunOutcome::Done,
                 GroupVerdict::Hold => RunOutcome::Held,
                 GroupVerdict::PassedOver | GroupVerdict::Refused => RunOutcome::Failed,
             });

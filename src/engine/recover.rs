@@ -16,6 +16,8 @@ use std::{
 /// Why a run is not begun again by itself.
 const TWICE: &str = "Two runs of this feed in a row did not come to their end; the next one is begun by a person or by the schedule.";
 
+const EMPTYING: &str = "Emptying a group was cut off. The group is retired; what Vitable took is looked after. Type `rosterd empty` again if `rosterd status` shows members.";
+
 /// What a start found.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
@@ -43,7 +45,11 @@ impl Engine {
         // The oldest first: the newest run of a feed is the one that its successor ends.
         for run in self.ledger.open_runs()? {
             let twice = !run.stopped && (run.trigger == Trigger::Recovery || run.after.is_some());
-            if !twice && run.file.is_none() && self.feed(run.feed.as_str()).is_some() {
+            if !twice
+                && run.file.is_none()
+                && run.trigger != Trigger::Emptying
+                && self.feed(run.feed.as_str()).is_some()
+            {
                 if let Some(older) = self.shared.cut_off(&run.feed) {
                     self.ledger.end_run(&older.cut_off(now), Facts::default())?;
                 }
@@ -56,6 +62,7 @@ impl Engine {
             let facts = match &run.file {
                 Some(file) => self
                     .unfinished(&run, &format!("The run of the file `{file}` was cut off: type it again."))?,
+                None if run.trigger == Trigger::Emptying => self.unfinished(&run, EMPTYING)?,
                 None if twice => self.unfinished(&run, TWICE)?,
                 None => Facts::default(),
             };
@@ -74,6 +81,7 @@ impl Engine {
         for feed in moving.iter().filter(|feed| !begin_again.iter().any(|(begun, _)| begun == *feed)) {
             self.tell(&self.unfinished_moves(feed)?, Scope::NOTHING)?;
         }
+        self.tell_orphans()?;
         Ok(Recovered { changed, begin_again })
     }
 

@@ -94,6 +94,7 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
             let reasons = vec!["unchanged since the last completed sync".to_owned()];
             (GroupVerdict::Unchanged, reasons, None, false)
         }
+        Verdict::Retired(why) => (GroupVerdict::Retired, vec![why.clone()], None, false),
         Verdict::PassOver(why) => (GroupVerdict::PassedOver, vec![why.clone()], None, false),
         Verdict::Hold(held) => {
             let reasons = held.reasons.iter().map(|reason| reason.sentence.clone()).collect();

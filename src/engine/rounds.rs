@@ -135,7 +135,9 @@ impl Engine {
                     ..now
                 };
                 *outcome = (*outcome).max(match report.verdict {
-                    GroupVerdict::Submit | GroupVerdict::Unchanged => RunOutcome::Done,
+                    GroupVerdict::Submit | GroupVerdict::Unchanged | GroupVerdict::Retired => {
+                        RunOutcome::Done
+                    }
                     GroupVerdict::Hold => RunOutcome::Held,
                     GroupVerdict::PassedOver | GroupVerdict::Refused => RunOutcome::Failed,
                 });

@@ -1,12 +1,12 @@
 //! One submit to one group: intent, POST, answer.
 
-use super::{Engine, Feed, Progress, Step, shared::Halt, tell::Scope};
+use super::{Engine, Progress, Step, shared::Halt, tell::Scope};
 use crate::{
     attempt::{Event, State},
-    decide::{Plan, Submission, SubmissionMember},
-    ledger::{AttemptId, Facts, Intent, IntentMember, LedgerError, Run},
+    decide::{Submission, SubmissionMember},
+    ledger::{AttemptId, Counts, Facts, Intent, IntentMember, LedgerError, Run},
     notify::{Affected, Incident, Kind},
-    roster::{Field, GroupId, PlanId, RequestId},
+    roster::{FeedName, Field, GroupId, PlanId, RequestId},
     vitable::{ApiErrorKind, OnSent, Submitted},
 };
 use std::{
@@ -25,9 +25,9 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 /// What is sent, and on whose word.
 pub(super) struct Release<'a> {
     pub(super) run: &'a Run,
-    pub(super) feed: &'a Feed,
+    pub(super) feed: &'a FeedName,
     pub(super) group_id: &'a GroupId,
-    pub(super) plan: &'a Plan,
+    pub(super) counts: Counts,
     pub(super) submission: &'a Arc<Submission>,
     pub(super) approval: Option<String>,
     pub(super) progress: &'a dyn Progress,
@@ -117,12 +117,12 @@ impl Engine {
         });
         let intent = Intent {
             run: release.run.id,
-            feed: &release.feed.name,
+            feed: release.feed,
             group: release.submission.group(),
             group_id: release.group_id,
             members: &mut members,
             removed: release.submission.departures(),
-            counts: super::report::counts(release.plan),
+            counts: release.counts,
             approval: release.approval.clone(),
         };
         self.ledger.intend(intent, self.clock.now())
@@ -198,7 +198,7 @@ impl Engine {
         // The way to Vitable and the key are the trouble of the whole daemon, told once for all feeds.
         let of_daemon = matches!(kind, Kind::ApiUnreachable | Kind::KeyMayNotSubmit);
         Some(Incident {
-            feed: (!of_daemon).then(|| release.feed.name.clone()),
+            feed: (!of_daemon).then(|| release.feed.clone()),
             group: (!of_daemon).then(|| release.submission.group().clone()),
             run: (!of_daemon).then_some(release.run.id),
             trace_id,

@@ -35,6 +35,7 @@ pub(super) const OUTBOX: &[u8] = b"o";
 pub(super) const SCHEDULES: &[u8] = b"d";
 pub(super) const TODOS: &[u8] = b"D";
 pub(super) const MOVES: &[u8] = b"v";
+pub(super) const RETIRED: &[u8] = b"x";
 
 pub(super) fn run(id: RunId) -> Vec<u8> {
     number(RUNS, id.0)
@@ -106,6 +107,10 @@ pub(super) fn moves_of(feed: &FeedName) -> Vec<u8> {
 
 pub(super) fn open_move(feed: &FeedName, id: &ReferenceId) -> Vec<u8> {
     texts(MOVES, &[feed.as_str(), id.as_str()])
+}
+
+pub(super) fn retired(group: &GroupRef) -> Vec<u8> {
+    texts(RETIRED, &[group.as_str()])
 }
 
 pub(super) fn incident(key: &str) -> Vec<u8> {

@@ -38,6 +38,7 @@ mod rekey;
 mod removals;
 mod reserve;
 mod restore;
+mod retired;
 mod runs;
 mod schedules;
 mod seal;
@@ -57,6 +58,7 @@ pub use model::{
     RunResult, StoredIncident, StoredMail, Trigger, Word,
 };
 pub use moves::OpenMove;
+pub use retired::Retired;
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 pub use todos::Todo;
 

@@ -38,6 +38,8 @@ pub enum Trigger {
     Recovery,
     /// The calendar.
     Schedule,
+    /// A person emptied a group.
+    Emptying,
 }
 
 /// One pass of a feed.
@@ -236,6 +238,8 @@ pub enum GroupVerdict {
     PassedOver,
     /// A person has to look.
     Hold,
+    /// A person emptied the group: nothing is submitted until that is taken back.
+    Retired,
     /// Something is wrong with the group itself; the reasons say what.
     Refused,
 }

@@ -81,6 +81,8 @@ kinds! {
     RowsLeftOut = "rows_left_out",
     /// Rows of covered people cannot be used; their last accepted records are sent again.
     RowsCarried = "rows_carried",
+    /// A group has members, and no feed of the configuration names it any more.
+    Orphan = "orphan",
     /// Members remain on another plan than the source names.
     OldPlan = "old_plan",
 }
@@ -100,6 +102,7 @@ impl Kind {
             | Self::MailUndeliverable => true,
             Self::OutcomeUnknown
             | Self::UnfinishedMove
+            | Self::Orphan
             | Self::TimedOut
             | Self::Stuck
             | Self::SecondWriter
@@ -201,6 +204,7 @@ impl Incident {
             | Kind::ReloadRefused
             | Kind::OutcomeUnknown
             | Kind::UnfinishedMove
+            | Kind::Orphan
             | Kind::SecondWriter
             | Kind::GroupChangedId
             | Kind::GroupUnknown

@@ -174,6 +174,20 @@ impl State {
         ))
     }
 
+    /// Gives the reference of a group, and nobody of its members, to a new one.
+    pub(super) fn replace_group(&mut self, reference: &str, now: DateTime<Utc>) -> bool {
+        let Some(at) = self.groups.iter().position(|group| group.reference == reference) else {
+            return false;
+        };
+        let Some(group) = self.groups.get_mut(at) else { return false };
+        let organization = group.organization.clone();
+        group.reference = format!("{reference}-former");
+        group.members.clear();
+        self.subscribed.retain(|_, &mut place| place != at);
+        self.add_group(&organization, reference, reference, now);
+        true
+    }
+
     pub(super) fn add_group(
         &mut self,
         organization: &str,

@@ -199,6 +199,14 @@ impl Sandbox {
         self.lock().calls.iter().filter(|call| call.call == CallKind::Submit).cloned().collect()
     }
 
+    /// The group's reference goes to a new group without members, as after somebody at Vitable made it anew. Says
+    /// whether there is such a group.
+    #[must_use]
+    pub fn replace_group(&self, group_ref: &str) -> bool {
+        let now = self.now();
+        self.lock().replace_group(group_ref, now)
+    }
+
     /// Somebody else changes a group behind rosterd's back, at once and without a request: adds members that
     /// have these references, on the first plan, and removes others. Says whether there is such a group.
     #[must_use]

@@ -6,6 +6,7 @@ mod config;
 mod daemon;
 mod faked_clock;
 mod faults;
+mod groups;
 mod guard;
 mod kill;
 mod ledger;

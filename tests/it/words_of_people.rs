@@ -1,6 +1,6 @@
 //! What persons say counts for what they saw, and for nothing else.
 
-use crate::world::{Ran, Setup, World, people, person, put, roster, row};
+use crate::world::{Ran, Setup, World, people, put, roster, row};
 use rosterd::sandbox::{Answer, CallKind, Faults, NextAnswer};
 
 /// Ten people in the east and ten in the west, confirmed.
@@ -90,12 +90,12 @@ fn a_hold_is_over_when_the_roster_is_the_one_that_vitable_has() {
 #[test]
 fn what_no_approval_can_release_is_not_offered_for_one() {
     let world = settled(&Setup::default());
-    // Somebody moves from the east to the west.
-    let rows = [people(1..=9, "East"), people(21..=30, "West"), vec![person(10, "West")]].concat();
-    world.arrives("roster.csv", &rows);
+    // Nobody is left in the west.
+    let left = (21..=30).map(|number| row(number, "West", "Terminated")).collect();
+    world.arrives("roster.csv", &[people(1..=10, "East"), left].concat());
     let held = world.rosterd(&["sync", "acme"]).ends(3);
     assert!(!held.out.contains("rosterd approve"), "{}", held.out);
-    let refused = say(&world, "approve", "acme-east").ends(2);
+    let refused = say(&world, "approve", "acme-west").ends(2);
     assert!(refused.err.contains("cannot be released"), "{}", refused.err);
     assert_eq!(world.covered("acme-east").len(), 10);
     assert_eq!(world.covered("acme-west").len(), 10);

@@ -106,6 +106,11 @@ impl World {
         world
     }
 
+    /// Where Vitable is.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Nobody answers at Vitable's address any more.
     pub(crate) fn vitable_goes_away(&mut self) {
         if let Some(runtime) = self.runtime.take() {

@@ -139,7 +139,7 @@ fn one_absent_a_day_is_stopped_by_the_window_and_each_approval_is_for_its_own() 
                     "{day}"
                 );
             }
-            Verdict::Unchanged | Verdict::PassOver(_) => panic!("{day}"),
+            Verdict::Unchanged | Verdict::PassOver(_) | Verdict::Retired(_) => panic!("{day}"),
         }
     }
     assert_eq!(left, [1, 2, 3, 4], "a tenth of forty");

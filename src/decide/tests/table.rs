@@ -120,7 +120,7 @@ fn held(world: &World) -> (Vec<&'static str>, bool) {
     match world.decide().remove(0).verdict {
         Verdict::Submit { .. } | Verdict::Unchanged => (Vec::new(), true),
         Verdict::Hold(held) => (held.reasons.iter().map(|reason| reason.rule).collect(), held.approvable()),
-        Verdict::PassOver(why) => panic!("{why}"),
+        Verdict::PassOver(why) | Verdict::Retired(why) => panic!("{why}"),
     }
 }
 

@@ -126,6 +126,7 @@ impl World {
             group: GroupRef::new(group).unwrap(),
             coverage,
             pass_over: None,
+            retired: None,
             failed_before: std::collections::BTreeSet::new(),
             approvals: Vec::new(),
             second_writer: None,

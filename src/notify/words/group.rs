@@ -140,9 +140,9 @@ pub(super) const GROUP_CHANGED_ID: Words = Words {
             the coverage they have; new people wait.",
     remedy: &[
         "Ask Vitable why the id of {group} has changed, and whether it is the same employer.",
-        "This version has no command to accept another id. If Vitable can give the group its former id back, or its \
-         `external_reference_id` to the right group, the next run goes on by itself.",
-        "rosterd status",
+        "If it is the same employer, accept the new id: the group is a first sync then, which waits for you.",
+        "rosterd repin {group}",
+        "Otherwise have Vitable give the `external_reference_id` to the right group; the next run goes on by itself.",
     ],
     over_subject: "group has its known id",
     over: "{group} has the id that rosterd knows.",
@@ -160,6 +160,20 @@ pub(super) const GROUP_UNKNOWN: Words = Words {
     ],
     over_subject: "group found",
     over: "{group} was found at Vitable.",
+};
+
+pub(super) const ORPHAN: Words = Words {
+    subject: "group that no feed names",
+    tally: &[("covered", "member stays covered", "members stay covered")],
+    happened: "{group} has members, and no feed of the configuration names it any more.",
+    means: "They stay covered and are paid for, and nobody is added or removed there, whoever leaves.",
+    remedy: &[
+        "Name {group} in a feed again, or empty it if nobody there shall be covered any more.",
+        "rosterd status",
+        "rosterd empty --reason \"WHY\" {group}",
+    ],
+    over_subject: "group named or empty again",
+    over: "{group} is fed again, or has no members any more.",
 };
 
 pub(super) const OLD_PLAN: Words = Words {

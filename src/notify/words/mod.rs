@@ -58,6 +58,7 @@ pub(super) const fn words(kind: Kind) -> &'static Words {
         Kind::AfterSuccess => &reading::AFTER_SUCCESS,
         Kind::RowsLeftOut => &reading::ROWS_LEFT_OUT,
         Kind::RowsCarried => &reading::ROWS_CARRIED,
+        Kind::Orphan => &group::ORPHAN,
         Kind::OldPlan => &group::OLD_PLAN,
     }
 }

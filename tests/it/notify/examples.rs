@@ -108,6 +108,12 @@ pub(super) fn group_examples() -> Vec<Incident> {
             what: "absent, would be removed".to_owned(),
         })
         .collect();
+    let mut orphan = incident(
+        Kind::Orphan,
+        "Feed `acme` fed it last, and no feed of the configuration names it now. 12 members stay covered there, and nobody is added or removed.",
+    );
+    orphan.feed = None;
+    orphan.counts = counts(&[("covered", 12)]);
     let mut old_plan =
         incident(Kind::OldPlan, "1 member remains on plan `pln_gold`; the export names `pln_silver`.");
     old_plan.counts = counts(&[("plan_changes", 1)]);
@@ -137,6 +143,7 @@ pub(super) fn group_examples() -> Vec<Incident> {
         },
         failed,
         held,
+        orphan,
         old_plan,
     ]
 }

@@ -1,0 +1,176 @@
+//! Groups that a person empties, takes over or leaves behind, and a state that is pointed at another Vitable.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
+
+use crate::world::{Ran, Setup, World, people, put};
+use rosterd::{
+    attempt::State,
+    roster::GroupRef,
+    sandbox::{Answer, CallKind, Faults, NextAnswer},
+};
+use std::fs;
+
+const EAST: &str = "acme-east";
+
+fn setup() -> Setup {
+    Setup { guard: "first_sync: submit".to_owned(), ..Setup::default() }
+}
+
+/// East has 1 to 5, west 21 to 23; both are in step.
+fn settled() -> World {
+    let world = World::new(&setup());
+    world.arrives("day-1.csv", &[people(1..=5, "East"), people(21..=23, "West")].concat());
+    world.rosterd(&["sync", "acme"]).ends(0);
+    world
+}
+
+fn mailed(world: &World, words: &str) -> usize {
+    world.mails().iter().filter(|mail| mail.replace("\r\n", " ").contains(words)).count()
+}
+
+fn reconfigure(world: &World, from: &str, to: &str) {
+    let path = world.path("rosterd.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    put(&path, &text.replace(from, to));
+}
+
+#[test]
+fn a_group_is_emptied_by_its_name_alone_and_stays_so_until_that_is_taken_back() {
+    let world = settled();
+    let no_terminal = world.rosterd(&["empty", EAST, "--reason", "closed"]).ends(2);
+    assert!(
+        no_terminal.text().contains("(5)") && no_terminal.text().contains("--confirm"),
+        "{}",
+        no_terminal.text()
+    );
+    world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", "acme-East"]).ends(2);
+    assert_eq!(world.covered(EAST).len(), 5);
+
+    world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(0);
+    assert!(world.covered(EAST).is_empty());
+    assert_eq!(world.covered("acme-west").len(), 3);
+
+    // The feed goes on without it, and nobody comes back by a file.
+    let before = world.sandbox.submits().len();
+    let ran = world.rosterd(&["sync", "acme"]).ends(0);
+    assert!(ran.text().contains("retired"), "{}", ran.text());
+    assert!(world.covered(EAST).is_empty());
+    assert_eq!(world.sandbox.submits().len(), before + 1, "the other group alone");
+    let status = world.rosterd(&["status"]).ends(0);
+    assert!(status.out.contains("retired"), "{}", status.out);
+    world.rosterd(&["empty", EAST, "--reason", "again", "--confirm", EAST]).ends(1);
+
+    world.rosterd(&["empty", EAST, "--reason", "reopened", "--undo"]).ends(0);
+    world.rosterd(&["sync", "acme"]).ends(0);
+    assert_eq!(world.covered(EAST).len(), 5);
+    world.rosterd(&["empty", EAST, "--reason", "x", "--undo"]).ends(1);
+    world.rosterd(&["empty", "acme-nowhere", "--reason", "x", "--confirm", "acme-nowhere"]).ends(1);
+}
+
+#[test]
+fn a_group_whose_emptying_is_cut_off_is_never_emptied_twice_and_never_filled_again_by_itself() {
+    for point in [
+        "ledger-after-record",
+        "ledger-after-begin-run",
+        "ledger-after-intend",
+        "ledger-after-advance",
+        "ledger-after-complete",
+    ] {
+        let world = settled();
+        let mut command = world.command(&["empty", EAST, "--reason", "closed", "--confirm", EAST]);
+        Ran::of(command.env("ROSTERD_CRASH_AT", point).output().unwrap());
+        let known = fs::read_dir(world.path("state")).is_ok();
+        assert!(known, "{point}");
+        let covered = world.covered(EAST).len();
+        let ran = world.rosterd(&["sync", "acme"]);
+        assert!(!ran.text().contains("panicked"), "{point}: {}", ran.text());
+        assert!(world.covered(EAST).len() <= covered, "{point}: nobody is filled in again");
+        let emptying = world.sandbox.requests().iter().filter(|each| each.members == 0).count();
+        assert!(emptying <= 1, "{point}");
+    }
+}
+
+#[test]
+fn while_a_request_is_in_flight_the_group_is_not_emptied() {
+    let world = settled();
+    world.sandbox.set_faults(Faults {
+        next: vec![NextAnswer::new(CallKind::Submit, 2, Answer::Close { processed: true })],
+        ..Faults::default()
+    });
+    world.rosterd(&["sync", "acme"]).ends(1);
+    let ran = world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(1);
+    assert!(ran.text().contains("lost"), "{}", ran.text());
+    assert_eq!(world.covered(EAST).len(), 5);
+    assert!(world.ledger().retired(&GroupRef::new(EAST).unwrap()).unwrap().is_none());
+}
+
+#[test]
+fn a_group_that_no_feed_names_any_more_is_told_of_until_it_is_named_or_empty() {
+    let world = settled();
+    reconfigure(&world, "{ East: acme-east, West: acme-west }", "{ West: acme-west }");
+    reconfigure(&world, "groups: { by: Division,", "groups: { unmatched: omit, by: Division,");
+    world.arrives("day-2.csv", &people(21..=23, "West"));
+    world.rosterd(&["sync", "acme"]);
+    assert_eq!(mailed(&world, "group that no feed names"), 1, "{:?}", world.mails());
+    assert_eq!(world.covered(EAST).len(), 5, "nobody is removed by it");
+    let status = world.rosterd(&["status"]).ends(0);
+    assert!(status.out.contains(EAST) && status.out.contains("no feed"), "{}", status.out);
+    world.rosterd(&["sync", "acme"]);
+    assert_eq!(mailed(&world, "group that no feed names"), 1, "once");
+
+    world.rosterd(&["empty", EAST, "--reason", "sold", "--confirm", EAST]).ends(0);
+    assert!(world.covered(EAST).is_empty());
+    assert_eq!(mailed(&world, "group named or empty again"), 1, "{:?}", world.mails());
+}
+
+#[test]
+fn what_a_feed_held_is_over_when_the_feed_is_gone() {
+    let world = World::new(&Setup::default());
+    world.arrives("day-1.csv", &people(1..=3, "East"));
+    world.rosterd(&["sync", "acme"]).ends(3);
+    reconfigure(&world, "feeds:\n  acme:", "feeds:\n  renamed:");
+    world.rosterd(&["sync", "renamed"]).ends(3);
+    let holds = world.ledger().holds(None).unwrap();
+    assert!(holds.iter().all(|hold| hold.feed.as_str() == "renamed"), "{holds:?}");
+    assert!(mailed(&world, "no longer held") >= 1, "{:?}", world.mails());
+}
+
+#[test]
+fn another_group_id_is_accepted_by_a_person_and_is_a_first_sync() {
+    let world = settled();
+    world.rosterd(&["repin", EAST, "--yes"]).ends(1);
+    assert!(world.sandbox.replace_group(EAST));
+    world.rosterd(&["sync", "acme"]).ends(1);
+    assert_eq!(mailed(&world, "group has another id"), 1);
+    let asked = world.rosterd(&["repin", EAST]).ends(2);
+    assert!(asked.text().contains("was grp_"), "{}", asked.text());
+    world.rosterd(&["repin", EAST, "--yes"]).ends(0);
+    assert_eq!(mailed(&world, "group has its known id"), 1, "{:?}", world.mails());
+    let ran = world.rosterd(&["plan", "acme", "--json"]);
+    assert!(ran.out.contains("first_sync") || ran.code == Some(0), "{}", ran.text());
+    world.rosterd(&["sync", "acme"]).ends(0);
+    assert_eq!(world.covered(EAST).len(), 5);
+}
+
+#[test]
+fn a_state_that_is_pointed_at_another_vitable_submits_nothing_and_goes_back() {
+    let world = settled();
+    let production = World::new(&setup());
+    let (uat_url, production_url) = (world.base_url(), production.base_url());
+    reconfigure(&world, &uat_url, &production_url);
+    let ran = world.rosterd(&["sync", "acme"]).ends(1);
+    assert!(ran.text().contains(&uat_url) && ran.text().contains(&production_url), "{}", ran.text());
+    assert!(production.sandbox.submits().is_empty());
+    assert_eq!(mailed(&world, "another organization"), 1, "{:?}", world.mails());
+    reconfigure(&world, &production_url, &uat_url);
+    world.rosterd(&["sync", "acme"]).ends(0);
+
+    world.sandbox.set_faults(Faults { wrong_organization: true, ..Faults::default() });
+    let before = world.sandbox.submits().len();
+    let ran = world.rosterd(&["sync", "acme"]).ends(1);
+    assert!(ran.text().contains("org_somebody_else"), "{}", ran.text());
+    assert_eq!(world.sandbox.submits().len(), before);
+    let newest = world.ledger().attempts_of_group(&GroupRef::new(EAST).unwrap(), 1).unwrap().remove(0);
+    assert!(matches!(newest.state, State::Completed { .. }));
+}
