@@ -107,6 +107,7 @@ pub(in crate::decide) fn find_renamed(
     for (identity, new) in coming {
         pairs.extend(leaving.remove(&identity).into_iter().flatten().zip(new));
     }
+    pairs.sort();
     for ((old, from), (new, to)) in pairs {
         for at in BTreeSet::from([from, to]) {
             if let Some(plan) = plans.get_mut(at) {
