@@ -50,6 +50,11 @@ pub fn asked(
     }
 }
 
+/// The person whom a row is about, by keyed fingerprints of name and date of birth: an approval of one is none of the
+/// next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newcomer(String);
+
 /// Whether these changes make another person of a member. One of the two alone is a correction, or a marriage.
 pub(in crate::decide) fn is_another(changed: &[Field]) -> bool {
     let has = |field| changed.contains(&field);
@@ -57,11 +62,22 @@ pub(in crate::decide) fn is_another(changed: &[Field]) -> bool {
 }
 
 impl Meeting<'_> {
-    /// Whether the person's row is about somebody else than the covered member.
-    pub(in crate::decide) fn is_another(&self, covered: &Known<'_>, person: &Person) -> bool {
-        let Some(record) = self.people.record_of(person) else { return false };
+    /// Who the person's row is about, when that is somebody else than the covered member.
+    pub(in crate::decide) fn another(&self, covered: &Known<'_>, person: &Person) -> Option<Newcomer> {
+        let record = self.people.record_of(person)?;
         let whole = self.key.whole(record);
-        whole != covered.whole && is_another(&covered.changed(&self.key.with_fields(whole, record)))
+        let another =
+            whole != covered.whole && is_another(&covered.changed(&self.key.with_fields(whole, record)));
+        another.then(|| self.newcomer(record))
+    }
+
+    /// Who a row is about, in a form that can be compared and says nothing.
+    pub(in crate::decide) fn newcomer(&self, record: RecordRef<'_>) -> Newcomer {
+        let mut hasher = blake3::Hasher::new();
+        for print in of_record(self.key, record) {
+            hasher.update(&print.0.to_le_bytes());
+        }
+        Newcomer(hasher.finalize().to_hex().chars().take(8).collect())
     }
 }
 
@@ -155,7 +171,7 @@ pub(in crate::decide) fn judge(plan: &Plan, guard: &Guard, case: &mut Case) {
         case.add(
             "changed_people",
             sentence,
-            plan.changed_people.iter().map(|id| format!("changed_person:{id}")),
+            plan.changed_people.iter().map(|(id, now)| format!("changed_person:{id}:{}", now.0)),
         );
     }
 }

@@ -19,7 +19,7 @@ mod window;
 pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
 pub use hold::{Approved, Held, Reason};
-pub use identity::{Asked, asked, look_alikes};
+pub use identity::{Asked, Newcomer, asked, look_alikes};
 pub use moves::Round;
 pub use plan::{GroupFacts, Move, Plan, wanted};
 pub use read::{SUSPICIOUS, Suspicion, incomplete, suspicions};

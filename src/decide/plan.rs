@@ -1,6 +1,6 @@
 //! The difference between what is covered and what was read, by fates, for one group.
 
-use super::{Approved, Covering, Fate, Suspicion, fate::fate, identity};
+use super::{Approved, Covering, Fate, Suspicion, fate::fate, identity, identity::Newcomer};
 use crate::roster::{
     Certainty, Coverage, Field, FingerprintKey, GroupRef, Known, Past, People, Person, PlanId, Problem,
     Record, RecordRef, ReferenceId, Route, Standing,
@@ -64,7 +64,7 @@ pub struct Plan {
     /// Kept members who remain on another plan than the source says.
     pub on_old_plan: Vec<ReferenceId>,
     /// Kept and moving members whose date of birth and name are other ones than last accepted.
-    pub changed_people: Vec<ReferenceId>,
+    pub changed_people: Vec<(ReferenceId, Newcomer)>,
     /// Who is removed and, under another reference, added, with the same name and date of birth: either here, or
     /// one of the two in another group of the feed.
     pub renamed: Vec<(ReferenceId, ReferenceId)>,
@@ -271,8 +271,8 @@ impl Meeting<'_> {
             Some(Route::Blank | Route::Unlisted) | None => None,
         };
         if let (Some(id), Some(to)) = (covered.reference_id(), to) {
-            if person.is_some_and(|person| self.is_another(covered, person)) {
-                plan.changed_people.push(id.clone());
+            if let Some(other) = person.and_then(|person| self.another(covered, person)) {
+                plan.changed_people.push((id.clone(), other));
             }
             plan.fates.push((id.clone(), Fate::Moved));
             plan.moves.push(Move { id, to: to.clone(), waits: None });
@@ -301,7 +301,7 @@ impl Meeting<'_> {
                 plan.plan_changes.push(id.clone());
             }
             if identity::is_another(&changed) {
-                plan.changed_people.push(id.clone());
+                plan.changed_people.push((id.clone(), self.newcomer(record)));
             }
             plan.updated.push((id, changed));
         }

@@ -77,7 +77,7 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
     for id in plan.plan_changes.iter().take(NAMED) {
         name(&mut members, "plan_changes", id);
     }
-    for id in plan.changed_people.iter().take(NAMED) {
+    for (id, _) in plan.changed_people.iter().take(NAMED) {
         name(&mut members, "changed_people", id);
     }
     for (old, new) in plan.renamed.iter().take(NAMED) {
@@ -367,6 +367,8 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
     let plan = &decision.plan;
     let people = held.lines.iter().filter_map(|line| {
         let (rule, id) = line.split_once(':')?;
+        // Behind the reference stands who the row is about now.
+        let id = if rule == "changed_person" { id.rsplit_once(':').map_or(id, |(id, _)| id) } else { id };
         PEOPLE_LINES.contains(&rule).then(|| Affected {
             reference_id: id.to_owned(),
             row: None,

@@ -155,7 +155,7 @@ pub(super) fn day(east: u32) -> Vec<String> {
 
 /// Waits for a fact.
 #[track_caller]
-pub(super) fn until<T>(what: &str, mut fact: impl FnMut() -> Option<T>, otherwise: impl Fn() -> String) -> T {
+pub(crate) fn until<T>(what: &str, mut fact: impl FnMut() -> Option<T>, otherwise: impl Fn() -> String) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = fact() {
