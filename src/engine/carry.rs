@@ -108,7 +108,7 @@ impl Engine {
         self.forget_ended_moves(&order.feed.name, &decided)?;
         self.hold(&run, order, &decided, incidents)?;
         self.note_rejections(&mut run)?;
-        self.ledger.save_run(&run)?;
+        self.remember(&run, &decided)?;
         // The mails of what waits do not wait for what is sent.
         self.wake_mails();
         let due = due_at_once(order, &decided);
@@ -298,10 +298,12 @@ impl Engine {
         let kinds: Vec<Kind> = read.iter().chain(DECISION).copied().collect();
         let scope =
             Scope { kinds: &kinds, feed: Some(feed), group: None, host: false, daemon: &[], except: &silent };
+        let waits = self.waiting(run, decided)?;
+        self.add_ages(&mut incidents, &waits);
         let telling = self.shared.telling();
         let facts = self.facts(&telling, &incidents, scope)?;
         let dropped: Vec<_> = dropped.into_iter().map(|group| (feed.clone(), group)).collect();
-        self.ledger.put_holds(&holds, &dropped, facts).map(|_| ())
+        self.ledger.put_decided(&holds, &dropped, &waits, facts).map(|_| ())
     }
 
     /// A rejected change is not offered for an approval.

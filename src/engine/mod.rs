@@ -24,6 +24,7 @@ mod settings;
 mod shared;
 mod submit;
 mod tell;
+mod waits;
 mod word;
 
 pub use begin::{Begun, LocalFile, Order, Pass, Waiting};

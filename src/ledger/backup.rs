@@ -241,8 +241,9 @@ struct Gather {
 
 impl Gather {
     fn take(&mut self, key: &[u8], json: Vec<u8>) -> Result<()> {
-        // Which directory the rosters are in is of this directory alone.
-        if key == key::ROSTERS {
+        // Which directory the rosters are in is of this directory alone, and so are the traces: what is restored
+        // reads anew before anything else.
+        if key == key::ROSTERS || key.starts_with(key::TRACES) {
             return Ok(());
         }
         let [entries, groups, runs] = &mut self.counts;

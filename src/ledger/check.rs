@@ -8,8 +8,9 @@ use super::{
     groups::GroupState,
     key,
     node::{self, NodeMeta},
-    restore, upgrade,
+    restore, trace, upgrade,
     void::Restored,
+    waits::Waits,
 };
 use crate::attempt::State;
 use chrono::{DateTime, Utc};
@@ -78,8 +79,13 @@ impl Ledger {
             )),
             Err(error) => known(error, &mut checked)?,
         }
-        let parts: [fn(&Self, &mut Checked) -> Result<()>; 4] =
-            [Self::check_rosters, Self::check_attempts, Self::check_runs, Self::check_incidents];
+        let parts: [fn(&Self, &mut Checked) -> Result<()>; 5] = [
+            Self::check_rosters,
+            Self::check_attempts,
+            Self::check_runs,
+            Self::check_incidents,
+            Self::check_reads,
+        ];
         for part in parts {
             if let Err(error) = part(self, &mut checked) {
                 known(error, &mut checked)?;
@@ -193,6 +199,32 @@ impl Ledger {
             all.len(),
             of_records.len()
         ));
+        Ok(())
+    }
+
+    /// What `explain` reads, and who waits.
+    fn check_reads(&self, checked: &mut Checked) -> Result<()> {
+        let traces = self.traces(None)?;
+        let mut people = 0;
+        for head in &traces {
+            match trace::verify(&self.dir, head) {
+                Ok(()) => people += head.people,
+                // A run may just have replaced it.
+                Err(_) if self.traces(Some(&head.feed))?.first() != Some(head) => {}
+                Err(LedgerError::Damaged { what }) => checked.problem(format!(
+                    "{what}; only `explain` reads it, and the next run of feed `{}` writes a new one",
+                    head.feed
+                )),
+                Err(other) => return Err(other),
+            }
+        }
+        checked.fact(format!("{} traces of last reads, with {people} people", traces.len()));
+        for at in self.store.keys(key::WAITS)? {
+            let Some(waits) = self.store.get::<Waits>(&at)? else { continue };
+            if at != key::waits(&waits.feed, &waits.group) {
+                checked.problem(format!("who waits in `{}` stands under another name", waits.group));
+            }
+        }
         Ok(())
     }
 

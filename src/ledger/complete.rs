@@ -9,7 +9,7 @@ use super::{
     groups::{Baseline, GroupState, Sent, group_state, put_group, retire},
     holds, key, moves,
     node::{self, NodeMeta, NodeWriter},
-    notices,
+    notices, waits,
 };
 use crate::{
     attempt::{Event, Operation, Outcome, next},
@@ -63,6 +63,7 @@ impl Ledger {
             let agreed = judged.mismatch.is_none();
             let extra = self.write_difference(&stored, &before, &judged)?;
             let extra_id = extra.as_ref().map(|meta| meta.id);
+            let reached = self.reached(&stored, &before)?;
             let written = self.store.write("ledger-after-complete", |tx| {
                 let mut group = group_state(tx, &stored.attempt.group)?;
                 let mut stored = attempt_in(tx, id)?;
@@ -84,6 +85,7 @@ impl Ledger {
                 put_attempt(tx, &stored)?;
                 holds::spend(tx, &stored.attempt)?;
                 moves::complete_in(tx, &stored.attempt, &stayed, &arrived, now)?;
+                waits::settle(tx, &stored.attempt, outcome, &reached, now)?;
                 notices::put_facts(tx, &facts)?;
                 let doomed = retire(tx, &mut group, Some(now))?;
                 put_group(tx, &group)?;

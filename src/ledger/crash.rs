@@ -8,6 +8,7 @@ pub const CRASH_POINTS: &[&str] = &[
     "ledger-after-pin",
     "ledger-after-group-pin",
     "ledger-after-begin-run",
+    "ledger-after-trace-file",
     "ledger-after-save-run",
     "ledger-after-end-run",
     "ledger-after-succeed-run",

@@ -49,14 +49,7 @@ impl Ledger {
         dropped: &[(FeedName, GroupRef)],
         facts: Facts,
     ) -> Result<Vec<Hold>> {
-        self.store.write("ledger-after-put-holds", |tx| {
-            for (feed, group) in dropped {
-                drop_in(tx, feed, group)?;
-            }
-            let stored: Result<Vec<Hold>> = holds.iter().map(|hold| put_in(tx, hold)).collect();
-            notices::put_facts(tx, &facts)?;
-            stored
-        })
+        self.put_decided(holds, dropped, &[], facts)
     }
 
     /// The holds of a feed, or of all, with what was said to them, by feed and group.
@@ -110,6 +103,21 @@ impl Ledger {
         let good = stored.into_iter().filter(|each| each.approved(now) && free(each));
         Ok(good.map(|each| each.hold).collect())
     }
+}
+
+/// The body of [`Ledger::put_holds`].
+pub(super) fn put_all(
+    tx: &mut Tx<'_>,
+    holds: &[Hold],
+    dropped: &[(FeedName, GroupRef)],
+    facts: &Facts,
+) -> Result<Vec<Hold>> {
+    for (feed, group) in dropped {
+        drop_in(tx, feed, group)?;
+    }
+    let stored: Result<Vec<Hold>> = holds.iter().map(|hold| put_in(tx, hold)).collect();
+    notices::put_facts(tx, facts)?;
+    stored
 }
 
 /// Binds the approval that an attempt names to it.

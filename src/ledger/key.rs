@@ -37,6 +37,23 @@ pub(super) const TODOS: &[u8] = b"D";
 pub(super) const MOVES: &[u8] = b"v";
 pub(super) const RETIRED: &[u8] = b"x";
 
+/// Who waits in a group.
+pub(super) const WAITS: &[u8] = b"w";
+/// The trace of a feed's last read.
+pub(super) const TRACES: &[u8] = b"t";
+
+pub(super) fn waits_of(feed: &FeedName) -> Vec<u8> {
+    texts(WAITS, &[feed.as_str()])
+}
+
+pub(super) fn waits(feed: &FeedName, group: &GroupRef) -> Vec<u8> {
+    texts(WAITS, &[feed.as_str(), group.as_str()])
+}
+
+pub(super) fn trace(feed: &FeedName) -> Vec<u8> {
+    texts(TRACES, &[feed.as_str()])
+}
+
 pub(super) fn run(id: RunId) -> Vec<u8> {
     number(RUNS, id.0)
 }

@@ -10,6 +10,7 @@
 //! | `store/` | sled: small records, each with a version and a checksum |
 //! | `sequence` | how many changes were acknowledged: a store that is behind has lost something |
 //! | `long/` | values too long for the store |
+//! | `traces/` | what each feed's last read said of every reference, for `explain`: no personal data |
 //! | `rosters/` | the members of each intent, fingerprints in the clear, records sealed |
 //! | `reserve` | room for request ids when the disk is full |
 //! | `format` | the number of the directory's format, looked at before anything else |
@@ -30,6 +31,7 @@ mod groups;
 mod holds;
 mod intend;
 mod key;
+mod member;
 mod model;
 mod moves;
 mod node;
@@ -44,14 +46,17 @@ mod schedules;
 mod seal;
 mod store;
 mod todos;
+mod trace;
 mod upgrade;
 mod void;
+mod waits;
 
 pub use archive::CopyHead;
 pub use backup::{CopyBeside, CopyMade};
 pub use check::Checked;
 pub use crash::{CARE_POINTS, CRASH_POINTS, DISK_FULL_POINT};
 pub use error::{LedgerError, OpenError, RestoreError, Result};
+pub use member::{Failed, Membership};
 pub use model::{
     AcceptedRead, Attempt, AttemptId, BodyReport, Consequence, Counts, Facts, FileReport, GroupReport,
     GroupVerdict, Hold, Intent, IntentMember, NewRun, Pin, ReadReport, RowProblem, Run, RunOutcome,
@@ -61,6 +66,8 @@ pub use moves::OpenMove;
 pub use retired::Retired;
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 pub use todos::Todo;
+pub use trace::{Decided, Lot, Said, TraceHead, Traced, TracedGroup, TracedRead};
+pub use waits::{WaitList, Waits};
 
 pub use rekey::{NewKey, RekeyError, Rekeyed};
 pub use restore::{Forgotten, Restore, RestoreDone};
@@ -146,6 +153,7 @@ impl Ledger {
         let known = |name: &str| nodes.iter().any(|meta| meta.id.to_string() == name);
         store::sweep(&rosters, known).map_err(opening)?;
         rekey::sweep(dir, named.as_deref());
+        trace::open(dir, &store).map_err(opening)?;
         backup::sweep(dir);
         let next_node = store.get::<u64>(key::NEXT_NODE).map_err(opening)?.unwrap_or(1);
         let pin = store.get(key::PIN).map_err(opening)?;

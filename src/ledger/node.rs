@@ -453,6 +453,27 @@ pub(super) fn walk(
     Ok(())
 }
 
+/// One member of a roster: the newest file that says something of him counts.
+pub(super) fn find(dir: &Path, chain: &[u64], wanted: &str) -> Result<Option<Covered>> {
+    for &id in chain {
+        let mut reader = NodeReader::open(dir, id)?;
+        while let Some(part) = reader.next()? {
+            match part {
+                Part::Members(members) => {
+                    let found = members.into_iter().find(|member| member.id.as_str() == wanted);
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                    reader.skip_records()?;
+                }
+                Part::Removed(ids) if ids.iter().any(|gone| gone.as_str() == wanted) => return Ok(None),
+                Part::Removed(_) => {}
+            }
+        }
+    }
+    Ok(None)
+}
+
 fn fingerprints(bytes: &[u8; PRINTS]) -> Fingerprints {
     let mut prints = bytes.as_chunks::<8>().0.iter().map(|print| Fingerprint(u64::from_le_bytes(*print)));
     let mut next = || prints.next().unwrap_or(Fingerprint(0));

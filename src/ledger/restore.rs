@@ -17,7 +17,7 @@ use super::{
     reserve,
     seal::{self, KEY_FILE, Main, Sealer},
     store::{self, Store},
-    upgrade,
+    trace, upgrade,
     void::{self, Voided},
 };
 use crate::roster::{FingerprintKey, GroupRef, RequestId};
@@ -35,7 +35,7 @@ const READY: &str = "restoring";
 /// In the new state until it is in its place: the name under which the old one is set aside.
 const ASIDE: &str = "aside";
 /// What is exchanged, in this order. `rosters` has the others of its name with it.
-const PARTS: &[&str] = &["format", "sequence", "store", "long", "rosters", "reserve", KEY_FILE];
+const PARTS: &[&str] = &["format", "sequence", "store", "long", "rosters", trace::DIR, "reserve", KEY_FILE];
 
 /// A copy that was read whole, and the directory that it may be restored into, which nobody else can use now.
 pub struct Restore {
@@ -188,6 +188,8 @@ impl Restore {
         files::make_dir(built)?;
         let rosters = built.join("rosters");
         files::make_dir(&rosters)?;
+        // The traces of the former state go aside with it.
+        files::make_dir(&built.join(trace::DIR))?;
         let (sealer, prints) = seal::derived(&self.main);
         let opened = Store::open(built).map_err(|error| LedgerError::defect(error.to_string()))?;
         let voided = self.fill(&opened, &rosters, &sealer, prints, now)?;

@@ -89,6 +89,10 @@ pub(super) fn run(tx: &mut Tx<'_>, made: DateTime<Utc>, now: DateTime<Utc>) -> R
         voided.words += u64::from(holds::is_spoken_about(tx, &at)?);
         tx.remove(at)?;
     }
+    // Who waits is decided afresh, like the holds.
+    for at in tx.keys(key::WAITS)? {
+        tx.remove(at)?;
+    }
     // They were probably sent after the copy was made. What is open still is mailed again in its time.
     for at in tx.keys(key::OUTBOX)? {
         voided.mails += 1;

@@ -4,10 +4,10 @@ use super::*;
 use rosterd::{
     attempt::State,
     ledger::{
-        AcceptedRead, CRASH_POINTS, DISK_FULL_POINT, Hold, OpenError, Pause, Pin, ScheduleMark, StoredMail,
-        Trigger, Word,
+        AcceptedRead, CRASH_POINTS, DISK_FULL_POINT, Decided, Hold, OpenError, Pause, Pin, ScheduleMark,
+        StoredMail, Trigger, Word,
     },
-    roster::OrganizationId,
+    roster::{OrganizationId, People},
 };
 use std::{
     io::{BufRead, BufReader, Write},
@@ -187,6 +187,9 @@ fn everything(dir: &Path) {
     ledger.set_group_pin(&group(), &GroupId::new("grp_1").unwrap()).unwrap();
     let mut run = ledger.begin_run(&feed(), Trigger::Sync, at(0)).unwrap();
     ledger.save_run(&run).unwrap();
+    let nobody = People::default();
+    let read = Decided { people: &nobody, groups: Vec::new(), unplaced: &[], at: at(0) };
+    assert!(ledger.save_decided_run(&run, &read).unwrap().is_none());
     ledger.set_accepted_read(&feed(), &AcceptedRead::default()).unwrap();
     let mark = ScheduleMark { through: at(0), schedule: "0 6 * * * UTC".to_owned() };
     ledger.pass_due(&[(feed(), mark)]).unwrap();
