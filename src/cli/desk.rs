@@ -1,7 +1,9 @@
 //! Where a command is carried out: over the state that this process opened, or in the daemon that owns it. The
 //! commands are the same functions in both places; only whom they talk to differs.
 
-use super::{Exit, Failure, approve, empty, open, pause, plan, repin, runs, show, state, status, sync};
+use super::{
+    Exit, Failure, approve, empty, explain, open, pause, plan, repin, runs, show, state, status, sync,
+};
 use crate::{
     daemon::Handle,
     engine::{Engine, LocalFile, Order, Pass, Progress},
@@ -19,6 +21,7 @@ pub(super) enum Request {
     Status(super::Json),
     Runs(runs::Runs),
     Show(show::Show),
+    Explain(explain::Explain),
     Approve(approve::Approve),
     Reject(approve::Reject),
     Empty(empty::Empty),
@@ -38,6 +41,7 @@ impl Request {
             Self::Status(_) => "status",
             Self::Runs(_) => "runs",
             Self::Show(_) => "show",
+            Self::Explain(_) => "explain",
             Self::Approve(_) => "approve",
             Self::Reject(_) => "reject",
             Self::Empty(_) => "empty",
@@ -59,6 +63,7 @@ impl Request {
             Self::Status(_)
             | Self::Runs(_)
             | Self::Show(_)
+            | Self::Explain(_)
             | Self::Reject(_)
             | Self::Empty(_)
             | Self::Repin(_)
@@ -136,6 +141,7 @@ pub(super) async fn carry_out(desk: &Desk, request: Request, talk: &dyn Talk) ->
         Request::Status(json) => status::run(desk, json.json, talk),
         Request::Runs(command) => runs::run(desk, &command, talk),
         Request::Show(command) => show::run(desk, &command, talk),
+        Request::Explain(command) => explain::run(desk, &command, talk),
         Request::Approve(command) => approve::approve(desk, command, talk).await,
         Request::Reject(command) => approve::reject(desk, command, talk),
         Request::Empty(command) => empty::run(desk, command, talk).await,

@@ -11,6 +11,7 @@ mod demo;
 mod desk;
 mod empty;
 mod exit;
+mod explain;
 mod log;
 mod man;
 mod next_run;
@@ -60,12 +61,14 @@ enum Command {
     Sync(sync::Sync),
     /// Show what a sync would do, member by member; submits nothing.
     Plan(plan::Plan),
-    /// Show every feed and group: last completed roster, members, what is in flight or held.
+    /// Show every feed and group: last completed roster, members, what is in flight or held, who waits since when.
     Status(Json),
     /// Show the history of runs.
     Runs(runs::Runs),
     /// Show one run whole: files, problem rows, each group, each request and its results.
     Show(show::Show),
+    /// Explain one reference_id: its row in the last read, what was decided, where it is covered, what it waits for.
+    Explain(explain::Explain),
     /// Release what a run holds, after showing it.
     Approve(approve::Approve),
     /// Refuse what a run holds: it is not asked for again while it stays the same.
@@ -139,6 +142,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Status(json) => remote::run(config, Request::Status(json)).await,
         Command::Runs(command) => remote::run(config, Request::Runs(command)).await,
         Command::Show(command) => remote::run(config, Request::Show(command)).await,
+        Command::Explain(command) => remote::run(config, Request::Explain(command)).await,
         Command::Approve(command) => remote::run(config, Request::Approve(command)).await,
         Command::Reject(command) => remote::run(config, Request::Reject(command)).await,
         Command::Empty(command) => remote::run(config, Request::Empty(command)).await,

@@ -58,6 +58,7 @@ pub(super) async fn run(config: Option<PathBuf>, mut request: Request) -> Result
         | Request::Status(_)
         | Request::Runs(_)
         | Request::Show(_)
+        | Request::Explain(_)
         | Request::Reject(_)
         | Request::Pause(_)
         | Request::Resume(_)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::Orphan,
-    ledger::{Attempt, Hold, Ledger, LedgerError, Retired, StoredIncident},
+    ledger::{Attempt, Hold, Ledger, LedgerError, Retired, StoredIncident, WaitList, Waits},
     notify::{Incident, shell_word},
     roster::{Certainty, FeedName, GroupRef},
 };
@@ -31,6 +31,22 @@ struct GroupStatus {
     /// What is held: what waits for a person first.
     held: Vec<Hold>,
     last: Option<Attempt>,
+    waiting: Waiting,
+}
+
+/// How many people wait, and since when the first of them.
+#[derive(serde::Serialize)]
+struct Waiting {
+    removals: Waited,
+    moves: Waited,
+    additions: Waited,
+    left_out: Waited,
+}
+
+#[derive(serde::Serialize)]
+struct Waited {
+    total: u64,
+    oldest: Option<DateTime<Utc>>,
 }
 
 pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Failure> {
@@ -90,6 +106,9 @@ fn write_text(
         ]);
     }
     writeln!(out, "{rows}")?;
+    for group in groups {
+        write_waiting(out, now, group)?;
+    }
     for hold in groups.iter().flat_map(|group| &group.held) {
         write_hold(out, hold)?;
     }
@@ -119,6 +138,26 @@ fn write_text(
         writeln!(out, "no daemon runs here: nothing runs by itself until `rosterd run` does")?;
     }
     Ok(())
+}
+
+/// `acme-east: removals waiting: 4, oldest 9 days; additions waiting: 2, oldest 3 days`.
+fn write_waiting(out: &mut String, now: DateTime<Utc>, group: &GroupStatus) -> std::fmt::Result {
+    let waiting = &group.waiting;
+    let additions = Waited {
+        total: waiting.additions.total.saturating_add(waiting.left_out.total),
+        oldest: waiting.additions.oldest.into_iter().chain(waiting.left_out.oldest).min(),
+    };
+    let lists = [("removals", &waiting.removals), ("moves", &waiting.moves), ("additions", &additions)];
+    let texts = lists.iter().filter_map(|(what, list)| {
+        let oldest = list.oldest?;
+        let mut text = format!("{what} waiting: {}, oldest {}", list.total, waited(now, oldest));
+        if *what == "additions" && waiting.left_out.total > 0 {
+            write!(text, " ({} of them with rows that cannot be used)", waiting.left_out.total).ok()?;
+        }
+        Some(text)
+    });
+    let texts: Vec<String> = texts.collect();
+    if texts.is_empty() { Ok(()) } else { writeln!(out, "{}: {}", group.group, texts.join("; ")) }
 }
 
 fn write_hold(out: &mut String, hold: &Hold) -> std::fmt::Result {
@@ -158,6 +197,7 @@ fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupSt
         attempt.state.request_id().map_or_else(|| attempt.state.name().to_owned(), ToString::to_string)
     });
     Ok(GroupStatus {
+        waiting: waiting(ledger.waits_in(feed, &group)?.as_ref()),
         feed: feed.clone(),
         members: coverage.len(),
         certainty: coverage.certainty,
@@ -168,6 +208,30 @@ fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupSt
         last,
         group,
     })
+}
+
+fn waiting(waits: Option<&Waits>) -> Waiting {
+    let of = |list: fn(&Waits) -> &WaitList| Waited {
+        total: waits.map_or(0, |waits| list(waits).total()),
+        oldest: waits.and_then(|waits| list(waits).oldest()),
+    };
+    Waiting {
+        removals: of(|waits| &waits.removals),
+        moves: of(|waits| &waits.moves),
+        additions: of(|waits| &waits.additions),
+        left_out: of(|waits| &waits.left_out),
+    }
+}
+
+/// How long somebody has waited: `9 days`.
+pub(super) fn waited(now: DateTime<Utc>, since: DateTime<Utc>) -> String {
+    let waited = now.signed_duration_since(since).max(chrono::TimeDelta::zero());
+    let (number, unit) = match (waited.num_days(), waited.num_hours()) {
+        (0, 0) => (waited.num_minutes(), "minute"),
+        (0, hours) => (hours, "hour"),
+        (days, _) => (days, "day"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 fn state(group: &GroupStatus) -> String {

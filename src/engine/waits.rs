@@ -3,7 +3,7 @@
 
 use super::{Engine, pass::Decided};
 use crate::{
-    decide::{Decision, Fate},
+    decide::{Decision, Fate, Verdict},
     ledger::{self, LedgerError, Lot, Run, TracedGroup, WaitList, Waits},
     notify::{Incident, Kind},
     roster::People,
@@ -19,6 +19,10 @@ impl Engine {
         let before = self.ledger.waits(Some(&run.feed))?;
         let before: BTreeMap<_, &Waits> = before.iter().map(|waits| (&waits.group, waits)).collect();
         let of = |decision: &Decision| {
+            if matches!(decision.verdict, Verdict::Retired(_)) {
+                // A person emptied the group: nobody waits for it.
+                return Waits::nobody(run.feed.clone(), decision.plan.group.clone(), run.id);
+            }
             let known = before.get(&decision.plan.group).copied();
             of_plan(run, decision, &decided.read.people, known, now)
         };
@@ -103,6 +107,7 @@ fn traced(decision: &Decision) -> TracedGroup<'_> {
         lots: [
             (Lot::Added, plan.added.as_slice()),
             (Lot::Arriving, plan.arriving.as_slice()),
+            (Lot::Arriving, plan.joining.as_slice()),
             (Lot::LeftOut, plan.left_out.as_slice()),
         ],
     }

@@ -88,7 +88,7 @@ pub struct TracedGroup<'a> {
     /// Covered members who are not kept, by the word for their fate.
     pub fates: Vec<(&'static str, Vec<&'a str>)>,
     /// Places in the read of those who are not covered, by what becomes of them.
-    pub lots: [(Lot, &'a [u32]); 3],
+    pub lots: [(Lot, &'a [u32]); 4],
 }
 
 /// A read and what was decided of it.

@@ -4,6 +4,7 @@ mod after_success;
 mod check;
 mod config;
 mod daemon;
+mod explain;
 mod faked_clock;
 mod faults;
 mod groups;

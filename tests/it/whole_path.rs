@@ -240,6 +240,10 @@ fn no_file_mail_or_word_of_ours_shows_a_person() {
         &["show", "3"],
         &["show", "3", "--json"],
         &["sync", "acme", "--json"],
+        &["explain", "E-3"],
+        &["explain", "E-5", "--json"],
+        &["explain", "E-24"],
+        &["explain", "nobody"],
     ] {
         let mut command = world.command(arguments);
         let output = command.env("ROSTERD_LOG", "trace").output().unwrap();
@@ -258,6 +262,7 @@ fn no_file_mail_or_word_of_ours_shows_a_person() {
         }
     }
     assert!(!said.contains("vit_apk_sandbox"), "the API key was said");
+    assert!(state.iter().any(|(path, _)| path.starts_with(world.path("state/traces"))), "the trace too");
     assert!(state.iter().any(|(path, _)| path.ends_with("state.key")), "the state was looked at");
 }
 
@@ -276,9 +281,10 @@ fn the_demo_goes_as_told() {
 fn help_is_there_for_every_command() {
     let help = Command::new(env!("CARGO_BIN_EXE_rosterd")).arg("--help").output().unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
-    for command in
-        ["check", "sync", "plan", "status", "runs", "show", "approve", "reject", "sandbox", "demo", "schema"]
-    {
+    for command in [
+        "check", "sync", "plan", "status", "runs", "show", "explain", "approve", "reject", "sandbox", "demo",
+        "schema",
+    ] {
         assert!(text.contains(command), "{text}");
         let help = Command::new(env!("CARGO_BIN_EXE_rosterd")).args([command, "--help"]).output().unwrap();
         assert!(help.status.success());

@@ -99,8 +99,17 @@ pub(super) fn group_examples() -> Vec<Incident> {
     failed.counts = counts(&[("added", 3), ("removed", 1), ("failed", 1)]);
     failed.people = vec![person("E-1044", 44, "not added: Member already has an active subscription!")];
     let mut held = incident(Kind::Held, "12 members are absent, and 6 may be without a person.");
-    held.counts =
-        counts(&[("covered", 120), ("payload", 111), ("added", 3), ("absent", 12), ("removed", 12)]);
+    held.counts = counts(&[
+        ("covered", 120),
+        ("payload", 111),
+        ("added", 3),
+        ("absent", 12),
+        ("removed", 12),
+        ("removals_waiting", 12),
+        ("removals_waiting_days", 9),
+        ("additions_waiting", 3),
+        ("additions_waiting_days", 2),
+    ]);
     held.people = (0..60)
         .map(|n| Affected {
             reference_id: format!("E-{}", 1000 + n),
