@@ -54,6 +54,8 @@ pub(super) enum News {
     Ended(Box<Pass>),
     /// Nobody waits for this request any longer.
     Followed(GroupRef),
+    /// Nobody waits any longer for this request of an earlier process.
+    TakenUp(FeedName, GroupRef),
     /// A person paused or resumed the feed.
     Paused(FeedName),
     /// A task to look after.

@@ -62,10 +62,16 @@ pub(super) async fn carry_out(handle: Handle, job: Job) -> Done {
     }
     let engine = handle.engine();
     let Some(feed) = engine.feed(job.feed.as_str()) else { return Done::Gone(job) };
+    // Who has left one group and is not in the other yet is helped by no run of the first one alone.
+    let group = match engine.ledger().open_moves(Some(&job.feed)) {
+        Ok(open) if open.is_empty() || job.again.is_some() => job.only.clone(),
+        Ok(_) => None,
+        Err(error) => return Done::Broken(job, error),
+    };
     let order = Order {
         feed,
         trigger: job.trigger,
-        group: job.only.clone(),
+        group,
         file: None,
         due: job.due.clone(),
         again: job.again.clone(),

@@ -134,7 +134,7 @@ impl Keeper {
         let (engine, handle) = (self.engine(), self.handle.clone());
         self.tasks.spawn(async move {
             match engine.take_up(&attempt).await {
-                Ok(_) => handle.tell(News::Followed(attempt.group)),
+                Ok(_) => handle.tell(News::TakenUp(attempt.feed, attempt.group)),
                 Err(error) => handle.tell(News::Broken(error.to_string())),
             }
         });
@@ -259,6 +259,7 @@ impl Keeper {
             News::Sent(feed) => self.free(&feed),
             News::Ended(pass) => self.ended(&pass, None),
             News::Followed(group) => self.request_ended(&group),
+            News::TakenUp(feed, group) => self.taken_up(feed, &group),
             News::Paused(feed) => match self.engine().ledger().schedule(&feed) {
                 Ok(state) => self.calendar.changed(&feed, state, self.now()),
                 Err(error) => self.break_off(&error),
@@ -400,6 +401,20 @@ impl Keeper {
         if let Some(feed) = self.waiters.remove(group) {
             tracing::info!(%feed, %group, "the request in flight has ended; the group is run again");
             self.start(Job::new(feed, Some(group.clone()), Trigger::Schedule));
+        }
+    }
+
+    /// A request that no run of this process made has ended. When it let somebody go and no run waits for it, one is
+    /// begun: he is covered nowhere.
+    fn taken_up(&mut self, feed: FeedName, group: &GroupRef) {
+        if self.waiters.contains_key(group) || self.busy.contains(&feed) {
+            self.request_ended(group);
+            return;
+        }
+        match self.engine().ledger().open_moves(Some(&feed)) {
+            Ok(open) if open.is_empty() => {}
+            Ok(_) => self.start(Job::new(feed, None, Trigger::Schedule)),
+            Err(error) => self.break_off(&error),
         }
     }
 

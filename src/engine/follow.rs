@@ -135,6 +135,10 @@ impl Engine {
         let facts = self.facts(&telling, &incidents, scope)?;
         self.ledger.complete(attempt.id, &outcome, self.clock.now(), facts)?;
         drop(telling);
+        if aside.on_old_plan.is_none() {
+            // No run waits for it, so none will say that it left somebody covered nowhere.
+            self.tell_unfinished_moves(&attempt.feed)?;
+        }
         self.wake_mails();
         tracing::info!(
             group = %attempt.group, run = %attempt.run, added = outcome.added, removed = outcome.removed,

@@ -13,7 +13,7 @@ use crate::{
     decide::{Round, Suspicion},
     ledger::{GroupVerdict, LedgerError, OpenMove, Run, RunOutcome},
     notify::{Affected, Incident, Kind},
-    roster::{FeedName, GroupRef, ReferenceId},
+    roster::{FeedName, GroupRef, ReferenceId, Standing},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -100,6 +100,12 @@ impl Engine {
                 None => {
                     let (joined, left) = tokio::join!(joining, leaving);
                     joined.and(left)?;
+                    // Who was let go after all is covered nowhere, and does not wait for the next run.
+                    if !self.shared.stopping() && !self.ledger.open_moves(Some(&run.feed))?.is_empty() {
+                        let mut late = self.send_second(run, outcome, second, progress).await?;
+                        self.follow_all(late.iter_mut().map(|(_, sending)| sending), progress).await?;
+                        sent.extend(late);
+                    }
                 }
             }
             Ok::<_, LedgerError>((sent, true))
@@ -158,8 +164,10 @@ impl Engine {
         if let Some(incident) = incidents.first() {
             let waits = |id: &ReferenceId| incident.people.iter().any(|who| who.reference_id == id.as_str());
             for group in &mut run.groups {
-                let mut added =
-                    ["added", "joining"].iter().filter_map(|what| group.members.get(*what)).flatten();
+                let mut added = ["added", "joining", "arriving"]
+                    .iter()
+                    .filter_map(|what| group.members.get(*what))
+                    .flatten();
                 if added.any(waits) {
                     group.again = true;
                     group.reasons.push(incident.reason.clone());
@@ -179,7 +187,7 @@ impl Engine {
         let mut covered: BTreeSet<ReferenceId> = BTreeSet::new();
         if let Some(feed) = self.feed(feed.as_str()) {
             for group in feed.known_groups(&self.ledger)? {
-                covered.extend(self.ledger.records(&group, &ids)?.into_keys());
+                covered.extend(self.ledger.surely_covered(&group, &ids)?);
             }
         }
         self.ledger.forget_moves(feed, &covered)?;
@@ -187,21 +195,31 @@ impl Engine {
         Ok(incident(feed, &open).into_iter().collect())
     }
 
-    /// Forgets the moves of people whom a complete read routes to no group any more: they wait for nothing.
+    /// Forgets the moves of people who belong in no group any more by a read that nothing is suspicious about: they
+    /// wait for nothing. A read that waits for a person says nothing of them.
     pub(super) fn forget_ended_moves(&self, feed: &FeedName, decided: &Decided) -> Result<(), LedgerError> {
         let open = self.ledger.open_moves(Some(feed))?;
-        if open.is_empty() {
+        if open.is_empty() || !decided.suspicions.is_empty() {
             return Ok(());
         }
         let people = &decided.read.people;
-        let plans = decided.decisions.iter().map(|decision| &decision.plan);
-        let wanted: HashSet<&str> = plans
-            .flat_map(|plan| plan.added.iter().chain(&plan.left_out))
-            .chain(&decided.unplaced)
-            .filter_map(|&at| people.person(at).map(|person| people.id_of(person)))
-            .collect();
-        let over = open.into_iter().map(|each| each.id).filter(|id| !wanted.contains(id.as_str())).collect();
+        let belongs = |id: &ReferenceId| {
+            match people.place_of(id.as_str()).and_then(|place| people.person(place)) {
+                Some(person) => match person.standing {
+                    Standing::Eligible(_) | Standing::Unusable { .. } | Standing::Duplicate => true,
+                    Standing::Ended | Standing::Ineligible(_) => false,
+                },
+                // A row without a usable reference could be his.
+                None => !people.nameless.is_empty(),
+            }
+        };
+        let over = open.into_iter().map(|each| each.id).filter(|id| !belongs(id)).collect();
         self.ledger.forget_moves(feed, &over)
+    }
+
+    /// Says of a request that no run follows whether it left somebody covered nowhere.
+    pub(super) fn tell_unfinished_moves(&self, feed: &FeedName) -> Result<(), LedgerError> {
+        self.tell(&self.unfinished_moves(feed)?, Scope::NOTHING)
     }
 }
 
@@ -217,7 +235,7 @@ fn incident(feed: &FeedName, open: &[OpenMove]) -> Option<Incident> {
     names.truncate(10);
     let more = if open.len() > names.len() { " and others" } else { "" };
     let reason = format!(
-        "These people have left a group of the feed, and the group that they go to does not cover them yet: {}{more}.",
+        "These people have left a group of the feed, and no group is known to cover them yet: {}{more}.",
         names.join(", ")
     );
     Some(Incident {

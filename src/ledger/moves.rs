@@ -7,7 +7,7 @@ use super::{Attempt, AttemptId, Ledger, error::Result, key, store::Tx};
 use crate::roster::{FeedName, GroupRef, Leaving, ReferenceId, RunId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::PoisonError};
 
 /// Somebody who left a group for another one of the feed, and is covered nowhere until that one has him.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,24 @@ impl Ledger {
     pub fn open_moves(&self, feed: Option<&FeedName>) -> Result<Vec<OpenMove>> {
         let prefix = feed.map_or_else(|| key::MOVES.to_vec(), key::moves_of);
         self.store.scan(&prefix)
+    }
+
+    /// Which of these people a group covers whatever became of the rosters sent to it: the last confirmed roster has
+    /// them, and so has every one sent since. A roster whose answer was lost may never have arrived.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn surely_covered(&self, group: &GroupRef, ids: &[ReferenceId]) -> Result<BTreeSet<ReferenceId>> {
+        let _reading = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state_of(group)?;
+        if state.baseline.is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let mut sure: BTreeSet<ReferenceId> = ids.iter().cloned().collect();
+        for root in state.roots(None) {
+            sure = self.entries(&[root], sure.into_iter().collect())?.into_keys().collect();
+        }
+        Ok(sure)
     }
 
     /// Forgets these moves of a feed: who has ended meanwhile, or is covered again, waits for nothing.

@@ -3,13 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
-use crate::daemon::until;
-use crate::world::{Ran, Setup, World, people, person};
+use crate::{
+    daemon::{Daemon, until},
+    world::{Ran, Setup, World, people, person},
+};
 use rosterd::{
     ledger::CRASH_POINTS,
     sandbox::{Answer, CallKind, FailMember, Faults, NextAnswer},
 };
-use std::{sync::Mutex, time::Duration};
+use std::{process::Stdio, sync::Mutex, time::Duration};
 
 const EAST: &str = "acme-east";
 const WEST: &str = "acme-west";
@@ -277,4 +279,121 @@ fn a_death_at_any_moment_of_a_transfer_leaves_nobody_between_two_groups() {
         }
     });
     assert!(*deaths.lock().unwrap() > 15, "the transfer comes to few of the points");
+}
+
+/// The answer to the gaining group's roster is lost, and the roster with it.
+fn loses_the_gaining_roster() -> Faults {
+    let lost = Answer::Close { processed: false };
+    Faults { next: vec![NextAnswer::new(CallKind::Submit, 1, lost)], ..Faults::default() }
+}
+
+#[test]
+fn a_lost_answer_of_the_gaining_group_covers_nobody() {
+    let setup = Setup { poll: "first: 1s, max: 1s, stuck_after: 1s".to_owned(), ..setup("added: 0") };
+    let world = settled(&setup);
+    world.arrives("day-2.csv", &transfer());
+    // The losing group's roster is answered first, and then the connection of the gaining group's one breaks.
+    world.sandbox.set_faults(Faults { processing_ms: Some(1_500), ..Faults::default() });
+    std::thread::scope(|scope| {
+        let sync = scope.spawn(|| world.rosterd(&["sync", "acme"]).ends(1));
+        let began = std::time::Instant::now();
+        while world.sandbox.requests().len() < 3 {
+            assert!(began.elapsed() < Duration::from_secs(30), "{:?}", world.sandbox.requests());
+            std::thread::yield_now();
+        }
+        world.sandbox.set_faults(loses_the_gaining_roster());
+        sync.join().unwrap();
+    });
+    assert!(places(&world, "E-1").is_empty());
+    assert_eq!(world.ledger().open_moves(None).unwrap().len(), 1, "nobody knows that he is covered");
+    assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(mailed(&world, "move finished"), 0);
+    for _ in 0..4 {
+        std::thread::sleep(Duration::from_millis(1_100));
+        if world.rosterd(&["sync", "acme"]).code == Some(0) {
+            break;
+        }
+    }
+    assert_eq!(places(&world, "E-1"), [WEST]);
+    assert!(world.ledger().open_moves(None).unwrap().is_empty());
+    assert_eq!(mailed(&world, "move finished"), 1, "{:?}", world.mails());
+}
+
+#[test]
+fn a_read_that_nobody_accepted_forgets_no_move() {
+    let world = settled(&setup("added: 0, fewer_rows: 0"));
+    world.arrives("day-2.csv", &transfer());
+    world.sandbox.set_faults(Faults {
+        fail_members: vec![FailMember {
+            reference_id: "E-1".to_owned(),
+            operation: "add".to_owned(),
+            reason: "not now".to_owned(),
+        }],
+        ..Faults::default()
+    });
+    world.rosterd(&["sync", "acme"]).ends(1);
+    world.sandbox.set_faults(Faults::default());
+    // His row is missing from a file that is shorter than it should be.
+    world.arrives("day-3.csv", &[people(2..=10, "East"), people(21..=25, "West")].concat());
+    world.rosterd(&["sync", "acme"]);
+    assert_eq!(
+        world.ledger().open_moves(None).unwrap().len(),
+        1,
+        "the read was held, and says nothing of him"
+    );
+    assert_eq!(mailed(&world, "move finished"), 0, "{:?}", world.mails());
+    world.arrives("day-4.csv", &transfer());
+    world.rosterd(&["sync", "acme"]).ends(0);
+    assert_eq!(places(&world, "E-1"), [WEST]);
+}
+
+#[test]
+fn who_is_let_go_late_is_taken_in_by_the_same_run() {
+    let setup =
+        Setup { poll: "first: 1s, max: 1s, stuck_after: 2s, give_up_after: 60s".to_owned(), ..setup("") };
+    let world = settled(&setup);
+    let mut rows = transfer();
+    rows.push(person(30, "West"));
+    world.arrives("day-2.csv", &rows);
+    world.sandbox.set_faults(Faults { backlog: true, ..Faults::default() });
+    std::thread::scope(|scope| {
+        let sync = scope.spawn(|| world.rosterd(&["sync", "acme"]));
+        let began = std::time::Instant::now();
+        while world.sandbox.requests().len() < 4 {
+            assert!(began.elapsed() < Duration::from_secs(30), "{:?}", world.sandbox.requests());
+            std::thread::yield_now();
+        }
+        world.sandbox.set_faults(Faults::default());
+        sync.join().unwrap();
+    });
+    assert_eq!((places(&world, "E-1"), places(&world, "E-30")), (vec![WEST], vec![WEST]));
+    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+}
+
+#[test]
+fn a_daemon_that_died_while_a_group_let_somebody_go_brings_him_to_the_other_one_by_itself() {
+    let world = settled(&setup("added: 0"));
+    let daemon = Daemon::start(&world);
+    world.arrives("day-2.csv", &transfer());
+    world.sandbox.set_faults(Faults { backlog: true, ..Faults::default() });
+    let mut sync =
+        world.command(&["sync", "acme"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(
+        "the losing group is on its way",
+        || (world.sandbox.requests().len() == 3).then_some(()),
+        || daemon.said(),
+    );
+    daemon.says("Vitable accepted the roster");
+    daemon.kill();
+    sync.wait().unwrap();
+    let daemon = Daemon::start(&world);
+    // Its own run finds the request in flight, and moves nobody.
+    daemon.says("the run ended");
+    world.sandbox.set_faults(Faults::default());
+    until(
+        "he is covered where his row says",
+        || (places(&world, "E-1") == [WEST]).then_some(()),
+        || daemon.said(),
+    );
+    daemon.stop();
 }

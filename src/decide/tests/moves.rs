@@ -118,6 +118,43 @@ fn groups_that_swap_people_are_sent_twice() {
     }
 }
 
+/// One person goes round in each of three groups.
+fn ring() -> World {
+    let mut world = World::new();
+    for (group, ids) in [("a", ["a-1", "a-2"]), ("b", ["b-1", "b-2"]), ("c", ["c-1", "c-2"])] {
+        world.cover(group, &ids);
+    }
+    for (id, group) in [("a-1", "b"), ("a-2", "a"), ("b-1", "c"), ("b-2", "b"), ("c-1", "a"), ("c-2", "c")] {
+        world.row(id, Row::Valid, group);
+    }
+    world
+}
+
+#[test]
+fn a_ring_of_three_groups_is_sent_without_those_who_come_and_then_with_them() {
+    let decisions = ring().decide();
+    for (decision, (stays, comes)) in decisions.iter().zip([("a-2", "c-1"), ("b-2", "a-1"), ("c-2", "b-1")]) {
+        assert_eq!(first(decision), set(&[stays]));
+        let Round::Both(second) = &decision.round else { panic!("{:?}", decision.round) };
+        assert_eq!(ids(second), set(&[stays, comes]));
+    }
+}
+
+#[test]
+fn a_ring_with_one_group_in_flight_moves_only_between_the_other_two() {
+    let mut world = ring();
+    world.pass_over("c", "a request is in flight");
+    let decisions = world.decide();
+    assert_eq!(first(&decisions[0]), set(&["a-2"]), "a-1 goes to b; c-1 cannot leave c");
+    assert!(first(&decisions[1]).contains("b-1"), "c is not clear, so b-1 stays");
+    let Round::Both(second) = &decisions[1].round else {
+        assert!(matches!(decisions[1].round, Round::Second), "{:?}", decisions[1].round);
+        assert_eq!(first(&decisions[1]), set(&["a-1", "b-1", "b-2"]));
+        return;
+    };
+    panic!("b lets nobody go: {second:?}");
+}
+
 #[test]
 fn who_is_covered_in_two_groups_leaves_one_of_them_and_joins_none() {
     let mut world = World::new();
