@@ -2,6 +2,7 @@
 //! function. What runs, what resumes and what recovers all go through [`next`].
 
 use crate::roster::{ReferenceId, RequestId};
+use chrono::{DateTime, Utc};
 
 /// Where an attempt stands.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -110,6 +111,43 @@ pub struct Failure {
     pub operation: Operation,
     /// Vitable's reason, scrubbed.
     pub reason: String,
+    /// What it is about. Outcomes of earlier versions have none.
+    #[serde(default)]
+    pub kind: FailureKind,
+    /// Since when the same operation fails for the member, from sync to sync.
+    #[serde(default)]
+    pub since: Option<DateTime<Utc>>,
+    /// The member could not be added, and was covered by the baseline before: nobody was told that he is not.
+    #[serde(default)]
+    pub thought_covered: bool,
+}
+
+impl Failure {
+    /// `, tried since 2026-11-20 (4 days)`; nothing on the first day.
+    #[must_use]
+    pub fn tried(&self, now: DateTime<Utc>) -> String {
+        let Some(since) = self.since else { return String::new() };
+        match now.signed_duration_since(since).num_days() {
+            ..=0 => String::new(),
+            1 => format!(", tried since {} (1 day)", since.format("%Y-%m-%d")),
+            days => format!(", tried since {} ({days} days)", since.format("%Y-%m-%d")),
+        }
+    }
+}
+
+/// What a failure is about: each has a remedy of its own.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// Vitable does not know the plan.
+    PlanNotFound,
+    /// Another organization covers the person.
+    CoveredElsewhere,
+    /// Anything else; the reason has Vitable's own words.
+    #[default]
+    Other,
 }
 
 /// What Vitable tried with a member. The list may grow: an unknown one leaves the member as he was.

@@ -18,6 +18,8 @@ mod next_run;
 mod open;
 mod pause;
 mod plan;
+mod plan_text;
+mod rejects;
 mod remote;
 mod render;
 mod repin;

@@ -3,9 +3,12 @@
 use super::{
     Exit, Failure,
     desk::{Desk, Talk},
-    open, sync,
+    open, plan_text, rejects, render, sync,
 };
-use crate::ledger::Trigger;
+use crate::{
+    engine::Pass,
+    ledger::{RunOutcome, Trigger},
+};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -23,6 +26,12 @@ pub(super) struct Plan {
     /// Print machine-readable output: docs/json.md is its contract.
     #[arg(long)]
     json: bool,
+    /// Name every member that the plan names, at most 1,000 for each list, instead of the first 20.
+    #[arg(long)]
+    full: bool,
+    /// Print the rows that HR has to correct, as CSV (rejects.csv), instead of the plan.
+    #[arg(long)]
+    rejects: bool,
 }
 
 pub(super) async fn run(desk: &Desk, command: Plan, talk: &dyn Talk) -> Result<Exit, Failure> {
@@ -33,5 +42,25 @@ pub(super) async fn run(desk: &Desk, command: Plan, talk: &dyn Talk) -> Result<E
     for feed in feeds {
         passes.push(engine.plan(&sync::order(desk, feed, Trigger::Sync, None, talk)).await?);
     }
-    sync::print(engine, &passes, command.json, talk)
+    if command.rejects {
+        let mut rejects = rejects::Rejects::default();
+        for pass in &passes {
+            rejects.add(rejects::of_plan(engine.ledger(), &pass.run)?);
+        }
+        rejects::print(&rejects, command.json, talk)?;
+    } else if command.json {
+        let mut plans = Vec::new();
+        for pass in &passes {
+            let next = plan_text::next_steps(engine.ledger(), &pass.run, desk.file.as_ref())?;
+            plans.push(serde_json::json!({ "run": pass.run, "attempts": [], "next": next }));
+        }
+        talk.out(&render::pretty(&serde_json::json!({ "runs": plans }))?)?;
+    } else {
+        for pass in &passes {
+            let next = plan_text::next_steps(engine.ledger(), &pass.run, desk.file.as_ref())?;
+            talk.out(&format!("{}\n", plan_text::text(&pass.run, &next, command.full)))?;
+        }
+    }
+    let outcome = passes.iter().map(Pass::outcome).max().unwrap_or(RunOutcome::Done);
+    Ok(outcome.into())
 }

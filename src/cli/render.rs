@@ -71,7 +71,7 @@ fn write_text(
     Ok(())
 }
 
-fn heading(out: &mut String, run: &Run) -> std::fmt::Result {
+pub(super) fn heading(out: &mut String, run: &Run) -> std::fmt::Result {
     let number = if run.id.0 == 0 { "plan".to_owned() } else { format!("run {}", run.id) };
     write!(out, "{number} of feed `{}`, {} UTC", run.feed, run.began.format("%Y-%m-%d %H:%M"))?;
     match &run.result {
@@ -80,7 +80,7 @@ fn heading(out: &mut String, run: &Run) -> std::fmt::Result {
     }
 }
 
-fn reading(out: &mut String, read: &ReadReport, detail: Detail) -> std::fmt::Result {
+pub(super) fn reading(out: &mut String, read: &ReadReport, detail: Detail) -> std::fmt::Result {
     for file in &read.files {
         writeln!(out, "  {}: {} ({} rows, {} bytes)", file.source, file.path, file.rows, file.size)?;
         if detail == Detail::Whole {
@@ -115,10 +115,14 @@ fn problem_row(row: &RowProblem, read: &ReadReport) -> String {
     let name = file.map_or("", |file| file.path.rsplit('/').next().unwrap_or(&file.path));
     let who = row.reference_id.as_ref().map_or(String::new(), |id| format!(", {id}"));
     let consequence = match row.consequence {
-        Consequence::Carried => "sent as last accepted",
+        Consequence::Carried => match row.since {
+            Some(since) => &format!("sent as last accepted since {}", since.format("%Y-%m-%d")),
+            None => "sent as last accepted",
+        },
         Consequence::LeftOut => "left out",
         Consequence::FieldLeftOut => "the field was left out",
         Consequence::Held => "held",
+        Consequence::Refused => "the roster was refused",
     };
     let what: Vec<String> = row.problems.iter().map(ToString::to_string).collect();
     let what = if what.is_empty() { String::new() } else { format!(": {}", what.join("; ")) };
@@ -193,11 +197,22 @@ fn group_notes(
         }
         for failure in attempt.outcome.iter().flat_map(|outcome| &outcome.failures) {
             let operation = match &failure.operation {
+                Operation::Add if failure.thought_covered => "was covered before, not added",
                 Operation::Add => "not added",
-                Operation::Remove => "not removed",
+                Operation::Remove => "not removed, still covered",
                 Operation::Unknown(other) => other,
             };
-            writeln!(out, "{}: {}: {operation}: {}", group.group, failure.reference_id, failure.reason)?;
+            let tried = failure.tried(attempt.changed_at);
+            writeln!(
+                out,
+                "{}: {}: {operation}{tried}: {}",
+                group.group, failure.reference_id, failure.reason
+            )?;
+        }
+        let most = if detail == Detail::Whole { usize::MAX } else { 20 };
+        for row in attempt.refused.iter().take(most) {
+            let read = run.read.as_ref();
+            writeln!(out, "{}: {}", group.group, read.map_or(String::new(), |read| problem_row(row, read)))?;
         }
     }
     if group.verdict == GroupVerdict::Hold && group.approvable && run.id.0 != 0 {

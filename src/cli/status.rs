@@ -129,7 +129,13 @@ fn write_text(
         let group = incident.group.map_or(String::new(), |group| format!(" {group}"));
         let run = incident.run.map_or(String::new(), |run| format!(" (rosterd show {run})"));
         let kind = incident.kind.name().replace('_', " ");
-        writeln!(out, "  since {}{feed}{group}: {kind}{run}", stored.opened.format("%Y-%m-%d"))?;
+        // How many people it is about stays in sight for as long as it lasts.
+        let people = match incident.people.len() {
+            0 => String::new(),
+            1 => ", 1 person".to_owned(),
+            number => format!(", {number} people"),
+        };
+        writeln!(out, "  since {}{feed}{group}: {kind}{people}{run}", stored.opened.format("%Y-%m-%d"))?;
     }
     for feed in feeds {
         writeln!(out, "next run of `{}`: {}", feed.feed, feed.text)?;

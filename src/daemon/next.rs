@@ -92,6 +92,7 @@ mod tests {
             approvable: false,
             body: None,
             again: false,
+            told: Vec::new(),
         }
     }
 
@@ -128,6 +129,7 @@ mod tests {
             departures: Vec::new(),
             approval: None,
             outcome: None,
+            refused: Vec::new(),
         }
     }
 

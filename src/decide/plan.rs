@@ -163,6 +163,14 @@ impl Plan {
         self.moves.iter().filter(|each| each.waits.is_none()).map(|each| &each.id)
     }
 
+    /// Those whose last accepted record is sent again because their row cannot be used, and since when.
+    pub fn carried_since(&self) -> impl Iterator<Item = (&str, DateTime<Utc>)> + '_ {
+        self.payload.again.iter().filter_map(|(record, again)| match again {
+            Again::Carried(since) => Some((record.view().reference_id(), *since)),
+            Again::Unrouted | Again::MoveWaits | Again::Patched => None,
+        })
+    }
+
     /// Whether the roster differs from what Vitable has.
     #[must_use]
     pub fn changes_something(&self) -> bool {

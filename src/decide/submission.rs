@@ -2,7 +2,7 @@
 
 use super::{Approved, Plan, plan::Again, window};
 use crate::roster::{
-    Coverage, Departures, GroupRef, Leaving, People, PlanId, RecordRef, Records, ReferenceId,
+    Coverage, Departures, GroupRef, Leaving, People, PlanId, RecordRef, Records, ReferenceId, RowAt,
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -125,6 +125,13 @@ impl Submission {
             added_with: note.and_then(|note| note.added_with.as_ref()),
             carried_since: note.and_then(|note| note.carried_since),
         })
+    }
+
+    /// Where the row of this member stands in the read; `None` when there is none.
+    #[must_use]
+    pub fn row_of(&self, id: &ReferenceId) -> Option<RowAt> {
+        let place = self.people.place_of(id.as_str())?;
+        self.people.person(place).map(|person| person.at)
     }
 
     /// The payload of a plan that was released, by `approved` if a person had to. `renewed` are the members

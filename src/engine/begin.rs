@@ -283,6 +283,7 @@ impl Engine {
                 group.body = body(submission);
             }
         }
+        self.note_rejections(&mut run)?;
         let people = &decided.read.people;
         let added = decided.decisions.iter().flat_map(|decision| &decision.plan.added);
         let new = added.filter_map(|&at| people.person(at)).map(|person| people.id_of(person)).collect();

@@ -307,7 +307,7 @@ impl Engine {
     }
 
     /// A rejected change is not offered for an approval.
-    fn note_rejections(&self, run: &mut Run) -> Result<(), LedgerError> {
+    pub(super) fn note_rejections(&self, run: &mut Run) -> Result<(), LedgerError> {
         let holds = self.ledger.holds(Some(&run.feed))?;
         for group in &mut run.groups {
             let same =

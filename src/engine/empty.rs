@@ -163,5 +163,6 @@ fn report(group: &GroupRef, id: &GroupId, counts: Counts, reason: String) -> Gro
         approvable: false,
         body: None,
         again: false,
+        told: Vec::new(),
     }
 }

@@ -1,14 +1,14 @@
 //! Looking after a request until Vitable has finished.
 
 use super::{
-    Engine, Progress, Step,
+    Engine, Progress, Step, answers,
     contact::failing,
     tell::{COMPLETION, Scope, TAKEN},
 };
 use crate::{
-    attempt::{Event, Failure, Operation, Outcome, State},
+    attempt::{Event, Outcome, State},
     ledger::{Attempt, Facts, Hold, LedgerError},
-    notify::{Affected, Incident, Kind},
+    notify::{Incident, Kind},
     roster::ReferenceId,
     vitable::{ApiErrorKind, Polled, known_reason, scrub_all, values_of},
 };
@@ -105,10 +105,8 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<State, LedgerError> {
         self.scrub_reasons(attempt, &mut outcome)?;
-        let mut incidents = Vec::new();
-        if !outcome.failures.is_empty() {
-            incidents.push(failures(attempt, &outcome));
-        }
+        self.remember_earlier(attempt, &mut outcome)?;
+        let mut incidents = answers::failures(attempt, &outcome, self.clock.now());
         if let Some(why) = self.ledger.check_counts(attempt.id, &outcome)? {
             incidents.push(about(attempt, Kind::SecondWriter, why));
         }
@@ -120,7 +118,7 @@ impl Engine {
         }
         match aside.on_old_plan {
             Some([]) => {}
-            Some(members) => incidents.push(old_plan(attempt, members)),
+            Some(members) => incidents.push(answers::old_plan(attempt, members)),
             None => kinds.retain(|kind| *kind != Kind::OldPlan),
         }
         let scope = Scope {
@@ -234,71 +232,13 @@ impl Engine {
     }
 }
 
-fn about(attempt: &Attempt, kind: Kind, reason: String) -> Incident {
+pub(super) fn about(attempt: &Attempt, kind: Kind, reason: String) -> Incident {
     Incident {
         feed: Some(attempt.feed.clone()),
         group: Some(attempt.group.clone()),
         run: Some(attempt.run),
         request_id: attempt.state.request_id().cloned(),
         ..Incident::new(kind, reason)
-    }
-}
-
-fn failures(attempt: &Attempt, outcome: &Outcome) -> Incident {
-    let mut reasons: Vec<String> = outcome
-        .failures
-        .iter()
-        .map(|failure| format!("{} ({}): {}", failure.reference_id, operation(failure), failure.reason))
-        .collect();
-    reasons.sort();
-    let people = outcome.failures.iter().map(|failure| Affected {
-        reference_id: failure.reference_id.to_string(),
-        row: None,
-        what: format!("{}: {}", operation(failure), failure.reason),
-    });
-    Incident {
-        people: people.collect(),
-        counts: vec![("failed".to_owned(), u64::try_from(outcome.failures.len()).unwrap_or(u64::MAX))],
-        ..about(
-            attempt,
-            Kind::MembersFailed,
-            format!("Vitable finished, but did not apply these members: {}.", first(&reasons, 10)),
-        )
-    }
-}
-
-fn first(list: &[String], most: usize) -> String {
-    let shown: Vec<&str> = list.iter().take(most).map(String::as_str).collect();
-    let more = list.len().saturating_sub(most);
-    if more == 0 { shown.join("; ") } else { format!("{}; and {more} more", shown.join("; ")) }
-}
-
-fn operation(failure: &Failure) -> &str {
-    match &failure.operation {
-        Operation::Add => "add",
-        Operation::Remove => "remove",
-        Operation::Unknown(other) => other,
-    }
-}
-
-fn old_plan(attempt: &Attempt, members: &[ReferenceId]) -> Incident {
-    let people = members.iter().map(|id| Affected {
-        reference_id: id.to_string(),
-        row: None,
-        what: "remains on the plan that the member was added with".to_owned(),
-    });
-    let count = members.len();
-    Incident {
-        people: people.collect(),
-        counts: vec![("plan_changes".to_owned(), u64::try_from(count).unwrap_or(u64::MAX))],
-        ..about(
-            attempt,
-            Kind::OldPlan,
-            format!(
-                "{count} {} on another plan than the source says: Vitable does not apply a changed plan to a covered member.",
-                if count == 1 { "member remains" } else { "members remain" }
-            ),
-        )
     }
 }
 

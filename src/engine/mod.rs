@@ -4,6 +4,7 @@
 //! go through [`Engine::run`] over the same durable state.
 
 mod after;
+mod answers;
 mod begin;
 mod carry;
 mod contact;
@@ -16,6 +17,7 @@ mod pass;
 mod progress;
 mod reading;
 mod recover;
+mod refused;
 mod repin;
 mod report;
 mod retry;
@@ -24,6 +26,7 @@ mod settings;
 mod shared;
 mod submit;
 mod tell;
+mod told;
 mod waits;
 mod word;
 

@@ -7,7 +7,8 @@ use crate::{
     notify::{Affected, Incident, Kind},
     roster::{Certainty, People, Problem, ReferenceId, Route, Standing},
 };
-use std::collections::{BTreeMap, HashSet};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The lines of a hold that name a member.
 const PEOPLE_LINES: &[&str] = &[
@@ -114,6 +115,7 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
         approvable,
         body: None,
         again: false,
+        told: super::told::told(plan, people),
     }
 }
 
@@ -171,7 +173,9 @@ impl ProblemRows {
     fn push(&mut self, row: RowProblem) {
         let list = match row.consequence {
             Consequence::FieldLeftOut => &mut self.mild,
-            Consequence::Carried | Consequence::LeftOut | Consequence::Held => &mut self.costly,
+            Consequence::Carried | Consequence::LeftOut | Consequence::Held | Consequence::Refused => {
+                &mut self.costly
+            }
         };
         *self.counts.entry(consequence_name(row.consequence)).or_default() += 1;
         if list.len() < PROBLEM_ROWS {
@@ -257,6 +261,7 @@ const fn consequence_name(consequence: Consequence) -> &'static str {
         Consequence::LeftOut => "left_out",
         Consequence::FieldLeftOut => "field_left_out",
         Consequence::Held => "held",
+        Consequence::Refused => "refused",
     }
 }
 
@@ -271,11 +276,14 @@ pub(super) fn problem_rows(
     let with = |fate| decisions.iter().flat_map(move |decision| decision.plan.with_fate(fate));
     let carried: HashSet<&str> = with("carried").map(ReferenceId::as_str).collect();
     let unrouted: HashSet<&str> = with("unrouted").map(ReferenceId::as_str).collect();
+    let since: HashMap<&str, DateTime<Utc>> =
+        decisions.iter().flat_map(|decision| decision.plan.carried_since()).collect();
     let unplaced: HashSet<u32> = unplaced.iter().copied().collect();
     let mut rows = ProblemRows::default();
     for (at, problem) in &people.nameless {
         let problems = vec![problem.clone()];
-        rows.push(RowProblem { at: *at, reference_id: None, consequence: Consequence::LeftOut, problems });
+        let consequence = Consequence::LeftOut;
+        rows.push(RowProblem { at: *at, reference_id: None, consequence, problems, since: None });
     }
     for (place, (id, person)) in (0_u32..).zip(people.iter()) {
         let routed = !(unrouted.contains(id) || unplaced.contains(&place));
@@ -304,7 +312,8 @@ pub(super) fn problem_rows(
         }
         problems.extend(route_problem(person.route, column).filter(|_| !routed));
         let reference_id = ReferenceId::new(id).ok();
-        rows.push(RowProblem { at: person.at, reference_id, consequence, problems });
+        let since = since.get(id).copied().filter(|_| consequence == Consequence::Carried);
+        rows.push(RowProblem { at: person.at, reference_id, consequence, problems, since });
     }
     rows
 }
@@ -323,6 +332,7 @@ pub(super) fn first_problems(people: &People, most: usize) -> Vec<RowProblem> {
             reference_id,
             consequence: Consequence::LeftOut,
             problems,
+            since: None,
         })
         .collect();
     rows.sort_by_key(|row| row.at);

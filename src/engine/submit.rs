@@ -65,12 +65,7 @@ impl Engine {
                     if error.kind == ApiErrorKind::Credential {
                         self.shared.halt(Halt::Key);
                     }
-                    let event = Event::Refused {
-                        status: error.status.unwrap_or(0),
-                        message: error.message,
-                        trace_id: error.trace_id,
-                    };
-                    return Ok((attempt, self.ended(attempt, release, event)?));
+                    return Ok((attempt, self.refused(attempt, release, error)?));
                 }
                 Submitted::Unclear { why } => {
                     return Ok((attempt, self.ended(attempt, release, Event::Unclear { why })?));
@@ -168,7 +163,7 @@ impl Engine {
         Ok(state)
     }
 
-    fn incident_of(&self, release: &Release<'_>, event: &Event) -> Option<Incident> {
+    pub(super) fn incident_of(&self, release: &Release<'_>, event: &Event) -> Option<Incident> {
         let (kind, reason, trace_id) = match event {
             Event::NotConnected { why } => {
                 (Kind::ApiUnreachable, format!("The roster could not be sent: {why}."), None)

@@ -48,6 +48,7 @@ pub(super) const DECISION: &[Kind] = &[
 pub(super) const TAKEN: &[Kind] = &[Kind::KeyMayNotSubmit];
 /// What a completed sync shows anew each time.
 pub(super) const COMPLETION: &[Kind] = &[
+    Kind::CoverageLost,
     Kind::Held,
     Kind::Refused,
     Kind::OutcomeUnknown,

@@ -190,7 +190,12 @@ fn missing(id: AttemptId) -> LedgerError {
 
 /// Gives the attempt a state other than a completion, and the group what follows from it. Returns the roster
 /// files to remove afterwards.
-fn move_to(tx: &mut Tx<'_>, mut stored: StoredAttempt, state: State, now: DateTime<Utc>) -> Result<Vec<u64>> {
+pub(super) fn move_to(
+    tx: &mut Tx<'_>,
+    mut stored: StoredAttempt,
+    state: State,
+    now: DateTime<Utc>,
+) -> Result<Vec<u64>> {
     if state == stored.attempt.state {
         return Ok(Vec::new());
     }

@@ -118,7 +118,7 @@ impl Ledger {
         Ok(self.judge(&stored, &state, outcome)?.mismatch)
     }
 
-    fn attempt_and_group(&self, id: AttemptId) -> Result<(StoredAttempt, GroupState)> {
+    pub(super) fn attempt_and_group(&self, id: AttemptId) -> Result<(StoredAttempt, GroupState)> {
         let stored = self.existing(id)?;
         let state = self.state_of(&stored.attempt.group)?;
         Ok((stored, state))
@@ -162,16 +162,12 @@ impl Ledger {
             };
             failed.unknown.iter().filter(of).count()
         };
-        let added = expected(stored.adds, failed.adds.len() + unknown(true, false));
+        // Whoever was covered was not to be added, so that his failure takes nothing from the planned adds.
+        let lost = self.in_baseline(state, stored.attempt.id, failed.adds.iter().cloned().collect())?;
+        let added = expected(stored.adds, failed.adds.len() - lost.len() + unknown(true, false));
         let removed = expected(stored.removes, failed.removes.len() + unknown(false, true));
         let agreed = added == i128::from(outcome.added) && removed == i128::from(outcome.removed);
-        let mismatch = (compared && !agreed).then(|| {
-            format!(
-                "Vitable reports {} added and {} removed where {added} and {removed} were to be: someone else \
-                 writes to this group",
-                outcome.added, outcome.removed
-            )
-        });
+        let mismatch = compared.then(|| mismatch(agreed, lost.len(), (added, removed), outcome)).flatten();
         let goes = |id: &&ReferenceId| {
             let lost = failed.adds.contains(*id) || failed.unknown.contains(*id);
             // Of contradicting failures the one that leaves the person covered counts.
@@ -243,6 +239,21 @@ impl Failed {
         }
         failed
     }
+}
+
+/// What shows that somebody else writes to the group, if anything does.
+fn mismatch(agreed: bool, lost: usize, (added, removed): (i128, i128), outcome: &Outcome) -> Option<String> {
+    if lost > 0 {
+        let who = if lost == 1 { "a member who was" } else { "members who were" };
+        return Some(format!("Vitable had to add {who} covered before: someone else writes to this group"));
+    }
+    (!agreed).then(|| {
+        format!(
+            "Vitable reports {} added and {} removed where {added} and {removed} were to be: someone else \
+             writes to this group",
+            outcome.added, outcome.removed
+        )
+    })
 }
 
 fn expected(planned: u64, failed: usize) -> i128 {

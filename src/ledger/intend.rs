@@ -75,6 +75,7 @@ impl Ledger {
                 departures: intent.removed.to_vec(),
                 approval: intent.approval.clone(),
                 outcome: None,
+                refused: Vec::new(),
             };
             self.record_intent(attempt, &state, written)
         });

@@ -18,6 +18,7 @@
 //! | `before-upgrade-…` | a copy of the state as it was before its format changed |
 //! | `state.replaced-…/` | what a restore has set aside |
 
+mod answers;
 mod archive;
 mod attempts;
 mod backup;
@@ -46,6 +47,7 @@ mod schedules;
 mod seal;
 mod store;
 mod todos;
+mod told;
 mod trace;
 mod upgrade;
 mod void;
@@ -66,6 +68,7 @@ pub use moves::OpenMove;
 pub use retired::Retired;
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 pub use todos::Todo;
+pub use told::{Because, Told};
 pub use trace::{Decided, Lot, Said, TraceHead, Traced, TracedGroup, TracedRead};
 pub use waits::{WaitList, Waits};
 

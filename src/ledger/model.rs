@@ -1,6 +1,6 @@
 //! What the ledger remembers, in its own words. Each stored record carries a version (see `codec`).
 
-use super::schedules::ScheduleMark;
+use super::{schedules::ScheduleMark, told::Told};
 use crate::{
     attempt::{Outcome, State},
     roster::{
@@ -180,6 +180,9 @@ pub struct RowProblem {
     pub consequence: Consequence,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// Since when the last accepted record is sent again, if it is.
+    #[serde(default)]
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// What a row's problem led to.
@@ -194,6 +197,8 @@ pub enum Consequence {
     FieldLeftOut,
     /// The groups concerned are held.
     Held,
+    /// Vitable refused the whole roster for it.
+    Refused,
 }
 
 /// What became of one group in a run.
@@ -224,6 +229,9 @@ pub struct GroupReport {
     /// Whether it was not sent for a reason that passes by itself, such as a key that is refused for now.
     #[serde(default)]
     pub again: bool,
+    /// The members named in the report with the reason for what happens to them. Runs of earlier versions have none.
+    #[serde(default)]
+    pub told: Vec<Told>,
 }
 
 /// What was decided for one group.
@@ -345,6 +353,9 @@ pub struct Attempt {
     pub approval: Option<String>,
     /// What Vitable said, once completed.
     pub outcome: Option<Outcome>,
+    /// The fields of a refused roster that Vitable named, by their rows, at most 1,000.
+    #[serde(default)]
+    pub refused: Vec<RowProblem>,
 }
 
 /// A plan that waits for a person, or that a person has spoken about.

@@ -9,7 +9,7 @@ use super::problem::Fault;
 use super::report::{MapReport, Sensitivity};
 use super::text;
 use super::words::{Meaning, Words};
-use crate::roster::{Field, GroupRef, Ineligible, PeopleBuilder, Problem, Route, RowAt, Standing};
+use crate::roster::{EndedBy, Field, GroupRef, Ineligible, PeopleBuilder, Problem, Route, RowAt, Standing};
 use crate::table::{Row, Table};
 use cel::Context;
 use chrono::NaiveDate;
@@ -170,7 +170,12 @@ impl Bound {
         let route = self.route(compiled, &line, people);
         let standing = match self.eligible(compiled, &line, today) {
             Ok(None) => None,
-            Ok(Some(standing)) => Some((standing, Vec::new())),
+            Ok(Some(Out::Ended(by))) => {
+                self.report.ended += 1;
+                people.add_ended(at, self.filler.draft.value(Field::ReferenceId), by, route);
+                return;
+            }
+            Ok(Some(Out::Ineligible(why))) => Some((Standing::Ineligible(why), Vec::new())),
             Err(problems) => Some((unusable(&line), problems)),
         };
         if let Some((standing, problems)) = standing {
@@ -257,7 +262,7 @@ impl Bound {
         compiled: &Compiled,
         line: &Line<'_>,
         today: NaiveDate,
-    ) -> Result<Option<Standing>, Vec<Problem>> {
+    ) -> Result<Option<Out>, Vec<Problem>> {
         let status = compiled.status.as_ref().map(|plan| {
             self.statuses.look(line.cell(plan.slot), |value| {
                 let blank = if value.is_empty() { Status::Blank } else { Status::Unknown };
@@ -268,8 +273,9 @@ impl Bound {
         let ends = self.filler.day(compiled.ends_on.as_ref(), line);
         match eligibility::decide(status, starts, ends, today) {
             Verdict::Covered => {}
-            Verdict::Ended => return Ok(Some(Standing::Ended)),
-            Verdict::StartsLater => return Ok(Some(Standing::Ineligible(Ineligible::StartsLater))),
+            Verdict::Ended if status == Some(Status::Ended) => return Ok(Some(Out::Ended(EndedBy::Status))),
+            Verdict::Ended => return Ok(Some(Out::Ended(EndedBy::Date))),
+            Verdict::StartsLater => return Ok(Some(Out::Ineligible(Ineligible::StartsLater))),
             Verdict::Unusable(faults) => {
                 let problems = faults.into_iter();
                 return Err(problems.map(|(part, fault)| part_problem(compiled, part, fault)).collect());
@@ -280,7 +286,7 @@ impl Bound {
         };
         let fault = match when.run(&self.context, &line.scope) {
             Computed::Bool(true) => return Ok(None),
-            Computed::Bool(false) => return Ok(Some(Standing::Ineligible(Ineligible::When))),
+            Computed::Bool(false) => return Ok(Some(Out::Ineligible(Ineligible::When))),
             Computed::Failed => Fault::WhenFails,
             Computed::Text(_) | Computed::Absent | Computed::Other => Fault::WhenNotBool,
         };
@@ -308,6 +314,13 @@ impl Filler {
             value => plan.dates.read(value).map(Some),
         }
     }
+}
+
+/// Why a person is not on the roster today.
+#[derive(Clone, Copy)]
+enum Out {
+    Ended(EndedBy),
+    Ineligible(Ineligible),
 }
 
 fn unusable(line: &Line<'_>) -> Standing {

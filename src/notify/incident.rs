@@ -37,6 +37,8 @@ kinds! {
     Credential = "credential",
     /// Vitable lets the key read, and not submit.
     KeyMayNotSubmit = "key_may_not_submit",
+    /// Vitable could not add members whom rosterd had for covered: they are not.
+    CoverageLost = "coverage_lost",
     /// Somebody has left a group for another one of the feed, and that one does not cover him yet.
     UnfinishedMove = "unfinished_move",
     /// Something may have reached Vitable, and nobody knows what became of it.
@@ -100,7 +102,8 @@ impl Kind {
             | Self::ApiUnreachable
             | Self::ReloadRefused
             | Self::MailUndeliverable => true,
-            Self::OutcomeUnknown
+            Self::CoverageLost
+            | Self::OutcomeUnknown
             | Self::UnfinishedMove
             | Self::Orphan
             | Self::TimedOut
@@ -202,6 +205,7 @@ impl Incident {
             | Kind::Credential
             | Kind::KeyMayNotSubmit
             | Kind::ReloadRefused
+            | Kind::CoverageLost
             | Kind::OutcomeUnknown
             | Kind::UnfinishedMove
             | Kind::Orphan

@@ -19,7 +19,7 @@ pub use departure::{Departures, Leaving, Left, Past};
 pub use field::{FIELD_COUNT, Field};
 pub use fingerprint::{Fingerprint, FingerprintKey, Fingerprints};
 pub use ids::{FeedName, GroupId, GroupRef, IdError, OrganizationId, PlanId, ReferenceId, RequestId, RunId};
-pub use people::{Ineligible, People, PeopleBuilder, Person, Problem, Route, RowAt, Standing};
+pub use people::{EndedBy, Ineligible, People, PeopleBuilder, Person, Problem, Route, RowAt, Standing};
 pub use record::{Draft, Record, RecordRef, Records};
 pub use rules::{Rule, US_STATES, check, check_printable};
 pub use shape::SourceShape;

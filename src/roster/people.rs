@@ -1,7 +1,7 @@
 //! What a complete read says: of each person at most one thing.
 
 use super::{Draft, Field, GroupRef, PlanId, RecordRef, Records, Rule, places::Places};
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
 /// Where a row stands: the source, the data record in it (from 1, the header not counted) and the physical
@@ -35,6 +35,15 @@ pub enum Ineligible {
     When,
     /// `starts_on` lies ahead.
     StartsLater,
+}
+
+/// What of a row says that the person has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndedBy {
+    /// The status is in `ended`.
+    Status,
+    /// `ends_on` has passed.
+    Date,
 }
 
 /// One thing that is wrong with one row. Names columns of the configuration, never a value.
@@ -106,6 +115,8 @@ pub struct People {
     places: Places,
     problems: HashMap<u32, Vec<Problem>>,
     duplicates: HashMap<u32, Vec<(RowAt, Route)>>,
+    /// Of those who have ended the few whose status alone does not say so.
+    ended_by_date: HashSet<u32>,
     hasher: DefaultHashBuilder,
 }
 
@@ -176,6 +187,12 @@ impl People {
             return &[];
         }
         self.place_of(id).map_or(&[], |place| self.problems_at(place))
+    }
+
+    /// What says that the [`Standing::Ended`] at this place of [`People::iter`] has left.
+    #[must_use]
+    pub fn ended_by(&self, place: u32) -> EndedBy {
+        if self.ended_by_date.contains(&place) { EndedBy::Date } else { EndedBy::Status }
     }
 
     /// The contradicting rows of the [`Standing::Duplicate`] at this place of [`People::iter`], with where
@@ -301,6 +318,16 @@ impl PeopleBuilder {
         problems: Vec<Problem>,
     ) {
         self.add(at, id, standing, route, problems);
+    }
+
+    /// A person who has left, and what says so.
+    pub fn add_ended(&mut self, at: RowAt, id: &str, by: EndedBy, route: Route) {
+        self.add(at, id, Standing::Ended, route, Vec::new());
+        if by == EndedBy::Date
+            && let Some(place) = self.people.place_of(id)
+        {
+            self.people.ended_by_date.insert(place);
+        }
     }
 
     /// The read is over.

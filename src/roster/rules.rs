@@ -53,6 +53,43 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// The rule's name, as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::TooLong => "too_long",
+            Self::ControlCharacter => "control_character",
+            Self::NotADate => "not_a_date",
+            Self::NotAPhone => "not_a_phone",
+            Self::NotAState => "not_a_state",
+            Self::NotAZipcode => "not_a_zipcode",
+            Self::NotAnEmail => "not_an_email",
+            Self::NotAPlan => "not_a_plan",
+        }
+    }
+
+    /// What a person who keeps the HR data does about it.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Missing => "fill it in",
+            Self::TooLong => "shorten it to at most 255 characters",
+            Self::ControlCharacter => "type it anew, without line breaks or invisible characters",
+            Self::NotADate => "give day, month and year in the form that the other rows have",
+            Self::NotAPhone => "give a US phone number of ten digits, area code first, without an extension",
+            Self::NotAState => "give the two letters of the state or territory, such as NY",
+            Self::NotAZipcode => {
+                "give five digits or nine, such as 02108 or 15222-1234, in a column that is kept as text, so that zeros \
+                 at the beginning stay"
+            }
+            Self::NotAnEmail => "give one mail address, such as name@company.example, or leave it blank",
+            Self::NotAPlan => "give a plan that the benefits team has listed",
+        }
+    }
+}
+
 /// Checks one normalised, non-blank value against the contract.
 ///
 /// # Errors

@@ -1,6 +1,9 @@
 //! What Vitable, or something between, answers instead of what was asked for.
 
-use super::scrub::scrub;
+use super::{
+    fields::{RefusedField, refused_fields},
+    scrub::scrub,
+};
 use crate::decide::Submission;
 use serde_json::Value;
 use std::{fmt, time::Duration};
@@ -42,6 +45,8 @@ pub struct ApiError {
     pub trace_id: Option<String>,
     /// How long Vitable asked to wait.
     pub retry_after: Option<Duration>,
+    /// The failing fields of a refused roster, as far as they could be brought back to its members.
+    pub fields: Vec<RefusedField>,
 }
 
 /// An HTTP answer, read up to a bound.
@@ -94,12 +99,16 @@ impl ApiError {
     }
 
     pub(super) fn plain(kind: ApiErrorKind, status: Option<u16>, message: String) -> Self {
-        Self { kind, status, code: None, message, trace_id: None, retry_after: None }
+        Self { kind, status, code: None, message, trace_id: None, retry_after: None, fields: Vec::new() }
     }
 
     /// An answer that is no success. Its text is scrubbed of every value of `roster`, when one was sent.
     pub(super) fn of(answer: &Answer, roster: Option<&Submission>) -> Self {
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let fields = match (&said, roster, answer.status) {
+            (Some(body), Some(roster), 400 | 422) => refused_fields(body, roster),
+            _ => Vec::new(),
+        };
         let said = said.as_ref().map(Said::read).unwrap_or_default();
         let message = match said.message {
             Some(text) => roster
@@ -116,6 +125,7 @@ impl ApiError {
             message,
             trace_id: said.trace_id.filter(|text| is_token(text)).map(str::to_owned),
             retry_after: answer.retry_after,
+            fields,
         }
     }
 

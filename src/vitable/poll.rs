@@ -1,6 +1,6 @@
 //! A look at a request that Vitable accepted.
 
-use super::{ApiError, Client, client::Pace, scrub::scrub, wire};
+use super::{ApiError, Client, client::Pace, reason::failure_kind, scrub::scrub, wire};
 use crate::{
     attempt::{Failure, Operation, Outcome},
     roster::{GroupId, ReferenceId, RequestId},
@@ -74,7 +74,10 @@ fn failure(failure: wire::SyncFailure) -> Option<Failure> {
             "remove" => Operation::Remove,
             other => Operation::Unknown(scrub(other, std::iter::empty())),
         },
+        kind: failure_kind(&failure.reason),
         reason: failure.reason,
+        since: None,
+        thought_covered: false,
     })
 }
 

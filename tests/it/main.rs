@@ -1,6 +1,7 @@
 //! Tests against real peers.
 
 mod after_success;
+mod answers;
 mod check;
 mod config;
 mod daemon;

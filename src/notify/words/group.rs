@@ -52,6 +52,24 @@ pub(super) const MEMBERS_FAILED: Words = Words {
     over: "Vitable has applied every member of {group}.",
 };
 
+pub(super) const COVERAGE_LOST: Words = Words {
+    subject: "urgent: people are not covered",
+    tally: &[("failed", "person", "people")],
+    happened: "The last finished sync of {group} had the people below covered. Vitable has now tried to add them \
+               afresh, and could not.",
+    means: "They have no coverage, though they should have and nobody knew. Something ended it outside rosterd. rosterd \
+            tries to add them with each sync of the group.",
+    remedy: &[
+        "Ask Vitable's support today to restore the coverage of the people below in {group}.",
+        "Give them the request_id {request}.",
+        "rosterd show {run}",
+        "Tell the people below until it is settled, so that nobody stands in a clinic uncovered. To try again at once:",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "nobody is without coverage unawares",
+    over: "nobody in {group} whom rosterd had for covered fails to be added any more.",
+};
+
 pub(super) const STUCK: Words = Words {
     subject: "request stuck at Vitable",
     tally: &[],

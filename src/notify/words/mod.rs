@@ -43,6 +43,7 @@ pub(super) const fn words(kind: Kind) -> &'static Words {
         Kind::GroupChangedId => &group::GROUP_CHANGED_ID,
         Kind::GroupUnknown => &group::GROUP_UNKNOWN,
         Kind::Refused => &group::REFUSED,
+        Kind::CoverageLost => &group::COVERAGE_LOST,
         Kind::MembersFailed => &group::MEMBERS_FAILED,
         Kind::Held => &group::HELD,
         Kind::ReadSuspicious => &reading::READ_SUSPICIOUS,

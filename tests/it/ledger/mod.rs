@@ -156,6 +156,9 @@ pub(crate) fn submit(ledger: &Ledger, attempt: AttemptId) {
 
 pub(crate) fn outcome(added: u64, removed: u64, failures: &[(&str, Operation)]) -> Outcome {
     let failures = failures.iter().map(|(member, operation)| Failure {
+        kind: rosterd::attempt::FailureKind::Other,
+        since: None,
+        thought_covered: false,
         reference_id: id(member),
         operation: operation.clone(),
         reason: "refused".to_owned(),

@@ -34,6 +34,7 @@ fn a_run_is_durable_from_its_start_to_its_end() {
     let second = ledger.begin_run(&other, Trigger::Schedule, at(1)).unwrap();
     assert_eq!((first.id, second.id), (RunId(1), RunId(2)));
     let problem = |record| RowProblem {
+        since: None,
         at: RowAt { source: 0, record, line: record + 1 },
         reference_id: Some(id(&format!("e-{record}"))),
         consequence: Consequence::Carried,

@@ -98,6 +98,17 @@ pub(super) fn group_examples() -> Vec<Incident> {
     let mut failed = request(Kind::MembersFailed, "1 member was not applied.");
     failed.counts = counts(&[("added", 3), ("removed", 1), ("failed", 1)]);
     failed.people = vec![person("E-1044", 44, "not added: Member already has an active subscription!")];
+    let mut lost = request(
+        Kind::CoverageLost,
+        "Not covered, because Vitable does not know the \
+         plan (1): E-1031.",
+    );
+    lost.counts = counts(&[("failed", 1)]);
+    lost.people = vec![Affected {
+        reference_id: "E-1031".to_owned(),
+        row: None,
+        what: "was covered before, is not now: plan pln_gold is not found at Vitable".to_owned(),
+    }];
     let mut held = incident(Kind::Held, "12 members are absent, and 6 may be without a person.");
     held.counts = counts(&[
         ("covered", 120),
@@ -150,6 +161,7 @@ pub(super) fn group_examples() -> Vec<Incident> {
             trace_id: Some("tr_9a2e".into()),
             ..incident(Kind::Refused, "Vitable answered 400: a plan id is malformed.")
         },
+        lost,
         failed,
         held,
         orphan,
