@@ -8,7 +8,7 @@ use super::{
 use crate::{
     engine::{Engine, Feed, Spoken, WordError},
     ledger::{Hold, Trigger, Word},
-    roster::{FeedName, GroupRef, RunId},
+    roster::{FeedName, GroupRef, ReferenceId, RunId},
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,7 @@ pub(super) async fn approve(desk: &Desk, command: Approve, talk: &dyn Talk) -> R
     open::narrow(&feeds, None, command.file.is_some())?;
     let Some(agreed) = &command.agreed else {
         talk.err(&shown(&holds))?;
+        talk.err(&first_rosters(engine, &holds)?)?;
         if let Some(hold) = holds.iter().find(|hold| !hold.approvable) {
             return Err(Failure::wrong(format!(
                 "{} cannot be released by an approval: correct it at the source or in the configuration, then run the feed again",
@@ -148,6 +149,21 @@ fn shown(holds: &[Hold]) -> String {
         text.push_str(&format!("  change {}\n", hold.digest));
     }
     text
+}
+
+/// Who would be on the roster of each first sync: its change is for exactly these members.
+fn first_rosters(engine: &Engine, holds: &[Hold]) -> Result<String, Failure> {
+    let mut text = String::new();
+    for hold in holds.iter().filter(|hold| hold.held.iter().any(|line| line.starts_with("first_sync:"))) {
+        let Some(run) = engine.ledger().run(hold.last_run)? else { continue };
+        let Some(report) = run.groups.iter().find(|report| report.group == hold.group) else { continue };
+        let Some(members) = report.members.get("added") else { continue };
+        let named: Vec<&str> = members.iter().take(SHOWN).map(ReferenceId::as_str).collect();
+        let more = report.counts.payload.saturating_sub(u64::try_from(named.len()).unwrap_or(u64::MAX));
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text.push_str(&format!("{}: on the roster: {}{more}\n", hold.group, named.join(", ")));
+    }
+    Ok(text)
 }
 
 /// Says the word to all of them, or to none.

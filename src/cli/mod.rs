@@ -3,6 +3,7 @@
 
 mod alert_test;
 mod approve;
+mod baseline;
 mod check;
 mod completions;
 #[cfg(feature = "failpoints")]

@@ -6,12 +6,13 @@ use super::{
     open, plan_text, rejects, render, sync,
 };
 use crate::{
-    engine::Pass,
+    engine::{Baseline, Pass},
     ledger::{RunOutcome, Trigger},
+    roster::{GroupRef, ReferenceId},
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Plan {
@@ -23,6 +24,13 @@ pub(super) struct Plan {
     /// Read this local file in place of the feed's source.
     #[arg(long, value_name = "PATH")]
     pub(super) file: Option<PathBuf>,
+    /// For a first sync: compare with the members that this file names as covered by a previous system, one
+    /// reference_id a line, or a CSV with the columns `reference_id` and `group`.
+    #[arg(long, value_name = "PATH")]
+    pub(super) baseline: Option<PathBuf>,
+    /// What that file names, read by whoever typed the command.
+    #[arg(skip)]
+    pub(super) named: Option<Vec<(Option<GroupRef>, BTreeSet<ReferenceId>)>>,
     /// Print machine-readable output: docs/json.md is its contract.
     #[arg(long)]
     json: bool,
@@ -38,9 +46,14 @@ pub(super) async fn run(desk: &Desk, command: Plan, talk: &dyn Talk) -> Result<E
     let engine = desk.engine();
     let feeds = open::feeds(engine, &command.feeds, command.all)?;
     open::narrow(&feeds, None, desk.file.is_some())?;
+    if command.baseline.is_some() && feeds.len() != 1 {
+        return Err(Failure::wrong("`--baseline` goes with exactly one feed".to_owned()));
+    }
+    let baseline: Option<Baseline> = command.named.map(|named| named.into_iter().collect());
     let mut passes = Vec::new();
     for feed in feeds {
-        passes.push(engine.plan(&sync::order(desk, feed, Trigger::Sync, None, talk)).await?);
+        let order = sync::order(desk, feed, Trigger::Sync, None, talk);
+        passes.push(engine.plan_beside(&order, baseline.as_ref()).await?);
     }
     if command.rejects {
         let mut rejects = rejects::Rejects::default();

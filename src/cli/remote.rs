@@ -1,7 +1,7 @@
 //! A command of the state: in the daemon that owns it, or else over the state itself.
 
 use super::{
-    Exit, Failure,
+    Exit, Failure, baseline,
     desk::{self, Desk, Request, Talk},
     open,
     terminal::Terminal,
@@ -30,6 +30,12 @@ enum Place {
 /// Carries a command out, wherever the state is.
 pub(super) async fn run(config: Option<PathBuf>, mut request: Request) -> Result<Exit, Failure> {
     let terminal = Terminal::new();
+    // The daemon need not be able to read what the person can.
+    if let Request::Plan(command) = &mut request
+        && let Some(path) = &command.baseline
+    {
+        command.named = Some(baseline::read(path)?.into_iter().collect());
+    }
     let path = open::config_path(config);
     let place = match daemon_of(&path).await? {
         Some(socket) => Place::Daemon(socket),

@@ -14,7 +14,7 @@ use crate::{
     roster::{Certainty, FeedName, GroupRef},
 };
 use chrono::{DateTime, Utc};
-use std::fmt::Write;
+use std::{cmp::Reverse, fmt::Write};
 
 /// What is known of one group.
 #[derive(serde::Serialize)]
@@ -101,16 +101,16 @@ fn write_text(
             group.feed.to_string(),
             group.group.to_string(),
             group.completed_at.map_or_else(|| "never".to_owned(), |at| age(now, at)),
-            state(group),
+            state(group, now),
             group.members.to_string(),
         ]);
     }
     writeln!(out, "{rows}")?;
     for group in groups {
         write_waiting(out, now, group)?;
-    }
-    for hold in groups.iter().flat_map(|group| &group.held) {
-        write_hold(out, hold)?;
+        for hold in group.held.iter().filter(|hold| matters(hold, &group.held)) {
+            write_hold(out, now, hold)?;
+        }
     }
     for orphan in orphans {
         writeln!(
@@ -166,29 +166,34 @@ fn write_waiting(out: &mut String, now: DateTime<Utc>, group: &GroupStatus) -> s
     if texts.is_empty() { Ok(()) } else { writeln!(out, "{}: {}", group.group, texts.join("; ")) }
 }
 
-fn write_hold(out: &mut String, hold: &Hold) -> std::fmt::Result {
-    let reasons = hold.reasons.join("; ");
-    match &hold.word {
-        Some(word) => writeln!(
-            out,
-            "{}: {} by {} on {} ({}): {reasons}",
-            hold.group,
-            if word.approved { "approved" } else { "rejected" },
-            word.by,
-            word.at.format("%Y-%m-%d"),
-            word.reason
-        ),
+/// A change that was rejected and is not the one that is wanted now is remembered, in case that it comes back.
+fn matters(hold: &Hold, held: &[Hold]) -> bool {
+    let newest = held.iter().map(|each| each.last_run).max();
+    Some(hold.last_run) == newest || hold.word.as_ref().is_none_or(|word| word.approved)
+}
+
+fn write_hold(out: &mut String, now: DateTime<Utc>, hold: &Hold) -> std::fmt::Result {
+    let (group, reasons) = (&hold.group, hold.reasons.join("; "));
+    if let Some(word) = hold.lapsed(now) {
+        let (by, on) = (&word.by, word.at.format("%Y-%m-%d"));
+        writeln!(out, "{group}: approval expired: {by} approved it on {on}, and it has not gone out")?;
+    }
+    match hold.word.as_ref().filter(|word| !word.has_expired(now)) {
+        Some(word) => {
+            let said = if word.approved { "approved" } else { "rejected" };
+            let waits = if word.approved { "" } else { "; the group waits until the change is another one" };
+            let (by, on, why) = (&word.by, word.at.format("%Y-%m-%d"), &word.reason);
+            writeln!(out, "{group}: {said} by {by} on {on} ({why}){waits}: {reasons}")
+        }
         None if hold.approvable => writeln!(
             out,
-            "{}: {reasons}\n  type: rosterd show {}, then: {}",
-            hold.group,
+            "{group}: {reasons}\n  type: rosterd show {}, then: {}",
             hold.last_run,
-            approve_command(hold.run, &hold.group)
+            approve_command(hold.run, group)
         ),
         None => writeln!(
             out,
-            "{}: {reasons}\n  no approval releases this: correct it at the source or in the configuration",
-            hold.group
+            "{group}: {reasons}\n  no approval releases this: correct it at the source or in the configuration"
         ),
     }
 }
@@ -198,7 +203,7 @@ fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupSt
     let last = ledger.attempts_of_group(&group, 1)?.into_iter().next();
     let mut held: Vec<Hold> = ledger.holds(Some(feed))?;
     held.retain(|hold| hold.group == group);
-    held.sort_by_key(|hold| hold.word.is_some());
+    held.sort_by_key(|hold| (hold.word.is_some(), Reverse(hold.last_run)));
     let in_flight = last.as_ref().filter(|attempt| attempt.state.in_flight()).map(|attempt| {
         attempt.state.request_id().map_or_else(|| attempt.state.name().to_owned(), ToString::to_string)
     });
@@ -240,7 +245,7 @@ pub(super) fn waited(now: DateTime<Utc>, since: DateTime<Utc>) -> String {
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
-fn state(group: &GroupStatus) -> String {
+fn state(group: &GroupStatus, now: DateTime<Utc>) -> String {
     if let Some(request) = &group.in_flight {
         return format!("in flight: {request}");
     }
@@ -249,8 +254,9 @@ fn state(group: &GroupStatus) -> String {
     }
     if let Some(hold) = group.held.first() {
         return match &hold.word {
+            Some(word) if word.has_expired(now) => "approval expired".to_owned(),
             Some(word) if word.approved => format!("approved by {}", word.by),
-            Some(_) => "rejected".to_owned(),
+            Some(word) => format!("rejected by {} on {}; waits", word.by, word.at.format("%Y-%m-%d")),
             None => format!("held since {}", hold.since.format("%Y-%m-%d")),
         };
     }

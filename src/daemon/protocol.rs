@@ -13,8 +13,9 @@ use std::path::PathBuf;
 
 /// The header that says how many bytes of the body are the command.
 pub(super) const COMMAND: &str = "x-rosterd-command";
-/// The largest command. It holds names and reasons, never rows.
-pub(super) const LARGEST_COMMAND: usize = 1 << 20;
+/// The largest command. It holds names and reasons, never rows; the longest are the references of a million members
+/// whom a previous system covered.
+pub(super) const LARGEST_COMMAND: usize = 64 << 20;
 
 /// What a daemon says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

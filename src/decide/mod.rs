@@ -3,6 +3,7 @@
 //! [`Feed::meet`] says whose last accepted records are needed; [`Feed::decide`] gives each group its plan and
 //! its verdict. Only this module can build a [`Submission`].
 
+mod baseline;
 mod fate;
 mod guard;
 mod hold;
@@ -16,6 +17,7 @@ mod submission;
 mod tests;
 mod window;
 
+pub use baseline::{Beside, Previous};
 pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
 pub use hold::{Approved, Held, Reason};

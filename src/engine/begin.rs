@@ -2,7 +2,7 @@
 //! many feeds bounds how many do that at a time; [`Engine::wait`] waits for Vitable, with next to nothing in memory.
 
 use super::{
-    Engine, Feed, Progress, Step,
+    Baseline, Engine, Feed, Progress, Step,
     contact::{NoContact, Trouble},
     pass::{Decided, Undecided, body, fill, unfinished},
     reading::Stopped,
@@ -262,6 +262,19 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn plan(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
+        self.plan_beside(order, None).await
+    }
+
+    /// The same, beside the people whom a previous system covered, when they are given: they change nothing of what
+    /// a run would do, and are kept nowhere.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn plan_beside(
+        &self,
+        order: &Order<'_>,
+        baseline: Option<&Baseline>,
+    ) -> Result<Pass, LedgerError> {
         let mut run = self.unremembered(order);
         let contact = match self.look().await {
             Ok(contact) => contact,
@@ -284,6 +297,11 @@ impl Engine {
             }
         }
         self.note_rejections(&mut run)?;
+        if let Some(baseline) = baseline
+            && let Err(why) = self.compare(&mut run, order, &decided, baseline)?
+        {
+            return Ok(unfinished(self.unremembered(order), vec![why]));
+        }
         let people = &decided.read.people;
         let added = decided.decisions.iter().flat_map(|decision| &decision.plan.added);
         let new = added.filter_map(|&at| people.person(at)).map(|person| people.id_of(person)).collect();

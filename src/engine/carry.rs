@@ -10,6 +10,7 @@ use super::{
     shared::Halt,
     submit::Release,
     tell::{DECISION, READ, Scope, record},
+    word,
 };
 use crate::{
     attempt::State,
@@ -269,8 +270,11 @@ impl Engine {
             if same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved) {
                 silent.push(group.clone());
             } else {
+                let lapsed = same.and_then(|hold| hold.lapsed(self.clock.now()));
                 match report::held_incident(decision) {
-                    Some(incident) => incidents.push(Incident { run: Some(first), ..incident }),
+                    Some(incident) => {
+                        incidents.push(Incident { run: Some(first), ..word::note_lapsed(incident, lapsed) });
+                    }
                     // Held with the whole feed: what was said of its own change is not over by that.
                     None => silent.push(group.clone()),
                 }
@@ -286,6 +290,7 @@ impl Engine {
                 approvable: held.approvable(),
                 since: self.clock.now(),
                 word: None,
+                expired: None,
             });
         }
         incidents.extend(report::suspicious_incident(&decided.suspicions));
@@ -306,13 +311,18 @@ impl Engine {
         self.ledger.put_decided(&holds, &dropped, &waits, facts).map(|_| ())
     }
 
-    /// A rejected change is not offered for an approval.
+    /// A rejected change is not offered for an approval, and one whose approval has expired is again.
     pub(super) fn note_rejections(&self, run: &mut Run) -> Result<(), LedgerError> {
         let holds = self.ledger.holds(Some(&run.feed))?;
         for group in &mut run.groups {
             let same =
                 |hold: &&Hold| hold.group == group.group && Some(&hold.digest) == group.digest.as_ref();
-            let word = holds.iter().find(same).and_then(|hold| hold.word.as_ref());
+            let Some(hold) = holds.iter().find(same) else { continue };
+            if let Some(word) = hold.lapsed(self.clock.now()).filter(|_| group.verdict == GroupVerdict::Hold)
+            {
+                group.reasons.push(word::lapsed_words(word));
+            }
+            let word = hold.word.as_ref();
             if let Some(word) = word.filter(|word| !word.approved && group.verdict == GroupVerdict::Hold) {
                 group.approvable = false;
                 group.reasons.push(format!(

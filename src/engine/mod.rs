@@ -5,6 +5,7 @@
 
 mod after;
 mod answers;
+mod baseline;
 mod begin;
 mod carry;
 mod contact;
@@ -30,6 +31,7 @@ mod told;
 mod waits;
 mod word;
 
+pub use baseline::Named as Baseline;
 pub use begin::{Begun, LocalFile, Order, Pass, Waiting};
 pub use empty::EmptyError;
 pub use orphans::Orphan;

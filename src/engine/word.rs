@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::{
     ledger::{Hold, LedgerError, Word},
+    notify::Incident,
     roster::{GroupRef, RunId},
 };
 use chrono::TimeDelta;
@@ -137,4 +138,20 @@ impl Engine {
             Err(before) => Ok(Spoken::Before(hold.clone(), before)),
         }
     }
+}
+
+/// That an approval came to nothing because its time was over.
+pub(super) fn lapsed_words(word: &Word) -> String {
+    format!(
+        "the approval of {} on {} expired before Vitable had finished this change; it can be approved again",
+        word.by,
+        word.at.format("%Y-%m-%d")
+    )
+}
+
+/// The incident of a hold says so too: whoever approved it thinks that it has gone out.
+pub(super) fn note_lapsed(incident: Incident, lapsed: Option<&Word>) -> Incident {
+    let Some(word) = lapsed else { return incident };
+    let words = lapsed_words(word).replacen("the", "The", 1);
+    Incident { reason: format!("{} {words}.", incident.reason), ..incident }
 }

@@ -11,6 +11,9 @@ use crate::roster::{FeedName, GroupRef};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+/// So many rejected changes of a group are remembered beside the one that is held now.
+const REJECTIONS: usize = 20;
+
 /// A hold with what only the ledger needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct StoredHold {
@@ -27,16 +30,39 @@ impl StoredHold {
         self.hold.word.as_ref().is_some_and(good)
     }
 
+    fn rejected(&self) -> bool {
+        self.hold.word.as_ref().is_some_and(|word| !word.approved)
+    }
+
     fn expired(&self, now: DateTime<Utc>) -> bool {
-        let over = |word: &Word| word.approved && word.expires.is_some_and(|expires| expires <= now);
-        self.hold.word.as_ref().is_some_and(over)
+        self.hold.word.as_ref().is_some_and(|word| word.has_expired(now))
+    }
+}
+
+impl Word {
+    /// Whether it is an approval whose time is over.
+    #[must_use]
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.approved && self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+impl Hold {
+    /// The approval of this change whose time was over before Vitable had completed it, when no later word counts.
+    #[must_use]
+    pub fn lapsed(&self, now: DateTime<Utc>) -> Option<&Word> {
+        match &self.word {
+            Some(word) => Some(word).filter(|word| word.has_expired(now)),
+            None => self.expired.as_ref(),
+        }
     }
 }
 
 impl Ledger {
     /// Records the holds of a run with their mail, in one batch, and returns them as they are now: what is held
     /// under the same digest already keeps its first run, its age and the word that was said. Another change of
-    /// the same group that waited or was rejected is over with it; a good approval stays until it expires.
+    /// the same group that waited is over with it. A good approval stays until it expires, and a rejection until
+    /// the group is decided or completed without it: a rejected change that comes back is not asked for again.
     ///
     /// `dropped` are the groups that a complete read decided without needing an approval: whatever was held or
     /// approved there is over, except an approval that is bound to an attempt in flight.
@@ -82,7 +108,10 @@ impl Ledger {
             let expired = stored.expired(word.at);
             match stored.hold.word.take() {
                 Some(first) if !expired => return Ok(Err(first)),
-                Some(_) | None => stored.hold.word = Some(word),
+                before => {
+                    stored.hold.expired = before.or(stored.hold.expired.take());
+                    stored.hold.word = Some(word);
+                }
             }
             stored.bound = None;
             tx.put(at, &stored)?;
@@ -164,16 +193,27 @@ fn drop_in(tx: &mut Tx<'_>, feed: &FeedName, group: &GroupRef) -> Result<()> {
 
 /// Records one hold.
 fn put_in(tx: &mut Tx<'_>, hold: &Hold) -> Result<Hold> {
+    let mut rejected: Vec<(DateTime<Utc>, String)> = Vec::new();
     for other in tx.scan::<StoredHold>(&key::holds_at(&hold.feed, &hold.group))? {
-        if other.hold.digest != hold.digest && !other.approved(hold.since) {
+        if other.hold.digest == hold.digest || other.approved(hold.since) {
+            continue;
+        }
+        if other.rejected() {
+            rejected.push((other.last, other.hold.digest));
+        } else {
             tx.remove(key::hold(&hold.feed, &hold.group, &other.hold.digest))?;
         }
+    }
+    rejected.sort();
+    for (_, digest) in rejected.iter().rev().skip(REJECTIONS) {
+        tx.remove(key::hold(&hold.feed, &hold.group, digest))?;
     }
     let at = key::hold(&hold.feed, &hold.group, &hold.digest);
     let mut stored = StoredHold { hold: hold.clone(), bound: None, last: hold.since };
     if let Some(known) = tx.get::<StoredHold>(&at)? {
         stored.hold.run = known.hold.run;
         stored.hold.since = known.hold.since;
+        stored.hold.expired = known.hold.lapsed(hold.since).or(known.hold.expired.as_ref()).cloned();
         // Asked again after its time: the old approval is no answer to that.
         if !known.expired(hold.since) {
             stored.hold.word = known.hold.word;

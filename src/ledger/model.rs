@@ -382,6 +382,9 @@ pub struct Hold {
     pub since: DateTime<Utc>,
     /// What a person said.
     pub word: Option<Word>,
+    /// The newest approval whose time was over before Vitable had completed the change.
+    #[serde(default)]
+    pub expired: Option<Word>,
 }
 
 fn yes() -> bool {

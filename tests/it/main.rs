@@ -2,6 +2,7 @@
 
 mod after_success;
 mod answers;
+mod baseline;
 mod check;
 mod config;
 mod daemon;
@@ -10,6 +11,7 @@ mod faked_clock;
 mod faults;
 mod groups;
 mod guard;
+mod holds;
 mod kill;
 mod ledger;
 mod log;

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon that runs, killed when the value is dropped.
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     told: UnixDatagram,
     said: Arc<Mutex<String>>,
@@ -40,7 +40,7 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// Starts one and waits until it is ready.
-    pub(super) fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         let daemon = Self::begin(world, &[]);
         daemon.hears("READY=1");
         daemon
@@ -127,7 +127,7 @@ impl Daemon {
 
     /// Stops it as systemd does.
     #[track_caller]
-    pub(super) fn stop(self) -> String {
+    pub(crate) fn stop(self) -> String {
         self.signal("TERM");
         let (code, said) = self.ends();
         assert_eq!(code, Some(0), "{said}");

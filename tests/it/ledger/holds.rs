@@ -15,6 +15,7 @@ fn hold(run: u64, digest: &str, since: DateTime<Utc>) -> Hold {
         approvable: true,
         since,
         word: None,
+        expired: None,
     }
 }
 
@@ -89,6 +90,46 @@ fn another_change_ends_a_hold_but_not_an_approval() {
     assert_eq!((late.word, late.run), (None, RunId(2)), "asked again after the approval expired");
     drop_held(&ledger);
     assert!(digests(&ledger).is_empty());
+}
+
+#[test]
+fn a_rejection_outlives_another_change_and_the_oldest_of_many_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    put(&ledger, &hold(1, "first", at(0)));
+    say(&ledger, "first", word(false, "ann")).unwrap();
+    put(&ledger, &hold(2, "other", at(1)));
+    let back = put(&ledger, &hold(3, "first", at(2)));
+    assert_eq!((back.run, back.last_run), (RunId(1), RunId(3)));
+    assert_eq!(back.word, Some(word(false, "ann")));
+    assert_eq!(digests(&ledger), ["first"], "nobody had spoken about the other one");
+    for number in 10..40 {
+        let digest = format!("r{number}");
+        put(&ledger, &hold(number, &digest, at(i64::try_from(number).unwrap())));
+        say(&ledger, &digest, word(false, "ann")).unwrap();
+    }
+    let kept = digests(&ledger);
+    assert_eq!((kept.len(), kept.first().map(String::as_str)), (21, Some("r19")), "{kept:?}");
+    drop_held(&ledger);
+    assert!(digests(&ledger).is_empty());
+}
+
+#[test]
+fn an_approval_whose_time_is_over_is_remembered_and_a_new_one_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    put(&ledger, &hold(1, "d1", at(0)));
+    let first = say(&ledger, "d1", word(true, "ann")).unwrap();
+    assert_eq!((first.lapsed(at(99)), first.lapsed(at(100))), (None, first.word.as_ref()));
+    for run in 2..4 {
+        let again = put(&ledger, &hold(run, "d1", at(200)));
+        assert_eq!((again.word.as_ref(), again.lapsed(at(200))), (None, first.word.as_ref()));
+        assert_eq!(again.run, RunId(1));
+    }
+    let late = Word { at: at(201), expires: Some(at(300)), ..word(true, "bob") };
+    let second = say(&ledger, "d1", late).unwrap();
+    assert_eq!(second.lapsed(at(202)), None);
+    assert_eq!(ledger.approvals(&feed(), &group(), at(202)).unwrap().len(), 1);
 }
 
 #[test]

@@ -205,6 +205,7 @@ fn everything(dir: &Path) {
         approvable: true,
         since: at(0),
         word: None,
+        expired: None,
     };
     ledger.put_holds(std::slice::from_ref(&hold), &[], Facts::default()).unwrap();
     let word =

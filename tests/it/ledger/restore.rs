@@ -29,6 +29,7 @@ fn eventful(dir: &Path) -> Ledger {
         approvable: true,
         since: at(4),
         word: None,
+        expired: None,
     };
     ledger.put_holds(&[hold], &[], Facts::default()).unwrap();
     let word =
