@@ -32,8 +32,8 @@ const CANARIES: [&str; 9] =
     ["Zqfirst", "Zqlast", "Zqstreet", "Zqcity", "zqmail", "canary.example", "55542000", "1942-04-", "/1942"];
 
 /// What may be in the state directory: the spool never has a name.
-const STATE: [&str; 9] =
-    ["copies", "format", "lock", "long", "reserve", "rosters", "sequence", "state.key", "store"];
+const STATE: [&str; 10] =
+    ["copies", "format", "lock", "long", "reserve", "rosters", "sequence", "state.key", "store", "traces"];
 
 /// How many worlds play at a time: most of each is waiting for the next poll.
 const AT_A_TIME: usize = 10;
