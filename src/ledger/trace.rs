@@ -360,9 +360,12 @@ impl Frames<'_> {
 /// Reads the whole file, and remembers what it has of one reference.
 fn read(path: &Path, run: RunId, id: &str) -> Result<Traced> {
     let torn = || torn(run);
-    let file = File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => LedgerError::damaged(format!("the trace of run {run} is gone")),
-        _ => LedgerError::io(format!("read the trace of run {run}"), error),
+    let file = File::open(path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            LedgerError::damaged(format!("the trace of run {run} is gone"))
+        } else {
+            LedgerError::io(format!("read the trace of run {run}"), error)
+        }
     })?;
     let mut from = BufReader::with_capacity(1 << 18, file);
     let mut magic = [0; 8];

@@ -102,9 +102,8 @@ fn row_of(out: &mut String, read: &Reading, row: &TracedRead) -> Result {
         Said::Unusable => writeln!(out, "  it cannot be used: {problems}")?,
         Said::Contradicts => writeln!(
             out,
-            "  {} of the same reference_id contradict each other: {}",
-            rows(&row.rows),
-            "keep the right one at the source"
+            "  {} of the same reference_id contradict each other: keep the right one at the source",
+            rows(&row.rows)
         )?,
     }
     match (&row.group, row.blank) {
