@@ -2,16 +2,19 @@
 
 mod after_success;
 mod answers;
+mod any_sequence;
 mod baseline;
 mod check;
 mod config;
 mod daemon;
+mod days;
 mod explain;
 mod faked_clock;
 mod faults;
 mod groups;
 mod guard;
 mod holds;
+mod inside;
 mod kill;
 mod ledger;
 mod log;
@@ -29,6 +32,7 @@ mod smtp;
 mod smtp_binary;
 mod smtp_outbox;
 mod smtp_transport;
+mod source_faults;
 mod sshd;
 mod state;
 mod systemd;
