@@ -33,7 +33,9 @@ impl Engine {
     pub fn before_emptying(&self, group: &GroupRef) -> Result<usize, EmptyError> {
         self.owner_to_empty(group)?;
         let coverage = self.ledger.coverage_with(group, &|_, _| false)?;
-        if coverage.is_empty() && self.ledger.retired(group)?.is_some() {
+        // After a lost answer one more empty roster is owed.
+        let owed = self.ledger.repeat_owed(group)?;
+        if coverage.is_empty() && !owed && self.ledger.retired(group)?.is_some() {
             return Err(EmptyError::Refused(format!(
                 "group `{group}` is empty and retired already; `rosterd empty {group} --undo --reason …` takes that back"
             )));

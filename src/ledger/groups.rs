@@ -4,7 +4,7 @@
 use super::{
     Attempt, AttemptId, Ledger,
     error::{LedgerError, Result},
-    files, key,
+    files, holds, key,
     node::{self, Ask, NodeMeta},
     store::Tx,
     void::Restored,
@@ -216,6 +216,7 @@ impl Ledger {
                 state.doubt = restored.as_ref().map(Restored::doubt);
                 state.sent.clear();
                 state.timed_out.clear();
+                holds::forget_group(tx, group)?;
             }
             let doomed = retire(tx, &mut state, None)?;
             put_group(tx, &state)?;

@@ -191,6 +191,14 @@ fn drop_in(tx: &mut Tx<'_>, feed: &FeedName, group: &GroupRef) -> Result<()> {
     Ok(())
 }
 
+/// Forgets whatever was held or said of a group: it is another one at Vitable by now.
+pub(super) fn forget_group(tx: &mut Tx<'_>, group: &GroupRef) -> Result<()> {
+    for stored in tx.scan::<StoredHold>(key::HOLDS)?.into_iter().filter(|each| each.hold.group == *group) {
+        tx.remove(key::hold(&stored.hold.feed, group, &stored.hold.digest))?;
+    }
+    Ok(())
+}
+
 /// Records one hold.
 fn put_in(tx: &mut Tx<'_>, hold: &Hold) -> Result<Hold> {
     let mut rejected: Vec<(DateTime<Utc>, String)> = Vec::new();

@@ -1,7 +1,7 @@
 //! The intent: durable before the POST, with everything that the next baseline will need.
 
 use super::{
-    Attempt, AttemptId, Intent, IntentMember, Ledger,
+    Attempt, AttemptId, Intent, IntentMember, Ledger, Retired,
     attempts::{StoredAttempt, put_attempt},
     crash,
     error::{LedgerError, Result},
@@ -100,7 +100,9 @@ impl Ledger {
             if let Some(kept) = &state.in_flight {
                 return Err(busy(&attempt.group, kept));
             }
-            if state != *before {
+            // A roster that was decided before a person retired the group would fill it again.
+            let retired = tx.get::<Retired>(&key::retired(&attempt.group))?.is_some();
+            if state != *before || (retired && attempt.counts.payload > 0) {
                 return Err(LedgerError::Stale { group: attempt.group.clone() });
             }
             attempt.id = AttemptId(tx.count_up(key::NEXT_ATTEMPT)?);

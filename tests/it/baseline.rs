@@ -1,7 +1,5 @@
 //! A first sync beside the members of a previous system: `plan --baseline`.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
-
 use crate::{
     daemon::Daemon,
     world::{Setup, World, people, person, put, row},

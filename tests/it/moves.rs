@@ -46,6 +46,15 @@ fn taken(world: &World) -> Vec<String> {
     world.sandbox.requests().into_iter().map(|request| request.group).collect()
 }
 
+/// Waits until Vitable has taken so many requests.
+fn requests(world: &World, number: usize) {
+    until(
+        "so many requests are taken",
+        || (world.sandbox.requests().len() >= number).then_some(()),
+        || format!("{:?}", world.sandbox.requests()),
+    );
+}
+
 fn mailed(world: &World, words: &str) -> usize {
     world.mails().iter().filter(|mail| mail.replace("\r\n", " ").contains(words)).count()
 }
@@ -296,11 +305,7 @@ fn a_lost_answer_of_the_gaining_group_covers_nobody() {
     world.sandbox.set_faults(Faults { processing_ms: Some(1_500), ..Faults::default() });
     std::thread::scope(|scope| {
         let sync = scope.spawn(|| world.rosterd(&["sync", "acme"]).ends(1));
-        let began = std::time::Instant::now();
-        while world.sandbox.requests().len() < 3 {
-            assert!(began.elapsed() < Duration::from_secs(30), "{:?}", world.sandbox.requests());
-            std::thread::yield_now();
-        }
+        requests(&world, 3);
         world.sandbox.set_faults(loses_the_gaining_roster());
         sync.join().unwrap();
     });
@@ -358,11 +363,7 @@ fn who_is_let_go_late_is_taken_in_by_the_same_run() {
     world.sandbox.set_faults(Faults { backlog: true, ..Faults::default() });
     std::thread::scope(|scope| {
         let sync = scope.spawn(|| world.rosterd(&["sync", "acme"]));
-        let began = std::time::Instant::now();
-        while world.sandbox.requests().len() < 4 {
-            assert!(began.elapsed() < Duration::from_secs(30), "{:?}", world.sandbox.requests());
-            std::thread::yield_now();
-        }
+        requests(&world, 4);
         world.sandbox.set_faults(Faults::default());
         sync.join().unwrap();
     });

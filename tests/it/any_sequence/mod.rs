@@ -4,12 +4,7 @@
 //!
 //! `ROSTERD_SEQUENCES=500` plays more of them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test that cannot go on fails here"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
 
 mod oracle;
 

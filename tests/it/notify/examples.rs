@@ -90,6 +90,7 @@ pub(super) fn wide_examples() -> Vec<Incident> {
 }
 
 /// One of each kind that concerns a group.
+#[expect(clippy::too_many_lines, reason = "one example for each kind")]
 pub(super) fn group_examples() -> Vec<Incident> {
     let request = |kind, reason: &str| Incident {
         request_id: Some(RequestId::new("grpmsr_8KqX").unwrap()),

@@ -27,6 +27,7 @@ const TRAILER: &str = "file:
     csv: { trailer: { starts_with: TRL, count_column: 2 } }";
 
 /// The chapters, in their order.
+#[expect(clippy::too_many_lines, reason = "one list, as the document has it")]
 pub(super) fn chapters() -> Vec<Chapter> {
     let text = Sheet::good().text();
     let chapter =
