@@ -3,12 +3,12 @@
 use super::{
     Exit, Failure,
     desk::{Desk, Talk},
-    open, sync,
+    open, render, sync,
 };
 use crate::{
     engine::{Engine, Feed, Spoken, WordError},
     ledger::{Hold, Trigger, Word},
-    roster::{FeedName, GroupRef, ReferenceId, RunId},
+    roster::{FeedName, GroupRef, RunId},
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -158,10 +158,8 @@ fn first_rosters(engine: &Engine, holds: &[Hold]) -> Result<String, Failure> {
         let Some(run) = engine.ledger().run(hold.last_run)? else { continue };
         let Some(report) = run.groups.iter().find(|report| report.group == hold.group) else { continue };
         let Some(members) = report.members.get("added") else { continue };
-        let named: Vec<&str> = members.iter().take(SHOWN).map(ReferenceId::as_str).collect();
-        let more = report.counts.payload.saturating_sub(u64::try_from(named.len()).unwrap_or(u64::MAX));
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        text.push_str(&format!("{}: on the roster: {}{more}\n", hold.group, named.join(", ")));
+        let named = render::and_more(members, SHOWN, report.counts.payload);
+        text.push_str(&format!("{}: on the roster: {named}\n", hold.group));
     }
     Ok(text)
 }

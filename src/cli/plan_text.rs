@@ -1,11 +1,11 @@
 //! A plan for people: what would happen to whom, why, and what to type next. Fits a terminal of 80 columns.
 
-use super::render::{self, Detail, approve_command};
+use super::render::{self, Detail, and_more, approve_command};
 use crate::{
     engine::LocalFile,
     ledger::{Because, Counts, GroupReport, GroupVerdict, Ledger, LedgerError, Run, Told},
     notify::shell_word,
-    roster::{Field, ReferenceId},
+    roster::Field,
 };
 use std::fmt::Write;
 
@@ -97,11 +97,8 @@ fn numbers(counts: &Counts) -> String {
 
 /// `ended: E-10, E-12 (2; the status is in `ended`)`.
 fn line(told: &Told, most: usize) -> String {
-    let shown: Vec<&str> = told.members.iter().take(most).map(ReferenceId::as_str).collect();
-    let more = told.count.saturating_sub(u64::try_from(shown.len()).unwrap_or(u64::MAX));
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let what = told.what.replace('_', " ");
-    format!("{what}: {}{more} ({}; {})", shown.join(", "), told.count, because(told))
+    format!("{what}: {} ({}; {})", and_more(&told.members, most, told.count), told.count, because(told))
 }
 
 fn because(told: &Told) -> String {
@@ -225,6 +222,7 @@ fn wrapped(out: &mut String, first: &str, text: &str, more: &str) -> std::fmt::R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roster::ReferenceId;
 
     #[test]
     fn lines_are_broken_at_spaces_and_no_longer_than_the_screen() {

@@ -223,9 +223,16 @@ fn group_notes(
 
 fn listed(members: &[ReferenceId], detail: Detail) -> String {
     let most = if detail == Detail::Whole { usize::MAX } else { 50 };
+    and_more(members, most, u64::try_from(members.len()).unwrap_or(u64::MAX))
+}
+
+/// The first `most` of these members, and how many more there are of `all`.
+pub(super) fn and_more(members: &[ReferenceId], most: usize, all: u64) -> String {
     let shown: Vec<&str> = members.iter().take(most).map(ReferenceId::as_str).collect();
-    let more = members.len().saturating_sub(most);
-    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+    match all.saturating_sub(u64::try_from(shown.len()).unwrap_or(u64::MAX)) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// What a person types to release a held group.

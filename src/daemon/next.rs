@@ -69,7 +69,6 @@ mod tests {
         ledger::{AttemptId, Counts, GroupReport, RunResult},
         roster::{FeedName, GroupId, RequestId, RunId},
     };
-    use std::collections::BTreeMap;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -80,20 +79,7 @@ mod tests {
     }
 
     fn report(verdict: GroupVerdict, attempt: Option<u64>) -> GroupReport {
-        GroupReport {
-            group: group(),
-            group_id: None,
-            verdict,
-            reasons: Vec::new(),
-            counts: Counts::default(),
-            members: BTreeMap::new(),
-            attempt: attempt.map(AttemptId),
-            digest: None,
-            approvable: false,
-            body: None,
-            again: false,
-            told: Vec::new(),
-        }
+        GroupReport { attempt: attempt.map(AttemptId), ..GroupReport::new(group(), verdict) }
     }
 
     fn run(trigger: Trigger, outcome: RunOutcome, groups: Vec<GroupReport>) -> Run {

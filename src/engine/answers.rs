@@ -1,6 +1,10 @@
 //! What Vitable says of single members, sorted so that each sort has its remedy.
 
-use super::{Engine, follow::about};
+use super::{
+    Engine,
+    follow::about,
+    report::{and_more, len},
+};
 use crate::{
     attempt::{Failure, FailureKind, Operation, Outcome},
     ledger::{Attempt, LedgerError},
@@ -57,13 +61,13 @@ pub(super) fn failures(attempt: &Attempt, outcome: &Outcome, now: DateTime<Utc>)
         outcome.failures.iter().partition(|failure| failure.thought_covered);
     let lost = (!lost.is_empty()).then(|| Incident {
         people: lost.iter().map(|failure| affected(failure, now)).collect(),
-        counts: vec![("failed".to_owned(), count(&lost))],
+        counts: vec![("failed".to_owned(), len(&lost))],
         ..about(attempt, Kind::CoverageLost, sorted(&lost))
     });
     let others = (!others.is_empty()).then(|| Incident {
         what_to_do: remedies(attempt, &others),
         people: others.iter().map(|failure| affected(failure, now)).collect(),
-        counts: vec![("failed".to_owned(), count(&others))],
+        counts: vec![("failed".to_owned(), len(&others))],
         ..about(attempt, Kind::MembersFailed, sorted(&others))
     });
     lost.into_iter().chain(others).collect()
@@ -139,10 +143,7 @@ fn by_sort(failures: &[&Failure]) -> BTreeMap<Sort, Vec<String>> {
 fn sorted(failures: &[&Failure]) -> String {
     let sorts = by_sort(failures).into_iter().map(|(sort, mut members)| {
         members.sort();
-        let more = members.len().saturating_sub(NAMED);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let shown: Vec<&str> = members.iter().take(NAMED).map(String::as_str).collect();
-        format!("{} ({}): {}{more}.", sort.words(), members.len(), shown.join(", "))
+        format!("{} ({}): {}.", sort.words(), members.len(), and_more(&members, NAMED))
     });
     sorts.collect::<Vec<_>>().join(" ")
 }
@@ -170,10 +171,6 @@ fn affected(failure: &Failure, now: DateTime<Utc>) -> Affected {
         Operation::Unknown(other) => format!("{other}{since}: {}", failure.reason),
     };
     Affected { reference_id: failure.reference_id.to_string(), row: None, what }
-}
-
-fn count(failures: &[&Failure]) -> u64 {
-    u64::try_from(failures.len()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn old_plan(attempt: &Attempt, members: &[ReferenceId]) -> Incident {

@@ -1,6 +1,10 @@
 //! `plan --baseline`: what a first sync would do to the people whom a previous system covered. Keeps nothing.
 
-use super::{Engine, Order, pass::Decided};
+use super::{
+    Engine, Order,
+    pass::Decided,
+    report::{and_more, len},
+};
 use crate::{
     decide::{self, Beside, Previous},
     ledger::{GroupReport, LedgerError, Run},
@@ -34,14 +38,7 @@ impl Engine {
         for decision in &decided.decisions {
             facts.push(self.group_facts(order.feed, &decision.plan.group, people)?);
         }
-        let rules = decide::Feed {
-            people,
-            guard: &order.feed.guard,
-            max_members: self.settings.vitable.max_members_per_sync,
-            resync_after: None,
-            key: self.ledger.fingerprint_key(),
-            now: self.clock.now(),
-        };
+        let rules = decide::Feed { resync_after: None, ..self.rules(order.feed, people) };
         let beside = rules.beside(&facts, &previous);
         for group in &mut run.groups {
             if let Some(beside) = beside.get(&group.group) {
@@ -117,11 +114,9 @@ fn show(group: &mut GroupReport, beside: &Beside) {
         beside.covered, counts.unchanged, counts.added, counts.removed
     ));
     for (fate, who) in &beside.removed {
-        let named: Vec<&str> = who.iter().take(SAID).map(ReferenceId::as_str).collect();
-        let more = who.len().saturating_sub(SAID);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let ids: Vec<&str> = who.iter().map(ReferenceId::as_str).collect();
         let fate = of_first_sync(fate);
-        group.reasons.push(format!("would lose coverage, {fate}: {}{more}", named.join(", ")));
+        group.reasons.push(format!("would lose coverage, {fate}: {}", and_more(&ids, SAID)));
     }
     let limits = beside.limits.iter().map(|limit| format!("with the file as the baseline: {limit}"));
     group.reasons.extend(limits);
@@ -142,8 +137,4 @@ fn of_first_sync(fate: &str) -> &str {
         "unrouted" => "because their group value names no group",
         other => other,
     }
-}
-
-fn len<T>(list: &[T]) -> u64 {
-    u64::try_from(list.len()).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,7 @@ use crate::{
     ledger::{Counts, GroupReport, GroupVerdict, LedgerError, NewRun, Retired, Run, RunOutcome, Trigger},
     roster::{FeedName, GroupId, GroupRef},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// Why a group cannot be emptied, or taken back, now.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,12 @@ impl Engine {
             after: None,
         };
         let mut run = self.ledger.begin(&order, now)?;
-        run.groups = vec![report(group, &group_id, counts, format!("emptied by {by} ({reason})"))];
+        run.groups = vec![GroupReport {
+            group_id: Some(group_id.clone()),
+            reasons: vec![format!("emptied by {by} ({reason})")],
+            counts,
+            ..GroupReport::new(group.clone(), GroupVerdict::Submit)
+        }];
         self.ledger.save_run(&run)?;
         let release = Release {
             run: &run,
@@ -149,22 +154,5 @@ impl Engine {
             Named::Wrong(_, why) => Err(EmptyError::Refused(why)),
             Named::Nothing => Err(EmptyError::Refused(format!("Vitable has no group `{group}`"))),
         }
-    }
-}
-
-fn report(group: &GroupRef, id: &GroupId, counts: Counts, reason: String) -> GroupReport {
-    GroupReport {
-        group: group.clone(),
-        group_id: Some(id.clone()),
-        verdict: GroupVerdict::Submit,
-        reasons: vec![reason],
-        counts,
-        members: BTreeMap::new(),
-        attempt: None,
-        digest: None,
-        approvable: false,
-        body: None,
-        again: false,
-        told: Vec::new(),
     }
 }

@@ -11,11 +11,14 @@ use crate::{
     decide::{self, Decision, Suspicion},
     ledger::{BodyReport, Facts, GroupVerdict, LedgerError, ReadReport, Run, RunOutcome, RunResult, Trigger},
     notify::{Incident, Kind},
-    roster::{GroupRef, Record, ReferenceId},
+    roster::{GroupRef, People, Record, ReferenceId},
     vitable,
 };
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// A feed that was read and decided on, before anything is written.
 pub(super) struct Decided {
@@ -100,15 +103,20 @@ impl Engine {
             records.extend(self.ledger.records(group, &wanted)?);
             facts.push(known);
         }
-        let rules = decide::Feed {
-            people: &read.people,
+        let rules = self.rules(feed, &read.people);
+        Ok((rules.decide(&facts, &records), rules.unplaced(&facts)))
+    }
+
+    /// The rules that a read of a feed is decided by.
+    pub(super) fn rules<'a>(&'a self, feed: &'a Feed, people: &'a Arc<People>) -> decide::Feed<'a> {
+        decide::Feed {
+            people,
             guard: &feed.guard,
             max_members: self.settings.vitable.max_members_per_sync,
             resync_after: feed.submit.resync_after(),
             key: self.ledger.fingerprint_key(),
             now: self.clock.now(),
-        };
-        Ok((rules.decide(&facts, &records), rules.unplaced(&facts)))
+        }
     }
 
     /// A run that came to nothing: its end, its incident and its mail are one batch.
@@ -179,11 +187,7 @@ pub(super) fn fill(run: &mut Run, order: &Order<'_>, decided: &Decided) -> (RunO
             group.reasons.push(why.clone());
         }
         if order.wants(&group.group) {
-            outcome = outcome.max(match group.verdict {
-                GroupVerdict::Submit | GroupVerdict::Unchanged | GroupVerdict::Retired => RunOutcome::Done,
-                GroupVerdict::Hold => RunOutcome::Held,
-                GroupVerdict::PassedOver | GroupVerdict::Refused => RunOutcome::Failed,
-            });
+            outcome = outcome.max(group.verdict.at_least());
         }
     }
     (outcome, incidents)

@@ -1,6 +1,6 @@
 //! A roster that Vitable refused: each field that it names is brought back to its row.
 
-use super::{Engine, Feed, submit::Release, tell::Scope};
+use super::{Engine, Feed, report::and_more, submit::Release, tell::Scope};
 use crate::{
     attempt::{Event, State},
     ledger::{AttemptId, Consequence, LedgerError, RowProblem},
@@ -50,13 +50,11 @@ fn named(fields: &[RefusedField]) -> String {
     if fields.is_empty() {
         return String::new();
     }
-    let shown = fields.iter().take(NAMED).map(|each| match each.field {
+    let names = fields.iter().map(|each| match each.field {
         Some(field) => format!("`{field}` of {}", each.reference_id),
         None => format!("something of {}", each.reference_id),
     });
-    let more = fields.len().saturating_sub(NAMED);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!(" It names {}{more}.", shown.collect::<Vec<_>>().join(", "))
+    format!(" It names {}.", and_more(&names.collect::<Vec<_>>(), NAMED))
 }
 
 fn affected(refused: &RefusedField, release: &Release<'_>, feed: Option<&Feed>) -> Affected {

@@ -104,18 +104,13 @@ pub(super) fn group(decision: &Decision, people: &People) -> GroupReport {
     };
     reasons.extend(of_moves(decision));
     GroupReport {
-        group: plan.group.clone(),
-        group_id: None,
-        verdict,
         reasons,
         counts: counts(plan),
         members,
-        attempt: None,
         digest,
         approvable,
-        body: None,
-        again: false,
         told: super::told::told(plan, people),
+        ..GroupReport::new(plan.group.clone(), verdict)
     }
 }
 
@@ -239,10 +234,7 @@ impl ProblemRows {
             })
             .collect();
         names.sort();
-        let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
-        // No number that differs from run to run: each new wording would be a mail.
-        let more = if names.len() > 10 { " and others" } else { "" };
-        let mut reason = format!("{sentence}: {shown}{more}.");
+        let mut reason = format!("{sentence}: {}.", and_others(&names));
         if consequence == Consequence::LeftOut && people.iter().any(|who| who.reference_id.is_empty()) {
             reason.push_str(" Rows without a reference_id could be anybody, covered people too.");
         }
@@ -252,6 +244,22 @@ impl ProblemRows {
             reason.push('.');
         }
         Some(Incident { people, counts: vec![(name.to_owned(), total)], ..Incident::new(kind, reason) })
+    }
+}
+
+/// The first ten of these, and that there are others. Without a number, which differs from run to run: each new wording
+/// would be a mail.
+pub(super) fn and_others<S: AsRef<str>>(names: &[S]) -> String {
+    let shown: Vec<&str> = names.iter().take(10).map(AsRef::as_ref).collect();
+    format!("{}{}", shown.join(", "), if names.len() > shown.len() { " and others" } else { "" })
+}
+
+/// The first `most` of these, and how many more there are.
+pub(super) fn and_more<S: AsRef<str>>(names: &[S], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -407,7 +415,7 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
     })
 }
 
-fn len<T>(list: &[T]) -> u64 {
+pub(super) fn len<T>(list: &[T]) -> u64 {
     u64::try_from(list.len()).unwrap_or(u64::MAX)
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     decide::{Round, Suspicion},
-    ledger::{GroupVerdict, LedgerError, OpenMove, Run, RunOutcome},
+    ledger::{GroupReport, LedgerError, OpenMove, Run, RunOutcome},
     notify::{Affected, Incident, Kind},
     roster::{FeedName, GroupRef, ReferenceId, Standing},
 };
@@ -134,19 +134,13 @@ impl Engine {
             let Some(place) = place.filter(|_| gaining.contains(group)) else { continue };
             let now = report::group(decision, &read.people);
             if let Some(report) = run.groups.get_mut(place) {
-                *report = crate::ledger::GroupReport {
+                *report = GroupReport {
                     attempt: report.attempt,
                     group_id: report.group_id.clone(),
                     body: report.body.clone(),
                     ..now
                 };
-                *outcome = (*outcome).max(match report.verdict {
-                    GroupVerdict::Submit | GroupVerdict::Unchanged | GroupVerdict::Retired => {
-                        RunOutcome::Done
-                    }
-                    GroupVerdict::Hold => RunOutcome::Held,
-                    GroupVerdict::PassedOver | GroupVerdict::Refused => RunOutcome::Failed,
-                });
+                *outcome = (*outcome).max(report.verdict.at_least());
             }
             due.extend(Due::of(decision, named).map(|due| (place, due)));
         }
@@ -232,11 +226,9 @@ fn incident(feed: &FeedName, open: &[OpenMove]) -> Option<Incident> {
     });
     let mut names: Vec<&str> = open.iter().map(|each| each.id.as_str()).collect();
     names.sort_unstable();
-    names.truncate(10);
-    let more = if open.len() > names.len() { " and others" } else { "" };
     let reason = format!(
-        "These people have left a group of the feed, and no group is known to cover them yet: {}{more}.",
-        names.join(", ")
+        "These people have left a group of the feed, and no group is known to cover them yet: {}.",
+        report::and_others(&names)
     );
     Some(Incident {
         feed: Some(feed.clone()),

@@ -1,14 +1,8 @@
 //! What Vitable's answers say against our picture of who is covered.
 
-use super::{
-    AttemptId, Facts, Ledger, RowProblem,
-    attempts::{attempt_in, move_to},
-    error::Result,
-    groups::GroupState,
-    notices,
-};
+use super::{AttemptId, Facts, Ledger, RowProblem, error::Result, groups::GroupState};
 use crate::{
-    attempt::{Event, State, next},
+    attempt::{Event, State},
     roster::ReferenceId,
 };
 use chrono::{DateTime, Utc};
@@ -28,16 +22,7 @@ impl Ledger {
         now: DateTime<Utc>,
         facts: &Facts,
     ) -> Result<State> {
-        let (state, doomed) = self.store.write("ledger-after-advance", |tx| {
-            let mut stored = attempt_in(tx, id)?;
-            let state = next(&stored.attempt.state, event)?;
-            stored.attempt.refused = rows.to_vec();
-            let doomed = move_to(tx, stored, state.clone(), now)?;
-            notices::put_facts(tx, facts)?;
-            Ok((state, doomed))
-        })?;
-        self.remove_rosters(&doomed);
-        Ok(state)
+        self.advance_recorded(id, event, now, facts, |attempt| attempt.refused = rows.to_vec())
     }
 
     /// Those of the members whom the confirmed baseline of before this attempt had. Who was only sent, and never

@@ -40,7 +40,7 @@ impl Ledger {
     /// The event cannot happen in the attempt's state, there is no such attempt, or it cannot be recorded.
     /// [`LedgerError::NotReserved`] when the reserve did not take the request id either.
     pub fn advance(&self, id: AttemptId, event: &Event, now: DateTime<Utc>, facts: Facts) -> Result<State> {
-        let advanced = self.advance_recorded(id, event, now, &facts);
+        let advanced = self.advance_recorded(id, event, now, &facts, |_| {});
         if let (Err(error), Event::Accepted { request_id }) = (&advanced, event)
             && !matches!(error, LedgerError::Impossible(_) | LedgerError::Defect { .. })
         {
@@ -53,16 +53,18 @@ impl Ledger {
         advanced
     }
 
-    /// [`Ledger::advance`] without the reserve.
+    /// [`Ledger::advance`] without the reserve; `beside` puts into the attempt what comes with its new state.
     pub(super) fn advance_recorded(
         &self,
         id: AttemptId,
         event: &Event,
         now: DateTime<Utc>,
         facts: &Facts,
+        beside: impl Fn(&mut Attempt),
     ) -> Result<State> {
         let (state, doomed) = self.store.write("ledger-after-advance", |tx| {
-            let stored = attempt_in(tx, id)?;
+            let mut stored = attempt_in(tx, id)?;
+            beside(&mut stored.attempt);
             let state = next(&stored.attempt.state, event)?;
             if matches!(state, State::Completed { .. }) && state != stored.attempt.state {
                 return Err(LedgerError::defect("a completion without its outcome was to be recorded"));

@@ -234,6 +234,27 @@ pub struct GroupReport {
     pub told: Vec<Told>,
 }
 
+impl GroupReport {
+    /// A report that says nothing yet but what was decided.
+    #[must_use]
+    pub fn new(group: GroupRef, verdict: GroupVerdict) -> Self {
+        Self {
+            group,
+            group_id: None,
+            verdict,
+            reasons: Vec::new(),
+            counts: Counts::default(),
+            members: BTreeMap::new(),
+            attempt: None,
+            digest: None,
+            approvable: false,
+            body: None,
+            again: false,
+            told: Vec::new(),
+        }
+    }
+}
+
 /// What was decided for one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -250,6 +271,18 @@ pub enum GroupVerdict {
     Retired,
     /// Something is wrong with the group itself; the reasons say what.
     Refused,
+}
+
+impl GroupVerdict {
+    /// What a run that has a group with this verdict comes to at least.
+    #[must_use]
+    pub const fn at_least(self) -> RunOutcome {
+        match self {
+            Self::Submit | Self::Unchanged | Self::Retired => RunOutcome::Done,
+            Self::Hold => RunOutcome::Held,
+            Self::PassedOver | Self::Refused => RunOutcome::Failed,
+        }
+    }
 }
 
 /// The body of a submit, without its content.

@@ -145,7 +145,7 @@ impl Ledger {
             }
             for event in events {
                 // Not `advance`: on a disk that is full still it would note the id once more.
-                self.advance_recorded(id, &event, now, &Facts::default())?;
+                self.advance_recorded(id, &event, now, &Facts::default(), |_| {})?;
             }
         }
         if self.notes.is_empty() {

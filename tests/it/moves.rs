@@ -64,6 +64,16 @@ fn refuse_the_next(call: CallKind) -> Faults {
     Faults { next: vec![NextAnswer::new(call, 1, status)], ..Faults::default() }
 }
 
+/// From now on Vitable does not carry out this operation for 1.
+fn does_not_apply(world: &World, operation: &str, reason: &str) {
+    let member = FailMember {
+        reference_id: "E-1".to_owned(),
+        operation: operation.to_owned(),
+        reason: reason.to_owned(),
+    };
+    world.sandbox.set_faults(Faults { fail_members: vec![member], ..Faults::default() });
+}
+
 #[test]
 fn who_moves_is_taken_out_first_and_added_at_once() {
     let world = settled(&setup(""));
@@ -158,14 +168,7 @@ fn a_transfer_whose_losing_group_is_refused_does_not_happen_and_the_rest_does() 
 fn a_remove_that_vitable_did_not_carry_out_moves_nobody() {
     let world = settled(&setup(""));
     world.arrives("day-2.csv", &transfer());
-    world.sandbox.set_faults(Faults {
-        fail_members: vec![FailMember {
-            reference_id: "E-1".to_owned(),
-            operation: "remove".to_owned(),
-            reason: "not now".to_owned(),
-        }],
-        ..Faults::default()
-    });
+    does_not_apply(&world, "remove", "not now");
     world.rosterd(&["sync", "acme"]).ends(4);
     assert_eq!(places(&world, "E-1"), [EAST]);
     assert_eq!(mailed(&world, "unfinished move"), 0);
@@ -178,14 +181,7 @@ fn a_remove_that_vitable_did_not_carry_out_moves_nobody() {
 fn a_transfer_whose_gaining_group_does_not_take_him_is_urgent_until_it_does() {
     let world = settled(&setup("added: 0"));
     world.arrives("day-2.csv", &transfer());
-    world.sandbox.set_faults(Faults {
-        fail_members: vec![FailMember {
-            reference_id: "E-1".to_owned(),
-            operation: "add".to_owned(),
-            reason: "Member already has an active subscription!".to_owned(),
-        }],
-        ..Faults::default()
-    });
+    does_not_apply(&world, "add", "Member already has an active subscription!");
     world.rosterd(&["sync", "acme"]).ends(1);
     assert!(places(&world, "E-1").is_empty());
     assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
@@ -200,14 +196,7 @@ fn a_transfer_whose_gaining_group_does_not_take_him_is_urgent_until_it_does() {
 fn who_has_left_altogether_meanwhile_waits_for_no_group() {
     let world = settled(&setup(""));
     world.arrives("day-2.csv", &transfer());
-    world.sandbox.set_faults(Faults {
-        fail_members: vec![FailMember {
-            reference_id: "E-1".to_owned(),
-            operation: "add".to_owned(),
-            reason: "not now".to_owned(),
-        }],
-        ..Faults::default()
-    });
+    does_not_apply(&world, "add", "not now");
     world.rosterd(&["sync", "acme"]).ends(1);
     world.arrives("day-3.csv", &[people(2..=10, "East"), people(21..=25, "West")].concat());
     world.rosterd(&["sync", "acme"]).ends(0);
@@ -328,14 +317,7 @@ fn a_lost_answer_of_the_gaining_group_covers_nobody() {
 fn a_read_that_nobody_accepted_forgets_no_move() {
     let world = settled(&setup("added: 0, fewer_rows: 0"));
     world.arrives("day-2.csv", &transfer());
-    world.sandbox.set_faults(Faults {
-        fail_members: vec![FailMember {
-            reference_id: "E-1".to_owned(),
-            operation: "add".to_owned(),
-            reason: "not now".to_owned(),
-        }],
-        ..Faults::default()
-    });
+    does_not_apply(&world, "add", "not now");
     world.rosterd(&["sync", "acme"]).ends(1);
     world.sandbox.set_faults(Faults::default());
     // His row is missing from a file that is shorter than it should be.

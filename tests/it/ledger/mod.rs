@@ -108,6 +108,17 @@ pub(crate) fn intend_at(
     let covered = ledger.coverage(&group())?;
     let gone = covered.iter().filter(|member| !stays.contains(member.id));
     let gone = absent(gone.map(|member| member.reference_id().unwrap()).collect());
+    leave(ledger, people, (&gone, Counts::default()), approval, now)
+}
+
+/// Intends this payload, which these leave, with these numbers.
+pub(crate) fn leave(
+    ledger: &Ledger,
+    people: &[(String, u32)],
+    (removed, counts): (&[Departures], Counts),
+    approval: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<AttemptId, LedgerError> {
     let records = records(people);
     let mut members = records.iter().map(|record| IntentMember {
         record,
@@ -120,8 +131,8 @@ pub(crate) fn intend_at(
         group: &group(),
         group_id: &GroupId::new("grp_1").unwrap(),
         members: &mut members,
-        removed: &gone,
-        counts: Counts::default(),
+        removed,
+        counts,
         approval: approval.map(str::to_owned),
     };
     ledger.intend(intent, now)

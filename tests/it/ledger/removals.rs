@@ -1,14 +1,13 @@
 //! What the guard's windows are counted from: who left by which attempt, and on whose word.
 
 use super::{
-    absent, accepted, at, feed, group, id, intend, intend_at, open, outcome, people, records, step, submit,
-    sync, unclear,
+    absent, accepted, at, group, id, intend, intend_at, open, outcome, people, step, submit, sync, unclear,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use rosterd::{
     attempt::{Event, Operation},
-    ledger::{AttemptId, Counts, Facts, Intent, IntentMember, Ledger},
-    roster::{Departures, GroupId, Leaving, Past, PlanId, RunId},
+    ledger::{AttemptId, Counts, Facts, Ledger},
+    roster::{Departures, GroupId, Leaving, Past},
 };
 
 fn day(day: i64) -> DateTime<Utc> {
@@ -25,23 +24,8 @@ fn names(past: &Past) -> Vec<(String, Leaving)> {
 
 /// Intends a roster that these leave, each in his own way.
 fn leave(ledger: &Ledger, stay: std::ops::Range<usize>, removed: &[Departures], now: i64) -> AttemptId {
-    let records = records(&people(stay, 1));
-    let mut members = records.iter().map(|record| IntentMember {
-        record,
-        plan: PlanId::new("pln_a").unwrap(),
-        carried_since: None,
-    });
-    let intent = Intent {
-        run: RunId(1),
-        feed: &feed(),
-        group: &group(),
-        group_id: &GroupId::new("grp_1").unwrap(),
-        members: &mut members,
-        removed,
-        counts: Counts { payload: records.len() as u64, ..Counts::default() },
-        approval: None,
-    };
-    ledger.intend(intent, day(now)).unwrap()
+    let counts = Counts { payload: stay.len() as u64, ..Counts::default() };
+    super::leave(ledger, &people(stay, 1), (removed, counts), None, day(now)).unwrap()
 }
 
 #[test]
