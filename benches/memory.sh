@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Peak memory of a whole `rosterd sync` beside the size of the file that it reads: a first sync, and a second
-# one against the baseline that the first made.
+# one against the baseline that the first made. Then how long `rosterd explain` takes with so many members.
 #
 #   benches/memory.sh [ROWS]          1,000,000 without a number
 #
@@ -77,3 +77,12 @@ for _ in $(seq 100); do
 done
 sync 1
 sync 2
+
+# Somebody in the middle of the file, and somebody whom nobody knows.
+middle=$(awk -F, -v at=$((rows / 2 + 2)) 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "Employee ID") id = i } NR == at { print $id }' "$folder/inbox/day-2.csv")
+for member in "$middle" nobody; do
+  began=$(date +%s.%N)
+  "$rosterd" --config "$folder/rosterd.yaml" explain "$member" >"$folder/explained" 2>&1 || true
+  awk -v member="$member" -v began="$began" -v ended="$(date +%s.%N)" 'BEGIN { printf "explain %s: %.2f s\n", member, ended - began }'
+done
+head -3 "$folder/explained"
