@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     daemon::Handle,
-    engine::{Engine, LocalFile, Order, Pass, Progress},
+    decide::Emptying,
+    engine::{EmptyError, Engine, LocalFile, Order, Pass, Progress},
     ledger::{Ledger, LedgerError},
 };
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,23 @@ impl Desk {
         match &self.daemon {
             Some(daemon) => daemon.run(order).await,
             None => self.engine.run(order).await,
+        }
+    }
+
+    /// Empties a group, to the end of its request.
+    pub(super) async fn empty(
+        &self,
+        emptying: &Emptying,
+        reason: &str,
+        progress: &dyn Progress,
+    ) -> Result<Pass, EmptyError> {
+        let word = (self.by.as_str(), reason);
+        match &self.daemon {
+            Some(daemon) => daemon.empty(emptying, word, progress).await,
+            None => {
+                let begun = self.engine.begin_emptying(emptying, word, progress).await?;
+                Ok(self.engine.to_its_end(begun, progress).await?)
+            }
         }
     }
 }

@@ -32,7 +32,11 @@ pub(super) async fn run(desk: &Desk, command: Empty, talk: &dyn Talk) -> Result<
     let engine = desk.engine();
     let group = GroupRef::new(&command.group).map_err(|error| Failure::wrong(error.to_string()))?;
     if command.undo {
-        let retired = engine.no_longer_empty(&group).map_err(failure)?;
+        let word = (desk.by.as_str(), command.reason.as_str());
+        let retired = engine.no_longer_empty(&group, word).map_err(failure)?;
+        if desk.daemon().is_none() {
+            engine.deliver().await?;
+        }
         talk.out(&format!(
             "{group} is no longer retired ({} had emptied it on {}); the next sync of its feed submits its roster, within the guard\n",
             retired.by,
@@ -51,7 +55,7 @@ pub(super) async fn run(desk: &Desk, command: Empty, talk: &dyn Talk) -> Result<
     let Some(emptying) = Emptying::confirmed(&group, typed) else {
         return Err(Failure::wrong(format!("`{typed}` is not the group's name; nothing was submitted")));
     };
-    let pass = engine.empty(&emptying, (&desk.by, &command.reason), talk).await.map_err(failure)?;
+    let pass = desk.empty(&emptying, &command.reason, talk).await.map_err(failure)?;
     if desk.daemon().is_none() {
         engine.deliver().await?;
     }

@@ -42,7 +42,7 @@ pub(super) async fn run(desk: &Desk, command: Repin, talk: &dyn Talk) -> Result<
             found.shown
         )));
     }
-    engine.repin(&found)?;
+    engine.repin(&found, &desk.by)?;
     if desk.daemon().is_none() {
         engine.deliver().await?;
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::Orphan,
-    ledger::{Attempt, Hold, Ledger, LedgerError, Retired, StoredIncident, WaitList, Waits},
+    ledger::{Attempt, Hold, Ledger, LedgerError, Retired, StoredIncident, Undone, WaitList, Waits},
     notify::{Incident, shell_word},
     roster::{Certainty, FeedName, GroupRef},
 };
@@ -28,6 +28,8 @@ struct GroupStatus {
     in_flight: Option<String>,
     /// On whose word the group is retired, if it is.
     retired: Option<Retired>,
+    /// On whose word it is no longer retired, until a roster of it has completed since.
+    unretired: Option<Undone>,
     /// What is held: what waits for a person first.
     held: Vec<Hold>,
     last: Option<Attempt>,
@@ -66,11 +68,14 @@ pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Fail
         .collect();
     let (incidents, mails) = (ledger.incidents(true)?, ledger.outbox()?.len());
     let orphans = engine.orphans()?;
+    let mut retired = ledger.retired_groups()?;
+    retired.retain(|each| !groups.iter().any(|group| group.group == each.group));
     if json {
         let value = serde_json::json!({
             "groups": groups,
             "feeds": feeds,
             "orphans": orphans,
+            "retired": retired,
             "incidents": incidents,
             "mails_waiting": mails,
             "daemon": desk.daemon().map(crate::daemon::Handle::about),
@@ -79,7 +84,8 @@ pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Fail
         return Ok(Exit::Done);
     }
     let mut out = String::new();
-    match write_text(&mut out, now, &groups, &feeds, &orphans, (&incidents, mails), desk.daemon().is_some()) {
+    let unfed = (orphans.as_slice(), retired.as_slice());
+    match write_text(&mut out, now, &groups, &feeds, unfed, (&incidents, mails), desk.daemon().is_some()) {
         Ok(()) => talk.out(&out)?,
         Err(error) => return Err(Failure::failed(error)),
     }
@@ -91,7 +97,7 @@ fn write_text(
     now: DateTime<Utc>,
     groups: &[GroupStatus],
     feeds: &[NextRun],
-    orphans: &[Orphan],
+    (orphans, retired): (&[Orphan], &[Retired]),
     (incidents, mails): (&[StoredIncident], usize),
     in_daemon: bool,
 ) -> std::fmt::Result {
@@ -121,6 +127,9 @@ fn write_text(
             orphan.feed,
             shell_word(orphan.group.as_str())
         )?;
+    }
+    for each in retired {
+        writeln!(out, "{}: {}; no feed of the configuration names it", each.group, retired_words(each))?;
     }
     writeln!(out, "open incidents: {}; mails waiting: {mails}", incidents.len())?;
     for stored in incidents {
@@ -163,6 +172,10 @@ fn write_waiting(out: &mut String, now: DateTime<Utc>, group: &GroupStatus) -> s
         Some(text)
     });
     let texts: Vec<String> = texts.collect();
+    if let Some(undone) = &group.unretired {
+        let (by, on, why) = (&undone.by, undone.at.format("%Y-%m-%d"), &undone.reason);
+        writeln!(out, "{}: no longer retired: {by} took that back on {on} ({why})", group.group)?;
+    }
     if texts.is_empty() { Ok(()) } else { writeln!(out, "{}: {}", group.group, texts.join("; ")) }
 }
 
@@ -207,14 +220,18 @@ fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupSt
     let in_flight = last.as_ref().filter(|attempt| attempt.state.in_flight()).map(|attempt| {
         attempt.state.request_id().map_or_else(|| attempt.state.name().to_owned(), ToString::to_string)
     });
+    let completed_at = ledger.last_completed(&group)?.map(|attempt| attempt.changed_at);
+    let retired = ledger.once_retired(&group)?;
+    let unretired = retired.as_ref().and_then(|retired| retired.undone.clone());
     Ok(GroupStatus {
         waiting: waiting(ledger.waits_in(feed, &group)?.as_ref()),
         feed: feed.clone(),
         members: coverage.len(),
         certainty: coverage.certainty,
-        completed_at: ledger.last_completed(&group)?.map(|attempt| attempt.changed_at),
+        unretired: unretired.filter(|undone| completed_at.is_none_or(|completed| completed < undone.at)),
+        completed_at,
         in_flight,
-        retired: ledger.retired(&group)?,
+        retired: retired.filter(|retired| retired.undone.is_none()),
         held,
         last,
         group,
@@ -250,7 +267,7 @@ fn state(group: &GroupStatus, now: DateTime<Utc>) -> String {
         return format!("in flight: {request}");
     }
     if let Some(retired) = &group.retired {
-        return format!("retired by {} on {}", retired.by, retired.at.format("%Y-%m-%d"));
+        return retired_words(retired);
     }
     if let Some(hold) = group.held.first() {
         return match &hold.word {
@@ -265,6 +282,10 @@ fn state(group: &GroupStatus, now: DateTime<Utc>) -> String {
         (_, Some(attempt)) => attempt.state.name().to_owned(),
         (_, None) => "never sent".to_owned(),
     }
+}
+
+fn retired_words(retired: &Retired) -> String {
+    format!("retired by {} on {}", retired.by, retired.at.format("%Y-%m-%d"))
 }
 
 /// `2026-11-22 06:00 UTC (3 h ago)`.

@@ -148,9 +148,15 @@ pub(super) fn print(engine: &Engine, passes: &[Pass], json: bool, talk: &dyn Tal
         let attempts = render::attempts(engine.ledger(), &pass.run)?;
         if pass.run.stopped {
             let run = pass.run.id;
-            talk.err(&format!(
-                "rosterd was told to stop before run {run} ended; it is begun again at the next start, and what Vitable took is known\n"
-            ))?;
+            let then = match pass.run.trigger {
+                Trigger::Emptying => {
+                    "the group is retired, and what Vitable took is looked after by the next start"
+                }
+                Trigger::Sync | Trigger::Approval | Trigger::Recovery | Trigger::Schedule => {
+                    "it is begun again at the next start, and what Vitable took is known"
+                }
+            };
+            talk.err(&format!("rosterd was told to stop before run {run} ended; {then}\n"))?;
         }
         if json {
             values.push(render::json(&pass.run, &attempts));

@@ -2,7 +2,8 @@
 
 use super::{door::Closed, protocol::About};
 use crate::{
-    engine::{Begun, Engine, Order, Pass, Progress, Step},
+    decide::Emptying,
+    engine::{EmptyError, Engine, Order, Pass, Progress, Step},
     ledger::LedgerError,
     roster::{FeedName, GroupRef},
 };
@@ -159,6 +160,41 @@ impl Handle {
         result
     }
 
+    /// Empties a group for a person, to the end of its request, in the lane of the feed that fed it: no roster that
+    /// was decided before is sent beside it.
+    ///
+    /// # Errors
+    /// When it cannot be done now, and when the ledger cannot be read or written.
+    pub async fn empty(
+        &self,
+        emptying: &Emptying,
+        word: (&str, &str),
+        progress: &dyn Progress,
+    ) -> Result<Pass, EmptyError> {
+        let result = self.empty_in_turn(emptying, word, progress).await;
+        match &result {
+            Ok(pass) => self.tell(News::Ended(Box::new(pass.clone()))),
+            Err(EmptyError::Ledger(error)) => self.tell(News::Broken(error.to_string())),
+            Err(EmptyError::Refused(_)) => {}
+        }
+        result
+    }
+
+    async fn empty_in_turn(
+        &self,
+        emptying: &Emptying,
+        word: (&str, &str),
+        progress: &dyn Progress,
+    ) -> Result<Pass, EmptyError> {
+        let feed = self.engine().owner_to_empty(emptying.group())?;
+        let progress = Told { handle: self, inner: progress };
+        let turn = self.turn(&feed, &self.0.typed, &progress).await;
+        let engine = self.engine();
+        let begun = engine.begin_emptying(emptying, word, &progress).await;
+        self.sent(&feed, turn);
+        Ok(engine.to_its_end(begun?, &progress).await?)
+    }
+
     async fn run_in_turn(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
         let name = &order.feed.name;
         let progress = Told { handle: self, inner: order.progress };
@@ -170,11 +206,7 @@ impl Handle {
         };
         let begun = engine.begin(&Order { feed, progress: &progress, ..order.clone() }).await;
         self.sent(name, turn);
-        match begun? {
-            Begun::Over(pass) => Ok(*pass),
-            Begun::NotYet { run, why } => engine.no_longer(*run, why),
-            Begun::Waiting(waiting) => engine.wait(*waiting, &progress).await,
-        }
+        engine.to_its_end(begun?, &progress).await
     }
 
     /// The turn of a run that the keeper starts.

@@ -27,8 +27,9 @@ pub(super) fn after(
     newest: &dyn Fn(&GroupRef) -> Option<Attempt>,
     stuck_after: TimeDelta,
 ) -> Vec<Next> {
-    // A file that a person sent in place of the source is never followed by the source's own.
-    if run.file.is_some() {
+    // A file that a person sent in place of the source is never followed by the source's own, and a group that a
+    // person emptied is emptied again by a person alone.
+    if run.file.is_some() || run.trigger == Trigger::Emptying {
         return Vec::new();
     }
     let by_itself = matches!(run.trigger, Trigger::Schedule | Trigger::Recovery);

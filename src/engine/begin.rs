@@ -110,10 +110,18 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read or written. Everything else is an outcome of the run.
     pub async fn run(&self, order: &Order<'_>) -> Result<Pass, LedgerError> {
-        match self.begin(order).await? {
+        self.to_its_end(self.begin(order).await?, order.progress).await
+    }
+
+    /// The second part of a run, whatever it has come to.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn to_its_end(&self, begun: Begun, progress: &dyn Progress) -> Result<Pass, LedgerError> {
+        match begun {
             Begun::Over(pass) => Ok(*pass),
             Begun::NotYet { run, why } => self.no_longer(*run, why),
-            Begun::Waiting(waiting) => self.wait(*waiting, order.progress).await,
+            Begun::Waiting(waiting) => self.wait(*waiting, progress).await,
         }
     }
 

@@ -27,7 +27,7 @@ use std::{collections::BTreeMap, sync::Arc};
 const GROUPS_AT_A_TIME: usize = 256;
 
 /// What became of one released roster.
-enum Sent {
+pub(super) enum Sent {
     /// An attempt was made.
     Attempt(Sending),
     /// None was made. The sentence says why, and the flag whether that passes.
@@ -49,7 +49,8 @@ pub(super) struct Sending {
 pub struct Waiting {
     pub(super) run: Run,
     pub(super) outcome: RunOutcome,
-    shapes: BTreeMap<String, SourceShape>,
+    /// How what was read looks; a run that reads nothing has none.
+    shapes: Option<BTreeMap<String, SourceShape>>,
     /// By their place among the run's groups.
     pub(super) sent: Vec<(usize, Sending)>,
     /// The groups into which people move, for when those that they leave have finished.
@@ -57,6 +58,11 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// A run that reads nothing.
+    pub(super) fn without_read(run: Run, outcome: RunOutcome, sent: Vec<(usize, Sending)>) -> Self {
+        Self { run, outcome, shapes: None, sent, second: None }
+    }
+
     /// The run.
     #[must_use]
     pub fn run(&self) -> &Run {
@@ -114,9 +120,13 @@ impl Engine {
         self.wake_mails();
         let due = due_at_once(order, &decided);
         let sent = self.send_due(&mut run, &mut outcome, order.feed, order.progress, due).await?;
-        let shapes = decided.read.shapes.clone();
+        let shapes = Some(decided.read.shapes.clone());
         let second = Second::of(order, decided, &sent).map(Box::new);
-        let waiting = Waiting { run, outcome, shapes, sent, second };
+        self.sent_all(Waiting { run, outcome, shapes, sent, second })
+    }
+
+    /// Everything that is due at once was sent: the run waits for Vitable, or is over.
+    pub(super) fn sent_all(&self, waiting: Waiting) -> Result<Begun, LedgerError> {
         if self.shared.stopping() {
             return self.stopped(waiting.run).map(Begun::over);
         }
@@ -140,17 +150,8 @@ impl Engine {
     ) -> Result<Vec<(usize, Sending)>, LedgerError> {
         let (mut sent, mut broken) = (Vec::new(), None);
         for (place, each) in self.submit_all(run, feed, progress, due).await {
-            let Some(group) = run.groups.get_mut(place) else { continue };
             match each {
-                Ok(Sent::Attempt(sending)) => {
-                    (group.attempt, group.group_id) = (Some(sending.attempt), Some(sending.group_id.clone()));
-                    sent.push((place, sending));
-                }
-                Ok(Sent::Not(why, passes)) => {
-                    *outcome = RunOutcome::Failed;
-                    (group.verdict, group.again) = (GroupVerdict::Refused, passes);
-                    group.reasons.push(why);
-                }
+                Ok(each) => sent.extend(note_sent(run, outcome, place, each)),
                 Err(error) => broken = broken.or(Some(error)),
             }
         }
@@ -226,11 +227,13 @@ impl Engine {
         }
         let unchanged = run.groups.iter().filter(|group| group.verdict == GroupVerdict::Unchanged);
         completed.extend(unchanged.map(|group| group.group.clone()));
-        if !completed.is_empty() {
-            self.ledger.accept_read(&run.feed, run.id, &shapes, &completed)?;
-        }
-        if self.moves_are_unfinished(&mut run)? {
-            outcome = RunOutcome::Failed;
+        if let Some(shapes) = shapes {
+            if !completed.is_empty() {
+                self.ledger.accept_read(&run.feed, run.id, &shapes, &completed)?;
+            }
+            if self.moves_are_unfinished(&mut run)? {
+                outcome = RunOutcome::Failed;
+            }
         }
         self.end(run, outcome)
     }
@@ -301,8 +304,7 @@ impl Engine {
         // A local file in place of the source says nothing about the source.
         let read: &[Kind] = if order.file.is_none() { READ } else { &[] };
         let kinds: Vec<Kind> = read.iter().chain(DECISION).copied().collect();
-        let scope =
-            Scope { kinds: &kinds, feed: Some(feed), group: None, host: false, daemon: &[], except: &silent };
+        let scope = Scope { kinds: &kinds, feed: Some(feed), except: &silent, ..Scope::NOTHING };
         let waits = self.waiting(run, decided)?;
         self.add_ages(&mut incidents, &waits);
         let telling = self.shared.telling();
@@ -382,9 +384,18 @@ impl Engine {
             approval: due.approval.cloned(),
             progress,
         };
-        match self.send_one(&release).await {
+        self.send_one(&release, due.decision.plan.on_old_plan.clone()).await
+    }
+
+    /// Sends one roster. What is the matter with its group alone ends no other; what cannot be recorded ends all.
+    pub(super) async fn send_one(
+        &self,
+        release: &Release<'_>,
+        on_old_plan: Vec<ReferenceId>,
+    ) -> Result<Sent, LedgerError> {
+        match self.pin_and_submit(release).await {
             Ok((attempt, state)) => {
-                let on_old_plan = due.decision.plan.on_old_plan.clone();
+                let group_id = release.group_id.clone();
                 Ok(Sent::Attempt(Sending { attempt, state, group_id, on_old_plan }))
             }
             Err(error) if error.is_about_the_group() => Ok(Sent::Not(error.to_string(), true)),
@@ -396,7 +407,7 @@ impl Engine {
         }
     }
 
-    async fn send_one(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
+    async fn pin_and_submit(&self, release: &Release<'_>) -> Result<(AttemptId, State), LedgerError> {
         // Whoever submits to a group for the first time pins its id: from then on another one is refused.
         let group = release.submission.group();
         if self.ledger.group_pin(group).is_none() {
@@ -468,5 +479,27 @@ impl Engine {
                 RunOutcome::Failed
             }
         })
+    }
+}
+
+/// Puts into the run what became of one roster; what was sent is followed.
+pub(super) fn note_sent(
+    run: &mut Run,
+    outcome: &mut RunOutcome,
+    place: usize,
+    sent: Sent,
+) -> Option<(usize, Sending)> {
+    let group = run.groups.get_mut(place)?;
+    match sent {
+        Sent::Attempt(sending) => {
+            (group.attempt, group.group_id) = (Some(sending.attempt), Some(sending.group_id.clone()));
+            Some((place, sending))
+        }
+        Sent::Not(why, passes) => {
+            *outcome = RunOutcome::Failed;
+            (group.verdict, group.again) = (GroupVerdict::Refused, passes);
+            group.reasons.push(why);
+            None
+        }
     }
 }

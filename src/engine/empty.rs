@@ -1,15 +1,19 @@
 //! Emptying a group on purpose: the one way to an empty roster, on a person's word for one group.
 
 use super::{
-    Engine, Pass, Progress,
+    Begun, Engine, Progress, Waiting,
+    carry::note_sent,
     contact::{Named, NoContact},
-    follow::Aside,
     submit::Release,
+    tell::Scope,
 };
 use crate::{
     attempt::State,
     decide::Emptying,
-    ledger::{Counts, GroupReport, GroupVerdict, LedgerError, NewRun, Retired, Run, RunOutcome, Trigger},
+    ledger::{
+        Counts, GroupReport, GroupVerdict, LedgerError, NewRun, Retired, Run, RunOutcome, Trigger, Undone,
+    },
+    notify::{Incident, Kind},
     roster::{FeedName, GroupId, GroupRef},
 };
 use std::sync::Arc;
@@ -43,40 +47,28 @@ impl Engine {
         Ok(coverage.len())
     }
 
-    /// Submits an empty roster and retires the group: durably, before anything is sent. Waits until Vitable has
-    /// finished.
+    /// Retires the group, durably, and then submits an empty roster: the first part of a run, of which
+    /// [`Engine::wait`] is the second. The run's feed is [`Engine::owner_to_empty`].
     ///
     /// # Errors
     /// When it cannot be done now, and when the ledger fails. What Vitable says is an outcome of the run.
-    pub async fn empty(
+    pub async fn begin_emptying(
         &self,
         emptying: &Emptying,
         (by, reason): (&str, &str),
         progress: &dyn Progress,
-    ) -> Result<Pass, EmptyError> {
+    ) -> Result<Begun, EmptyError> {
         let group = emptying.group();
         let feed = self.owner_to_empty(group)?;
+        if let Some(why) = self.halted() {
+            return Err(EmptyError::Refused(why.to_string()));
+        }
         let group_id = self.group_to_empty(group).await?;
         let coverage = self.ledger.coverage_with(group, &|_, _| false)?;
         let covered = u64::try_from(coverage.len()).unwrap_or(u64::MAX);
         let counts = Counts { covered, removed: covered, ended: covered, ..Counts::default() };
         let submission = Arc::new(emptying.submission(&coverage));
-        let now = self.clock.now();
-        self.ledger.retire(&Retired {
-            group: group.clone(),
-            by: by.to_owned(),
-            reason: reason.to_owned(),
-            at: now,
-        })?;
-        let order = NewRun {
-            feed: &feed,
-            trigger: Trigger::Emptying,
-            due: None,
-            only: Some(group.clone()),
-            file: None,
-            after: None,
-        };
-        let mut run = self.ledger.begin(&order, now)?;
+        let mut run = self.retire(group, &feed, (by, reason))?;
         run.groups = vec![GroupReport {
             group_id: Some(group_id.clone()),
             reasons: vec![format!("emptied by {by} ({reason})")],
@@ -93,43 +85,78 @@ impl Engine {
             approval: None,
             progress,
         };
-        let (attempt, mut state) = self.submit(&release).await?;
-        if matches!(state, State::Accepted { .. })
-            && let Some(accepted) = self.ledger.attempt(attempt)?
-        {
-            let aside = Aside { on_old_plan: Some(&[]), patience: None };
-            state = self.follow(&accepted, aside, progress).await?;
-        }
-        let outcome = self.emptied(&mut run, attempt, &state)?;
-        self.tell_orphans()?;
-        Ok(self.end(run, outcome)?)
+        let sent = self.send_one(&release, Vec::new()).await?;
+        let mut outcome = RunOutcome::Done;
+        let sent = note_sent(&mut run, &mut outcome, 0, sent).into_iter().collect();
+        Ok(self.sent_all(Waiting::without_read(run, outcome, sent))?)
+    }
+
+    fn retire(
+        &self,
+        group: &GroupRef,
+        feed: &FeedName,
+        (by, reason): (&str, &str),
+    ) -> Result<Run, LedgerError> {
+        let at = self.clock.now();
+        let retired =
+            Retired { group: group.clone(), by: by.to_owned(), reason: reason.to_owned(), at, undone: None };
+        let order = NewRun { only: Some(group.clone()), ..NewRun::of(feed, Trigger::Emptying) };
+        tracing::warn!(%group, by, reason, "a person empties the group, which is retired from now on");
+        self.ledger.retire(&retired, &order)
     }
 
     /// Takes back that a group is retired. Says who had retired it.
     ///
     /// # Errors
     /// When it is not retired, and when the ledger fails.
-    pub fn no_longer_empty(&self, group: &GroupRef) -> Result<Retired, EmptyError> {
-        let retired = self.ledger.retired(group)?.ok_or_else(|| {
+    pub fn no_longer_empty(
+        &self,
+        group: &GroupRef,
+        (by, reason): (&str, &str),
+    ) -> Result<Retired, EmptyError> {
+        let undone = Undone { by: by.to_owned(), reason: reason.to_owned(), at: self.clock.now() };
+        let scope = Scope { kinds: &[Kind::NotEmptied], group: Some(group), ..Scope::NOTHING };
+        let before = {
+            let telling = self.shared.telling();
+            let facts = self.facts(&telling, &[], scope)?;
+            self.ledger.no_longer_retired(group, &undone, &facts)?
+        };
+        self.wake_mails();
+        let before = before.ok_or_else(|| {
             EmptyError::Refused(format!("group `{group}` is not retired; nothing to take back"))
         })?;
-        self.ledger.no_longer_retired(group)?;
-        Ok(retired)
+        tracing::warn!(%group, by, reason, "a person took back that the group is retired");
+        Ok(before)
     }
 
-    fn emptied(
-        &self,
-        run: &mut Run,
-        attempt: crate::ledger::AttemptId,
-        state: &State,
-    ) -> Result<RunOutcome, LedgerError> {
-        let Some(group) = run.groups.first_mut() else { return Ok(RunOutcome::Failed) };
-        group.attempt = Some(attempt);
-        self.outcome_of(attempt, state, group)
+    /// What is told of an emptying that was cut off: nothing when Vitable has the roster, because its request is
+    /// looked after whoever began it, and nothing more when its answer was lost, which is told by itself.
+    pub(super) fn emptying_cut_off(&self, run: &Run) -> Result<Vec<Incident>, LedgerError> {
+        let Some(group) = &run.only else { return Ok(Vec::new()) };
+        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let mine = newest.filter(|attempt| attempt.run == run.id);
+        match mine.map(|attempt| attempt.state) {
+            Some(
+                State::Accepted { .. }
+                | State::Completed { .. }
+                | State::TimedOut { .. }
+                | State::OutcomeUnknown { .. }
+                | State::Rejected { .. },
+            ) => Ok(Vec::new()),
+            None | Some(State::Prepared | State::Sent | State::NotSent { .. }) => Ok(vec![Incident {
+                feed: Some(run.feed.clone()),
+                group: Some(group.clone()),
+                run: Some(run.id),
+                ..Incident::new(Kind::NotEmptied, "rosterd stopped before the empty roster was sent.")
+            }]),
+        }
     }
 
     /// The feed in whose name the group is emptied: the one that fed it last.
-    fn owner_to_empty(&self, group: &GroupRef) -> Result<FeedName, EmptyError> {
+    ///
+    /// # Errors
+    /// When nothing was ever submitted to the group, when a request of it is on its way, and when the ledger fails.
+    pub fn owner_to_empty(&self, group: &GroupRef) -> Result<FeedName, EmptyError> {
         let Some(feed) = self.ledger.owner(group)? else {
             return Err(EmptyError::Refused(format!(
                 "rosterd never submitted anything to a group `{group}`, so there is nothing of it to empty; `rosterd status` lists the groups"

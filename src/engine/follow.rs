@@ -125,9 +125,8 @@ impl Engine {
             kinds: &kinds,
             feed: Some(&attempt.feed),
             group: Some(&attempt.group),
-            host: false,
             daemon: TAKEN,
-            except: &[],
+            ..Scope::NOTHING
         };
         let telling = self.shared.telling();
         let facts = self.facts(&telling, &incidents, scope)?;
@@ -136,6 +135,9 @@ impl Engine {
         if aside.on_old_plan.is_none() {
             // No run waits for it, so none will say that it left somebody covered nowhere.
             self.tell_unfinished_moves(&attempt.feed)?;
+        }
+        if attempt.empties() {
+            self.tell_orphans()?;
         }
         self.wake_mails();
         tracing::info!(
@@ -201,7 +203,9 @@ impl Engine {
 
     fn gave_up(&self, attempt: &Attempt) -> Result<State, LedgerError> {
         let waited = words(self.settings.vitable.poll.give_up_after);
-        let incident = about(attempt, Kind::TimedOut, format!("Vitable has not finished after {waited}."));
+        // A retired group gets no other roster by itself.
+        let kind = if attempt.empties() { Kind::NotEmptied } else { Kind::TimedOut };
+        let incident = about(attempt, kind, format!("Vitable has not finished after {waited}."));
         let telling = self.shared.telling();
         let facts = self.facts(&telling, &[incident], Scope::NOTHING)?;
         let state = self.ledger.advance(attempt.id, &Event::GaveUp, self.clock.now(), facts)?;
@@ -216,7 +220,7 @@ impl Engine {
             .filter_map(|attempt| match &attempt.state {
                 State::OutcomeUnknown { why } => Some(about(
                     attempt,
-                    Kind::OutcomeUnknown,
+                    if attempt.empties() { Kind::NotEmptied } else { Kind::OutcomeUnknown },
                     format!("The answer to the roster was lost: {why}. Vitable may have it or not."),
                 )),
                 State::Prepared

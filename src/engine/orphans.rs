@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ledger::LedgerError,
     mapping::GroupRule,
-    notify::{Incident, Kind},
+    notify::{Incident, Kind, Reason},
     roster::{FeedName, GroupRef},
 };
 use std::collections::BTreeSet;
@@ -94,7 +94,8 @@ impl Engine {
             self.ledger.put_holds(&[], &dropped, crate::ledger::Facts::default())?;
         }
         for feed in &feeds {
-            self.tell(&[], Scope { kinds: OF_THE_FEED, feed: Some(feed), ..Scope::NOTHING })?;
+            let over = Reason::Withdrawn;
+            self.tell(&[], Scope { kinds: OF_THE_FEED, feed: Some(feed), over, ..Scope::NOTHING })?;
         }
         Ok(())
     }

@@ -134,8 +134,7 @@ impl Engine {
         let reached = run.file.is_none() && incident.as_ref().is_some_and(came);
         let over: &[Kind] = if reached { &[Kind::SourceFailed] } else { &[] };
         let feed = run.feed.clone();
-        let scope =
-            Scope { kinds: over, feed: Some(&feed), group: None, host: false, daemon: &[], except: &[] };
+        let scope = Scope { kinds: over, feed: Some(&feed), ..Scope::NOTHING };
         let telling = self.shared.telling();
         let incidents: Vec<Incident> = incident.into_iter().chain(self.unfinished_moves(&feed)?).collect();
         let facts = self.facts(&telling, &incidents, scope)?;

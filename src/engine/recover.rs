@@ -16,8 +16,6 @@ use std::{
 /// Why a run is not begun again by itself.
 const TWICE: &str = "Two runs of this feed in a row did not come to their end; the next one is begun by a person or by the schedule.";
 
-const EMPTYING: &str = "Emptying a group was cut off. The group is retired; what Vitable took is looked after. Type `rosterd empty` again if `rosterd status` shows members.";
-
 /// What a start found.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
@@ -62,7 +60,10 @@ impl Engine {
             let facts = match &run.file {
                 Some(file) => self
                     .unfinished(&run, &format!("The run of the file `{file}` was cut off: type it again."))?,
-                None if run.trigger == Trigger::Emptying => self.unfinished(&run, EMPTYING)?,
+                None if run.trigger == Trigger::Emptying => {
+                    let incidents = self.emptying_cut_off(&run)?;
+                    self.facts(&self.shared.telling(), &incidents, Scope::NOTHING)?
+                }
                 None if twice => self.unfinished(&run, TWICE)?,
                 None => Facts::default(),
             };

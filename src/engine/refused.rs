@@ -1,6 +1,11 @@
 //! A roster that Vitable refused: each field that it names is brought back to its row.
 
-use super::{Engine, Feed, report::and_more, submit::Release, tell::Scope};
+use super::{
+    Engine, Feed,
+    report::and_more,
+    submit::{Release, incidents_of},
+    tell::Scope,
+};
 use crate::{
     attempt::{Event, State},
     ledger::{AttemptId, Consequence, LedgerError, RowProblem},
@@ -27,7 +32,7 @@ impl Engine {
             message: error.message,
             trace_id: error.trace_id,
         };
-        let mut incidents: Vec<_> = self.incident_of(release, &event).into_iter().collect();
+        let mut incidents: Vec<_> = incidents_of(release, &event);
         for incident in incidents.iter_mut().filter(|incident| incident.kind == Kind::Refused) {
             incident.people = fields.iter().map(|field| affected(field, release, feed)).collect();
             incident.reason.push_str(&named(&fields));

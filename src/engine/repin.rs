@@ -68,13 +68,13 @@ impl Engine {
         }
     }
 
-    /// Accepts the other id: from now on the group is a first sync.
+    /// Accepts the other id on this person's word: from now on the group is a first sync.
     ///
     /// # Errors
     /// When it cannot be recorded, and while a request is in flight.
-    pub fn repin(&self, repin: &Repin) -> Result<(), LedgerError> {
+    pub fn repin(&self, repin: &Repin, by: &str) -> Result<(), LedgerError> {
         self.ledger.set_group_pin(&repin.group, &repin.shown)?;
-        tracing::warn!(group = %repin.group, from = %repin.known, to = %repin.shown, "another group id was accepted");
+        tracing::warn!(group = %repin.group, from = %repin.known, to = %repin.shown, by, "a person accepted another group id");
         let scope = Scope { kinds: &[Kind::GroupChangedId], group: Some(&repin.group), ..Scope::NOTHING };
         self.tell(&[], scope)
     }

@@ -5,7 +5,7 @@ use crate::{
     attempt::{Event, State},
     decide::{Submission, SubmissionMember},
     ledger::{AttemptId, Counts, Facts, Intent, IntentMember, LedgerError, Run},
-    notify::{Affected, Incident, Kind},
+    notify::{Incident, Kind},
     roster::{FeedName, Field, GroupId, PlanId, RequestId},
     vitable::{ApiErrorKind, OnSent, Submitted},
 };
@@ -151,54 +151,59 @@ impl Engine {
 
     /// The attempt is over without a request id: the state, its incident and its mail are one batch.
     fn ended(&self, attempt: AttemptId, release: &Release<'_>, event: Event) -> Result<State, LedgerError> {
-        let incident = self.incident_of(release, &event);
         // Only a completion shows that something is over.
         let state = {
             let telling = self.shared.telling();
-            let facts = self.facts(&telling, &incident.into_iter().collect::<Vec<_>>(), Scope::NOTHING)?;
+            let facts = self.facts(&telling, &incidents_of(release, &event), Scope::NOTHING)?;
             self.ledger.advance(attempt, &event, self.clock.now(), facts)?
         };
         // The mail does not wait for the slowest group.
         self.wake_mails();
         Ok(state)
     }
+}
 
-    pub(super) fn incident_of(&self, release: &Release<'_>, event: &Event) -> Option<Incident> {
-        let (kind, reason, trace_id) = match event {
-            Event::NotConnected { why } => {
-                (Kind::ApiUnreachable, format!("The roster could not be sent: {why}."), None)
-            }
-            Event::Unclear { why } => (
-                Kind::OutcomeUnknown,
-                format!("The answer to the roster was lost: {why}. Vitable may have it or not."),
-                None,
-            ),
-            Event::Refused { status, message, trace_id } if matches!(status, 401 | 403) => (
-                Kind::KeyMayNotSubmit,
-                format!("Vitable refused the API key for a roster ({status}: {message})."),
-                trace_id.clone(),
-            ),
-            Event::Refused { status, message, trace_id } => (
-                Kind::Refused,
-                format!("Vitable refused the roster with {status}: {message}"),
-                trace_id.clone(),
-            ),
-            Event::Connected
-            | Event::Throttled { .. }
-            | Event::Accepted { .. }
-            | Event::Finished
-            | Event::GaveUp
-            | Event::Restarted => return None,
-        };
-        // The way to Vitable and the key are the trouble of the whole daemon, told once for all feeds.
-        let of_daemon = matches!(kind, Kind::ApiUnreachable | Kind::KeyMayNotSubmit);
-        Some(Incident {
-            feed: (!of_daemon).then(|| release.feed.clone()),
-            group: (!of_daemon).then(|| release.submission.group().clone()),
-            run: (!of_daemon).then_some(release.run.id),
-            trace_id,
-            people: Vec::<Affected>::new(),
-            ..Incident::new(kind, reason)
-        })
-    }
+/// What a person should know of the end of an attempt that has no request id.
+pub(super) fn incidents_of(release: &Release<'_>, event: &Event) -> Vec<Incident> {
+    let (kind, reason, trace_id) = match event {
+        Event::NotConnected { why } => {
+            (Kind::ApiUnreachable, format!("The roster could not be sent: {why}."), None)
+        }
+        Event::Unclear { why } => (
+            Kind::OutcomeUnknown,
+            format!("The answer to the roster was lost: {why}. Vitable may have it or not."),
+            None,
+        ),
+        Event::Refused { status, message, trace_id } if matches!(status, 401 | 403) => (
+            Kind::KeyMayNotSubmit,
+            format!("Vitable refused the API key for a roster ({status}: {message})."),
+            trace_id.clone(),
+        ),
+        Event::Refused { status, message, trace_id } => {
+            (Kind::Refused, format!("Vitable refused the roster with {status}: {message}"), trace_id.clone())
+        }
+        Event::Connected
+        | Event::Throttled { .. }
+        | Event::Accepted { .. }
+        | Event::Finished
+        | Event::GaveUp
+        | Event::Restarted => return Vec::new(),
+    };
+    let of_group = |kind, reason: &str| Incident {
+        feed: Some(release.feed.clone()),
+        group: Some(release.submission.group().clone()),
+        run: Some(release.run.id),
+        trace_id: trace_id.clone(),
+        ..Incident::new(kind, reason)
+    };
+    // The way to Vitable and the key are the trouble of the whole daemon, told once for all feeds. That a retired
+    // group is not empty is told of the group all the same: no run tries it again.
+    let of_daemon = matches!(kind, Kind::ApiUnreachable | Kind::KeyMayNotSubmit);
+    let daemon = of_daemon.then(|| Incident { trace_id: trace_id.clone(), ..Incident::new(kind, &*reason) });
+    let group = if release.submission.is_empty() {
+        Some(of_group(Kind::NotEmptied, &reason))
+    } else {
+        (!of_daemon).then(|| of_group(kind, &reason))
+    };
+    daemon.into_iter().chain(group).collect()
 }

@@ -3,7 +3,7 @@
 use super::{Engine, shared::Telling};
 use crate::{
     ledger::{Facts, LedgerError, StoredIncident, StoredMail},
-    notify::{self, Incident, Kind, Record},
+    notify::{self, Incident, Kind, Reason, Record},
     roster::{FeedName, GroupRef},
 };
 use std::collections::BTreeMap;
@@ -20,12 +20,21 @@ pub(super) struct Scope<'a> {
     pub(super) daemon: &'a [Kind],
     /// Groups that the step did not look at, though it looked at their feed.
     pub(super) except: &'a [GroupRef],
+    /// How what it did not see is over.
+    pub(super) over: Reason,
 }
 
 impl Scope<'_> {
     /// Nothing is over by this step.
-    pub(super) const NOTHING: Scope<'static> =
-        Scope { kinds: &[], feed: None, group: None, host: false, daemon: &[], except: &[] };
+    pub(super) const NOTHING: Scope<'static> = Scope {
+        kinds: &[],
+        feed: None,
+        group: None,
+        host: false,
+        daemon: &[],
+        except: &[],
+        over: Reason::Recovered,
+    };
 }
 
 /// What a read that came to its end shows to be over.
@@ -56,6 +65,7 @@ pub(super) const COMPLETION: &[Kind] = &[
     Kind::TimedOut,
     Kind::MembersFailed,
     Kind::SecondWriter,
+    Kind::NotEmptied,
     Kind::OldPlan,
 ];
 
@@ -86,7 +96,7 @@ impl Engine {
         let mut token = || random_token();
         let review = notify::review(
             current,
-            &|record: &Record| scope.covers(record),
+            (&|record: &Record| scope.covers(record), scope.over),
             &known,
             self.clock.now(),
             &self.settings.alerts,

@@ -2,7 +2,7 @@
 //! every sealed record opens and that indexes say what the records say.
 
 use super::{
-    Ledger, Run, StoredIncident,
+    Ledger, Retired, Run, StoredIncident,
     attempts::StoredAttempt,
     error::{LedgerError, Result},
     groups::GroupState,
@@ -202,7 +202,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// What `explain` reads, and who waits.
+    /// What `explain` reads, who waits, and which groups are retired.
     fn check_reads(&self, checked: &mut Checked) -> Result<()> {
         let traces = self.traces(None)?;
         let mut people = 0;
@@ -218,6 +218,13 @@ impl Ledger {
                 Err(other) => return Err(other),
             }
         }
+        for at in self.store.keys(key::RETIRED)? {
+            let Some(retired) = self.store.get::<Retired>(&at)? else { continue };
+            if at != key::retired(&retired.group) {
+                checked.problem(format!("that `{}` is retired stands under another name", retired.group));
+            }
+        }
+        checked.fact(format!("{} retired groups", self.retired_groups()?.len()));
         checked.fact(format!("{} traces of last reads, with {people} people", traces.len()));
         for at in self.store.keys(key::WAITS)? {
             let Some(waits) = self.store.get::<Waits>(&at)? else { continue };

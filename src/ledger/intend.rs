@@ -101,8 +101,9 @@ impl Ledger {
                 return Err(busy(&attempt.group, kept));
             }
             // A roster that was decided before a person retired the group would fill it again.
-            let retired = tx.get::<Retired>(&key::retired(&attempt.group))?.is_some();
-            if state != *before || (retired && attempt.counts.payload > 0) {
+            let retired = tx.get::<Retired>(&key::retired(&attempt.group))?;
+            let retired = retired.is_some_and(|retired| retired.undone.is_none());
+            if state != *before || (retired && !attempt.empties()) {
                 return Err(LedgerError::Stale { group: attempt.group.clone() });
             }
             attempt.id = AttemptId(tx.count_up(key::NEXT_ATTEMPT)?);

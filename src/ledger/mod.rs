@@ -65,7 +65,7 @@ pub use model::{
     RunResult, StoredIncident, StoredMail, Trigger, Word,
 };
 pub use moves::OpenMove;
-pub use retired::Retired;
+pub use retired::{Retired, Undone};
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 pub use todos::Todo;
 pub use told::{Because, Told};

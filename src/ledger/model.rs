@@ -99,11 +99,14 @@ impl Run {
     /// The run as it ends when the process that carried it out is gone.
     #[must_use]
     pub fn cut_off(&self, now: DateTime<Utc>) -> Self {
-        let summary = if self.stopped {
-            "rosterd was stopped before this run ended; it was begun again".to_owned()
-        } else {
-            "rosterd stopped before this run ended".to_owned()
+        let summary = match (self.trigger, self.stopped) {
+            (Trigger::Emptying, _) => {
+                "rosterd stopped before this run ended; what Vitable took is looked after"
+            }
+            (_, true) => "rosterd was stopped before this run ended; it was begun again",
+            (_, false) => "rosterd stopped before this run ended",
         };
+        let summary = summary.to_owned();
         let result = Some(RunResult { outcome: RunOutcome::Failed, summary });
         Self { ended: Some(now), result, ..self.clone() }
     }
@@ -389,6 +392,14 @@ pub struct Attempt {
     /// The fields of a refused roster that Vitable named, by their rows, at most 1,000.
     #[serde(default)]
     pub refused: Vec<RowProblem>,
+}
+
+impl Attempt {
+    /// Whether its roster is the empty one, which only a person's word for one group makes.
+    #[must_use]
+    pub fn empties(&self) -> bool {
+        self.counts.payload == 0
+    }
 }
 
 /// A plan that waits for a person, or that a person has spoken about.

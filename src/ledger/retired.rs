@@ -1,6 +1,7 @@
-//! Groups that a person emptied on purpose: nothing is submitted for them until a person takes that back.
+//! Groups that a person emptied on purpose: nothing is submitted for them until a person takes that back. That it was
+//! taken back is kept too, on whose word and why.
 
-use super::{Ledger, error::Result, key};
+use super::{Facts, Ledger, NewRun, Run, error::Result, key, notices::put_facts, runs};
 use crate::roster::GroupRef;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,20 @@ pub struct Retired {
     pub reason: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// Who took it back, if somebody did: then the group is an ordinary one again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
+}
+
+/// That a group is no longer retired, and on whose word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// Who: a user name or uid.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 impl Ledger {
@@ -24,6 +39,14 @@ impl Ledger {
     /// # Errors
     /// When the state cannot be read.
     pub fn retired(&self, group: &GroupRef) -> Result<Option<Retired>> {
+        Ok(self.once_retired(group)?.filter(|retired| retired.undone.is_none()))
+    }
+
+    /// The last time that the group was retired, also when that was taken back.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn once_retired(&self, group: &GroupRef) -> Result<Option<Retired>> {
         self.store.get(&key::retired(group))
     }
 
@@ -32,22 +55,42 @@ impl Ledger {
     /// # Errors
     /// When the state cannot be read.
     pub fn retired_groups(&self) -> Result<Vec<Retired>> {
-        self.store.scan(key::RETIRED)
+        let mut retired: Vec<Retired> = self.store.scan(key::RETIRED)?;
+        retired.retain(|each| each.undone.is_none());
+        Ok(retired)
     }
 
-    /// Retires a group: from now on nothing is submitted for it but what empties it.
+    /// Retires a group, and begins the run that empties it, in one batch: from now on nothing is submitted for it but
+    /// what empties it, and whoever is killed here finds the run again.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub fn retire(&self, retired: &Retired) -> Result<()> {
-        self.store.write("ledger-after-record", |tx| tx.put(key::retired(&retired.group), retired))
+    pub fn retire(&self, retired: &Retired, new: &NewRun<'_>) -> Result<Run> {
+        self.store.write("ledger-after-begin-run", |tx| {
+            tx.put(key::retired(&retired.group), retired)?;
+            runs::begin(tx, new, retired.at)
+        })
     }
 
-    /// The group is an ordinary one again.
+    /// The group is an ordinary one again. What is told of it is in the same batch. Says who had retired it; `None` when
+    /// nobody had.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub fn no_longer_retired(&self, group: &GroupRef) -> Result<()> {
-        self.store.write("ledger-after-record", |tx| tx.remove(key::retired(group)))
+    pub fn no_longer_retired(
+        &self,
+        group: &GroupRef,
+        undone: &Undone,
+        facts: &Facts,
+    ) -> Result<Option<Retired>> {
+        let at = key::retired(group);
+        self.store.write("ledger-after-record", |tx| {
+            let Some(before) = tx.get::<Retired>(&at)?.filter(|retired| retired.undone.is_none()) else {
+                return Ok(None);
+            };
+            tx.put(at.clone(), &Retired { undone: Some(undone.clone()), ..before.clone() })?;
+            put_facts(tx, facts)?;
+            Ok(Some(before))
+        })
     }
 }

@@ -174,7 +174,8 @@ pub(super) fn must_have_ended(run: &Run) -> Result<()> {
     }
 }
 
-fn begin(tx: &mut Tx<'_>, new: &NewRun<'_>, now: DateTime<Utc>) -> Result<Run> {
+/// Records a run that begins.
+pub(super) fn begin(tx: &mut Tx<'_>, new: &NewRun<'_>, now: DateTime<Utc>) -> Result<Run> {
     let run = Run {
         id: RunId(tx.count_up(key::NEXT_RUN)?),
         feed: new.feed.clone(),

@@ -85,6 +85,8 @@ kinds! {
     RowsCarried = "rows_carried",
     /// A group has members, and no feed of the configuration names it any more.
     Orphan = "orphan",
+    /// A group that a person retired is not known to be empty.
+    NotEmptied = "not_emptied",
     /// Members remain on another plan than the source names.
     OldPlan = "old_plan",
 }
@@ -123,6 +125,7 @@ impl Kind {
             | Self::AfterSuccess
             | Self::RowsLeftOut
             | Self::RowsCarried
+            | Self::NotEmptied
             | Self::OldPlan => false,
         }
     }
@@ -226,6 +229,7 @@ impl Incident {
             | Kind::AfterSuccess
             | Kind::RowsLeftOut
             | Kind::RowsCarried
+            | Kind::NotEmptied
             | Kind::OldPlan => None,
         };
         serde_json::json!([self.kind, self.feed, self.group, request]).to_string()

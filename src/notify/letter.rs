@@ -12,6 +12,9 @@ use std::time::Duration;
 const PEOPLE: usize = 50;
 /// Incidents told whole in one mail; the rest is listed by headline.
 const SECTIONS: usize = 20;
+/// That a feed is gone, behind "Nothing to do: ".
+const GONE: &str = "{feed} is no longer in the configuration, so this is closed. Nobody's coverage changes by \
+                    that; a group that has members and no feed is told of by itself.";
 
 /// One incident with the reason why it is in the mail.
 #[derive(Clone, Debug)]
@@ -146,7 +149,7 @@ impl Section {
     fn new(entry: &Entry, now: DateTime<Utc>) -> Self {
         let incident = &entry.incident;
         let words = words(incident.kind);
-        let over = entry.reason == Reason::Recovered;
+        let over = entry.reason.is_over();
         let reason = clean(&incident.reason);
         let happened = if over {
             format!("It was: {reason}")
@@ -212,7 +215,7 @@ fn subject(entries: &[Entry]) -> String {
         Reason::Opened => phrase(&lead.incident, words),
         Reason::Changed => format!("{} (changed)", phrase(&lead.incident, words)),
         Reason::Reminder => format!("{} (reminder)", phrase(&lead.incident, words)),
-        Reason::Recovered => format!("recovered, {}", words.over_subject),
+        Reason::Recovered | Reason::Withdrawn => ended(lead.reason, words),
     };
     let more = match entries.len() {
         0 | 1 => String::new(),
@@ -221,14 +224,20 @@ fn subject(entries: &[Entry]) -> String {
     format!("[rosterd] {}: {phrase}{more}", place(&lead.incident))
 }
 
+/// How the subject tells that it is over.
+fn ended(reason: Reason, words: &Words) -> String {
+    match reason {
+        Reason::Withdrawn => format!("feed gone, was: {}", words.subject),
+        Reason::Recovered | Reason::Opened | Reason::Changed | Reason::Reminder => {
+            format!("recovered, {}", words.over_subject)
+        }
+    }
+}
+
 fn headline(entry: &Entry) -> String {
     let incident = &entry.incident;
     let words = words(incident.kind);
-    let phrase = if entry.reason == Reason::Recovered {
-        format!("recovered, {}", words.over_subject)
-    } else {
-        phrase(incident, words)
-    };
+    let phrase = if entry.reason.is_over() { ended(entry.reason, words) } else { phrase(incident, words) };
     match &incident.group {
         Some(group) if incident.feed.is_some() => {
             format!("{}, group {}: {phrase}", place(incident), cut(&clean(group.as_str()), 60))
@@ -238,7 +247,7 @@ fn headline(entry: &Entry) -> String {
 }
 
 fn several(entries: &[Entry]) -> String {
-    let over = entries.iter().filter(|entry| entry.reason == Reason::Recovered).count();
+    let over = entries.iter().filter(|entry| entry.reason.is_over()).count();
     let open = entries.len() - over;
     match (open, over) {
         (_, 0) => format!("This mail tells {open} things, the most urgent first."),
@@ -250,9 +259,13 @@ fn several(entries: &[Entry]) -> String {
 
 fn steps(entry: &Entry, words: &Words) -> Vec<Step> {
     let incident = &entry.incident;
-    if entry.reason == Reason::Recovered {
-        let over = fill(words.over, incident).unwrap_or_default();
-        return vec![Step::Say(format!("Nothing to do: {over}"))];
+    let over = match entry.reason {
+        Reason::Recovered => fill(words.over, incident),
+        Reason::Withdrawn => fill(GONE, incident),
+        Reason::Opened | Reason::Changed | Reason::Reminder => None,
+    };
+    if entry.reason.is_over() {
+        return vec![Step::Say(format!("Nothing to do: {}", over.unwrap_or_default()))];
     }
     let texts = if incident.what_to_do.is_empty() {
         remedy(incident)
@@ -278,7 +291,7 @@ fn standing(entry: &Entry, now: DateTime<Utc>) -> Option<String> {
         Reason::Opened => None,
         Reason::Changed => Some(format!("This has changed since the last mail. Open since {since}.")),
         Reason::Reminder => Some(format!("A reminder: this is still open, since {since}.")),
-        Reason::Recovered => Some(format!("It was open from {since} to {}.", time(now))),
+        Reason::Recovered | Reason::Withdrawn => Some(format!("It was open from {since} to {}.", time(now))),
     }
 }
 
@@ -320,7 +333,7 @@ fn facts(incident: &Incident) -> Vec<(&'static str, String)> {
 }
 
 fn footer(entries: &[Entry], remind_every: Duration) -> String {
-    if entries.iter().all(|entry| entry.reason == Reason::Recovered) {
+    if entries.iter().all(|entry| entry.reason.is_over()) {
         return "Sent by rosterd because something that it had reported is over.".to_owned();
     }
     format!(

@@ -28,7 +28,7 @@ pub use incident::{Affected, Incident, Kind};
 pub use letter::remedy;
 pub use message::{Mail, bare, is_mailbox};
 pub use phrase::shell_word;
-pub use policy::{History, Reason, needs_mail, recovered};
+pub use policy::{History, Reason, needs_mail, worth_its_end};
 pub use record::Record;
 pub use review::{Review, Scope, review};
 pub use settings::{Encryption, Login, MailSettings, Settings, Smtp, Transport};

@@ -15,6 +15,19 @@ pub enum Reason {
     Reminder,
     /// It is over.
     Recovered,
+    /// Nobody asks about it any more: its feed is gone from the configuration.
+    Withdrawn,
+}
+
+impl Reason {
+    /// Whether nothing is left to be done.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Recovered | Self::Withdrawn => true,
+            Self::Opened | Self::Changed | Self::Reminder => false,
+        }
+    }
 }
 
 /// What is known of an incident from before.
@@ -64,8 +77,8 @@ pub fn needs_mail(
 
 /// Whether the end of an open incident is worth a mail: only when a mail told of its beginning.
 #[must_use]
-pub fn recovered(history: &History) -> Option<Reason> {
-    (history.resolved.is_none() && history.mailed.is_some()).then_some(Reason::Recovered)
+pub fn worth_its_end(history: &History) -> bool {
+    history.resolved.is_none() && history.mailed.is_some()
 }
 
 /// For how long after it opened an incident is not mailed again while it stays the same: a carried record
@@ -141,9 +154,9 @@ mod tests {
 
     #[test]
     fn the_end_is_told_to_those_who_were_told_of_the_beginning() {
-        assert_eq!(recovered(&history(Some(0), 0, None)), Some(Reason::Recovered));
-        assert_eq!(recovered(&history(None, 0, None)), None);
-        assert_eq!(recovered(&history(Some(0), 0, Some(1))), None);
+        assert!(worth_its_end(&history(Some(0), 0, None)));
+        assert!(!worth_its_end(&history(None, 0, None)));
+        assert!(!worth_its_end(&history(Some(0), 0, Some(1))));
     }
 
     #[test]

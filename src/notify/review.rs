@@ -3,7 +3,7 @@
 use super::{
     Incident, Mail, MailSettings, Reason, Record, Settings, direct,
     letter::{Entry, Letter},
-    message, needs_mail, recovered,
+    message, needs_mail, worth_its_end,
 };
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, HashSet};
@@ -21,14 +21,15 @@ pub struct Review {
     pub mails: Vec<Mail>,
 }
 
-/// Compares what a run found with what is known: opens, changes, reminds, resolves.
+/// Compares what a run found with what is known: opens, changes, reminds, resolves. What is resolved is `over` for this
+/// reason.
 ///
 /// `ids` gives a random text for the Message-ID; it is asked only when there is a mail. With
 /// [`Settings::None`] the records are kept and nothing is mailed, so that an incident that is still open when
 /// alerts are switched on is mailed then.
 pub fn review(
     current: &[Incident],
-    scope: &Scope<'_>,
+    (scope, over): (&Scope<'_>, Reason),
     known: &[Record],
     now: DateTime<Utc>,
     settings: &Settings,
@@ -56,9 +57,10 @@ pub fn review(
         if seen.contains(record.key.as_str()) || !scope(record) {
             continue;
         }
-        let due = settings.remind_every().and_then(|_| recovered(&record.history()));
-        let over = Record { resolved: Some(now), ..record.clone() };
-        found.push((over, due, record.incident()));
+        let told = settings.remind_every().is_some() && worth_its_end(&record.history());
+        let due = told.then_some(over);
+        let ended = Record { resolved: Some(now), ..record.clone() };
+        found.push((ended, due, record.incident()));
     }
     match settings.mail() {
         Some(settings) => mail(found, now, settings, ids),
@@ -83,7 +85,7 @@ fn mail(
             Some((place, Entry { reason, incident, opened: record.opened, thread: record.thread.clone() }))
         })
         .collect();
-    told.sort_by_key(|(_, entry)| (entry.reason == Reason::Recovered, entry.incident.kind));
+    told.sort_by_key(|(_, entry)| (entry.reason.is_over(), entry.incident.kind));
     let mut lists: Vec<(&[String], Vec<usize>, Vec<Entry>)> = Vec::new();
     for (place, entry) in told {
         let to = direct::recipients(settings, &entry.incident);

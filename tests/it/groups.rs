@@ -62,8 +62,12 @@ fn a_group_is_emptied_by_its_name_alone_and_stays_so_until_that_is_taken_back() 
     world.rosterd(&["empty", EAST, "--reason", "again", "--confirm", EAST]).ends(1);
 
     world.rosterd(&["empty", EAST, "--reason", "reopened", "--undo"]).ends(0);
+    let status = world.rosterd(&["status"]).ends(0);
+    assert!(status.out.contains("no longer retired") && status.out.contains("(reopened)"), "{}", status.out);
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(world.covered(EAST).len(), 5);
+    let status = world.rosterd(&["status"]).ends(0);
+    assert!(!status.out.contains("no longer retired"), "told until it is in step: {}", status.out);
     world.rosterd(&["empty", EAST, "--reason", "x", "--undo"]).ends(1);
     world.rosterd(&["empty", "acme-nowhere", "--reason", "x", "--confirm", "acme-nowhere"]).ends(1);
 }
@@ -71,8 +75,8 @@ fn a_group_is_emptied_by_its_name_alone_and_stays_so_until_that_is_taken_back() 
 #[test]
 fn a_group_whose_emptying_is_cut_off_is_never_emptied_twice_and_never_filled_again_by_itself() {
     for point in [
-        "ledger-after-record",
         "ledger-after-begin-run",
+        "ledger-after-save-run",
         "ledger-after-intend",
         "ledger-after-advance",
         "ledger-after-complete",
@@ -86,8 +90,36 @@ fn a_group_whose_emptying_is_cut_off_is_never_emptied_twice_and_never_filled_aga
         let ran = world.rosterd(&["sync", "acme"]);
         assert!(!ran.text().contains("panicked"), "{point}: {}", ran.text());
         assert!(world.covered(EAST).len() <= covered, "{point}: nobody is filled in again");
+        // Whatever became of it is told, unless Vitable has the roster.
+        let taken = matches!(point, "ledger-after-complete");
+        assert_eq!(mailed(&world, "group not emptied"), usize::from(!taken), "{point}: {:?}", world.mails());
         let emptying = world.sandbox.requests().iter().filter(|each| each.members == 0).count();
         assert!(emptying <= 1, "{point}");
+    }
+}
+
+#[test]
+fn an_empty_roster_that_comes_to_nothing_is_told_until_it_is_done_or_taken_back() {
+    for (answer, reason) in [
+        (Answer::Status { status: 400, retry_after: None }, "refused the roster with 400"),
+        (Answer::Close { processed: false }, "was lost"),
+    ] {
+        let world = settled();
+        let next = vec![NextAnswer::new(CallKind::Submit, 1, answer)];
+        world.sandbox.set_faults(Faults { next, ..Faults::default() });
+        world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(1);
+        let mails = world.mails();
+        let told = mails.iter().find(|mail| mail.contains("group not emptied")).unwrap().replace("\r\n", " ");
+        assert!(told.contains(reason) && !told.contains("sends the newest roster afresh"), "{told}");
+        // No run tries it again, and none fills the group.
+        let before = world.sandbox.submits().len();
+        world.rosterd(&["sync", "acme"]);
+        assert_eq!(world.sandbox.submits().len(), before + 1, "the other group alone");
+        let open: Vec<_> = world.ledger().open_runs().unwrap();
+        assert!(open.is_empty(), "{open:?}");
+        world.rosterd(&["empty", EAST, "--reason", "stays", "--undo"]).ends(0);
+        assert_eq!(mailed(&world, "group empty, or no longer retired"), 1, "{:?}", world.mails());
+        assert_eq!(world.covered(EAST).len(), 5);
     }
 }
 
@@ -122,6 +154,11 @@ fn a_group_that_no_feed_names_any_more_is_told_of_until_it_is_named_or_empty() {
     world.rosterd(&["empty", EAST, "--reason", "sold", "--confirm", EAST]).ends(0);
     assert!(world.covered(EAST).is_empty());
     assert_eq!(mailed(&world, "group named or empty again"), 1, "{:?}", world.mails());
+    let status = world.rosterd(&["status"]).ends(0);
+    let line = format!("{EAST}: retired by ");
+    assert!(status.out.contains(&line) && status.out.contains("no feed"), "{}", status.out);
+    let checked = world.rosterd(&["state", "check"]).ends(0);
+    assert!(checked.text().contains("1 retired groups"), "{}", checked.text());
 }
 
 #[test]
@@ -133,7 +170,8 @@ fn what_a_feed_held_is_over_when_the_feed_is_gone() {
     world.rosterd(&["sync", "renamed"]).ends(3);
     let holds = world.ledger().holds(None).unwrap();
     assert!(holds.iter().all(|hold| hold.feed.as_str() == "renamed"), "{holds:?}");
-    assert!(mailed(&world, "no longer held") >= 1, "{:?}", world.mails());
+    assert_eq!(mailed(&world, "[rosterd] acme: feed gone, was: held"), 1, "{:?}", world.mails());
+    assert!(mailed(&world, "is no longer in the configuration, so this is closed") >= 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use desk::{Desk, EVERY, at, settings};
 use examples::{counts, group_examples, incident, person, wide_examples};
 use reader::read;
 use rosterd::{
-    notify::{FolderTransport, Incident, Kind, Mail, MailSettings, Record, Settings, Transport},
+    notify::{FolderTransport, Incident, Kind, Mail, MailSettings, Reason, Record, Settings, Transport},
     roster::{FeedName, GroupRef, RunId},
 };
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path};
@@ -182,9 +182,20 @@ fn two_incidents_of_one_key_are_one_and_an_unseen_step_stays_open() {
             .incident()
             .is_some_and(|incident| incident.feed.as_ref().is_some_and(|feed| feed.as_str() == "globex"))
     };
-    let review = desk.review_in(&[], &other_feed, 1, &settings());
+    let review = desk.review_in(&[], (&other_feed, Reason::Recovered), 1, &settings());
     assert!(review.records.is_empty() && review.mails.is_empty());
     assert!(desk.known[0].is_open());
+}
+
+#[test]
+fn that_a_feed_is_gone_is_no_recovery() {
+    let mut desk = Desk::default();
+    let held = incident(Kind::Held, "5 people are gone from the source.");
+    desk.review(&[held, incident(Kind::SourceFailed, "`a` does not answer.")], 0, &settings());
+    let review = desk.review_in(&[], (&|_| true, Reason::Withdrawn), 1, &settings());
+    insta::assert_snapshot!(read(&review.mails)[0].text());
+    assert_eq!(read(&review.mails)[0].header("Subject"), "[rosterd] acme: feed gone, was: held (and 1 more)");
+    assert!(desk.known.iter().all(|record| !record.is_open()));
 }
 
 #[test]

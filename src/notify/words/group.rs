@@ -194,6 +194,24 @@ pub(super) const ORPHAN: Words = Words {
     over: "{group} is fed again, or has no members any more.",
 };
 
+pub(super) const NOT_EMPTIED: Words = Words {
+    subject: "group not emptied",
+    tally: &[],
+    happened: "A person emptied {group}, and it is not known that Vitable has finished the empty roster.",
+    means: "The group is retired, so no feed submits to it and no run tries it again. Its members may still be covered and \
+            paid for.",
+    remedy: &[
+        "Empty {group} once more; after a lost answer no earlier than `poll.stuck_after`.",
+        "rosterd status",
+        "rosterd empty --reason \"WHY\" {group}",
+        "If Vitable took the roster and does not finish, give its support the request_id {request}.",
+        "If nobody there shall lose coverage after all, take it back:",
+        "rosterd empty --undo --reason \"WHY\" {group}",
+    ],
+    over_subject: "group empty, or no longer retired",
+    over: "{group} is empty at Vitable, or no longer retired.",
+};
+
 pub(super) const OLD_PLAN: Words = Words {
     subject: "members on an old plan",
     tally: &[("plan_changes", "person", "people")],

@@ -60,6 +60,7 @@ pub(super) const fn words(kind: Kind) -> &'static Words {
         Kind::RowsLeftOut => &reading::ROWS_LEFT_OUT,
         Kind::RowsCarried => &reading::ROWS_CARRIED,
         Kind::Orphan => &group::ORPHAN,
+        Kind::NotEmptied => &group::NOT_EMPTIED,
         Kind::OldPlan => &group::OLD_PLAN,
     }
 }

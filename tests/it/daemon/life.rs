@@ -108,6 +108,37 @@ fn it_is_stopped_while_a_roster_is_on_its_way_and_knows_the_answer() {
 }
 
 #[test]
+fn it_is_stopped_while_a_group_is_emptied_and_looks_after_the_request() {
+    let world = World::new(&unguarded());
+    world.arrives("day-1.csv", &day(3));
+    world.rosterd(&["sync", "acme"]).ends(0);
+    let daemon = Daemon::start(&world);
+    world.sandbox.set_faults(Faults { backlog: true, ..Faults::default() });
+    let mut empty = begin(&world, &["empty", "acme-east", "--reason", "closed", "--confirm", "acme-east"]);
+    let accepted = || {
+        let groups = world.json(&["status", "--json"])["groups"].clone();
+        groups.as_array().unwrap().iter().any(|group| group["in_flight"].is_string()).then_some(())
+    };
+    until("the empty roster is accepted", accepted, || daemon.said());
+    daemon.stop();
+    empty.wait().unwrap();
+
+    let daemon = Daemon::start(&world);
+    world.sandbox.set_faults(Faults::default());
+    until("the group is empty", || world.covered("acme-east").is_empty().then_some(()), || daemon.said());
+    let over = || {
+        let groups = world.json(&["status", "--json"])["groups"].clone();
+        let group = groups.as_array().unwrap().iter().find(|group| group["group"] == "acme-east").cloned()?;
+        (group["members"] == 0 && group["in_flight"].is_null() && group["retired"].is_object()).then_some(())
+    };
+    until("its end is known", over, || daemon.said());
+    assert!(world.mails().iter().all(|mail| !mail.contains("not emptied")), "{:?}", world.mails());
+    let runs = world.json(&["runs", "--json"]);
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 2, "no run is begun again for it: {runs}");
+    daemon.stop();
+}
+
+#[test]
 fn a_second_signal_means_now_and_the_start_says_what_is_unknown() {
     let world = World::new(&unguarded());
     let daemon = Daemon::start(&world);

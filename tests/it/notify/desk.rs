@@ -1,7 +1,7 @@
 //! Reviews in a row, with what they leave behind.
 
 use chrono::{DateTime, Utc};
-use rosterd::notify::{Incident, Mail, MailSettings, Record, Review, Settings, Transport, review};
+use rosterd::notify::{Incident, Mail, MailSettings, Reason, Record, Review, Settings, Transport, review};
 use rosterd::roster::FeedName;
 use std::time::Duration;
 
@@ -32,18 +32,18 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn review(&mut self, current: &[Incident], hour: i64, settings: &Settings) -> Review {
-        self.review_in(current, &|_| true, hour, settings)
+        self.review_in(current, (&|_| true, Reason::Recovered), hour, settings)
     }
 
     pub(super) fn review_in(
         &mut self,
         current: &[Incident],
-        scope: &dyn Fn(&Record) -> bool,
+        over: (&dyn Fn(&Record) -> bool, Reason),
         hour: i64,
         settings: &Settings,
     ) -> Review {
         let ids = &mut self.ids;
-        let review = review(current, scope, &self.known, at(hour), settings, &mut || {
+        let review = review(current, over, &self.known, at(hour), settings, &mut || {
             *ids += 1;
             format!("id{ids}")
         });

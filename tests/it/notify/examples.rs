@@ -139,6 +139,13 @@ pub(super) fn group_examples() -> Vec<Incident> {
         incident(Kind::OldPlan, "1 member remains on plan `pln_gold`; the export names `pln_silver`.");
     old_plan.counts = counts(&[("plan_changes", 1)]);
     old_plan.people = vec![person("E-1050", 50, "added with `pln_gold`")];
+    let not_emptied = Incident {
+        request_id: None,
+        ..incident(
+            Kind::NotEmptied,
+            "The answer to the roster was lost: the connection ended early. Vitable may have it or not.",
+        )
+    };
     let mut unfinished = incident(
         Kind::UnfinishedMove,
         "These people have left a group of the feed, and the group that they go to does not cover them yet: E-1044.",
@@ -166,6 +173,7 @@ pub(super) fn group_examples() -> Vec<Incident> {
         failed,
         held,
         orphan,
+        not_emptied,
         old_plan,
     ]
 }
