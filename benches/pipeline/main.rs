@@ -10,6 +10,7 @@ use rosterd::{
     config::{self, Secrets},
     decide::{self, Decision, FirstSync, GroupFacts, Guard, Verdict},
     engine::Feed,
+    ledger::{Decided, Ledger, Lot, NewRun, TracedGroup, Trigger},
     mapping::{self, GroupRule},
     roster::{
         Certainty, Coverage, Covered, Field, FingerprintKey, GroupRef, People, PeopleBuilder, PlanId,
@@ -280,6 +281,39 @@ fn b5_bodies(bencher: Bencher<'_, '_>) {
 fn c_whole(bencher: Bencher<'_, '_>) {
     let roster = roster();
     bench(bencher, || roster.whole());
+}
+
+/// What `explain` reads afterwards: a run writes it beside the path above, before anything is sent.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn d_trace(bencher: Bencher<'_, '_>) {
+    let roster = roster();
+    let people = said(roster.people());
+    let decisions = roster.decide(&people, &said(roster.first()));
+    let folder = said(tempfile::tempdir().map_err(Into::into));
+    let ledger = said(Ledger::open(folder.path(), None, roster.now).map_err(Into::into));
+    let run =
+        said(ledger.begin(&NewRun::of(&roster.feed.name, Trigger::Sync), roster.now).map_err(Into::into));
+    bench(bencher, || {
+        fn group(decision: &Decision) -> TracedGroup<'_> {
+            let none: &[u32] = &[];
+            let added = decision.plan.added.as_slice();
+            TracedGroup {
+                group: &decision.plan.group,
+                fates: Vec::new(),
+                lots: [
+                    (Lot::Added, added),
+                    (Lot::Arriving, none),
+                    (Lot::LeftOut, none),
+                    (Lot::Unplaced, none),
+                ],
+            }
+        }
+        let groups = decisions.iter().map(group).collect();
+        let decided = Decided { people: &people, groups, unplaced: &[], at: roster.now };
+        let left_out = ledger.save_decided_run(&run, &decided)?;
+        anyhow::ensure!(left_out.is_none(), "{left_out:?}");
+        Ok(())
+    });
 }
 
 /// The whole path and the bare conversion in turns; the median of the ratios is what counts.
