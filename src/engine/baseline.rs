@@ -8,7 +8,7 @@ use super::{
 use crate::{
     decide::{self, Beside, Previous},
     ledger::{GroupReport, LedgerError, Run},
-    mapping::Sensitive,
+    mapping::{Sensitive, looks_personal},
     roster::{Certainty, Field, GroupRef, ReferenceId},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,12 +65,6 @@ fn refused(order: &Order<'_>, named: &Named) -> Option<String> {
     (shows && !allowed).then(|| {
         "the baseline file has reference_ids that look like mail addresses or social security numbers, which rosterd does not show; name the members as the feed does".to_owned()
     })
-}
-
-fn looks_personal(id: &str) -> bool {
-    let number: String =
-        id.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
-    id.contains('@') || number == "000-00-0000"
 }
 
 /// Each group's people. Only of a first sync nothing is known that a file could stand in for.

@@ -4,6 +4,7 @@ use super::{
     Begun, Engine, Progress, Waiting,
     carry::note_sent,
     contact::{Named, NoContact},
+    follow::about,
     submit::Release,
     tell::Scope,
 };
@@ -11,7 +12,8 @@ use crate::{
     attempt::State,
     decide::Emptying,
     ledger::{
-        Counts, GroupReport, GroupVerdict, LedgerError, NewRun, Retired, Run, RunOutcome, Trigger, Undone,
+        Attempt, Counts, GroupReport, GroupVerdict, LedgerError, NewRun, Retired, Run, RunOutcome, Trigger,
+        Undone,
     },
     notify::{Incident, Kind},
     roster::{FeedName, GroupId, GroupRef},
@@ -68,7 +70,11 @@ impl Engine {
         let covered = u64::try_from(coverage.len()).unwrap_or(u64::MAX);
         let counts = Counts { covered, removed: covered, ended: covered, ..Counts::default() };
         let submission = Arc::new(emptying.submission(&coverage));
-        let mut run = self.retire(group, &feed, (by, reason))?;
+        let mut run = match self.retire(group, &feed, (by, reason)) {
+            Ok(run) => run,
+            Err(error) if error.is_about_the_group() => return Err(EmptyError::Refused(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
         run.groups = vec![GroupReport {
             group_id: Some(group_id.clone()),
             reasons: vec![format!("emptied by {by} ({reason})")],
@@ -87,7 +93,11 @@ impl Engine {
         };
         let sent = self.send_one(&release, Vec::new()).await?;
         let mut outcome = RunOutcome::Done;
-        let sent = note_sent(&mut run, &mut outcome, 0, sent).into_iter().collect();
+        let sent: Vec<_> = note_sent(&mut run, &mut outcome, 0, sent).into_iter().collect();
+        if sent.is_empty() {
+            let why = run.groups.iter().flat_map(|group| &group.reasons).next_back().cloned();
+            self.tell(&[not_emptied(&run, group, &why.unwrap_or_default())], Scope::NOTHING)?;
+        }
         Ok(self.sent_all(Waiting::without_read(run, outcome, sent))?)
     }
 
@@ -108,12 +118,20 @@ impl Engine {
     /// Takes back that a group is retired. Says who had retired it.
     ///
     /// # Errors
-    /// When it is not retired, and when the ledger fails.
+    /// When it is not retired, while the request that empties it is in flight, and when the ledger fails.
     pub fn no_longer_empty(
         &self,
         group: &GroupRef,
         (by, reason): (&str, &str),
     ) -> Result<Retired, EmptyError> {
+        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        if let Some(attempt) = newest.filter(|attempt| attempt.state.in_flight() && attempt.empties()) {
+            let request =
+                attempt.state.request_id().map_or("a request".to_owned(), |id| format!("request {id}"));
+            return Err(EmptyError::Refused(format!(
+                "{request} still empties group `{group}` at Vitable; it has to end before that can be taken back"
+            )));
+        }
         let undone = Undone { by: by.to_owned(), reason: reason.to_owned(), at: self.clock.now() };
         let scope = Scope { kinds: &[Kind::NotEmptied], group: Some(group), ..Scope::NOTHING };
         let before = {
@@ -143,13 +161,42 @@ impl Engine {
                 | State::OutcomeUnknown { .. }
                 | State::Rejected { .. },
             ) => Ok(Vec::new()),
-            None | Some(State::Prepared | State::Sent | State::NotSent { .. }) => Ok(vec![Incident {
-                feed: Some(run.feed.clone()),
-                group: Some(group.clone()),
-                run: Some(run.id),
-                ..Incident::new(Kind::NotEmptied, "rosterd stopped before the empty roster was sent.")
-            }]),
+            None | Some(State::Prepared | State::Sent | State::NotSent { .. }) => {
+                Ok(vec![not_emptied(run, group, "rosterd stopped before the empty roster was sent.")])
+            }
         }
+    }
+
+    /// After a request of the group has ended: a retired group that is not known to be empty is told of until it is.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub(super) fn tell_retired(&self, group: &GroupRef) -> Result<(), LedgerError> {
+        let Some(retired) = self.ledger.retired(group)? else { return Ok(()) };
+        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        // What never came to an attempt is told by the run that was cut off.
+        let settled = |newest: &Attempt| !newest.state.in_flight() && newest.prepared_at >= retired.at;
+        let Some(newest) = newest.filter(settled) else { return Ok(()) };
+        let members = self.ledger.coverage_with(group, &|_, _| false)?.len();
+        let why = match &newest.state {
+            // Told with its own reason.
+            State::NotSent { .. } | State::Rejected { .. } | State::OutcomeUnknown { .. } | State::TimedOut { .. } => {
+                return Ok(());
+            }
+            _ if self.ledger.repeat_owed(group)? => Some(
+                "The answer to an earlier roster was lost, so nobody knows which of the two Vitable applies last."
+                    .to_owned(),
+            ),
+            _ if members > 0 => Some(format!(
+                "{members} {} known as covered there: Vitable could not remove them, or has finished an earlier roster since.",
+                if members == 1 { "member is" } else { "members are" }
+            )),
+            State::Prepared | State::Sent | State::Accepted { .. } | State::Completed { .. } => None,
+        };
+        let incidents: Vec<Incident> =
+            why.map(|why| about(&newest, Kind::NotEmptied, why)).into_iter().collect();
+        let scope = Scope { kinds: &[Kind::NotEmptied], group: Some(group), ..Scope::NOTHING };
+        self.tell(&incidents, scope)
     }
 
     /// The feed in whose name the group is emptied: the one that fed it last.
@@ -181,5 +228,14 @@ impl Engine {
             Named::Wrong(_, why) => Err(EmptyError::Refused(why)),
             Named::Nothing => Err(EmptyError::Refused(format!("Vitable has no group `{group}`"))),
         }
+    }
+}
+
+fn not_emptied(run: &Run, group: &GroupRef, why: &str) -> Incident {
+    Incident {
+        feed: Some(run.feed.clone()),
+        group: Some(group.clone()),
+        run: Some(run.id),
+        ..Incident::new(Kind::NotEmptied, why)
     }
 }

@@ -15,6 +15,9 @@ use crate::{
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Stands for a reason in which nobody can say whose values are.
+const UNSHOWABLE: &str = "a reason that cannot be shown any more";
+
 /// What the caller knows beside the attempt, when it is the one that submitted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Aside<'a> {
@@ -106,25 +109,12 @@ impl Engine {
     ) -> Result<State, LedgerError> {
         self.scrub_reasons(attempt, &mut outcome)?;
         self.remember_earlier(attempt, &mut outcome)?;
-        let mut incidents = answers::failures(attempt, &outcome, self.clock.now());
-        if let Some(why) = self.ledger.check_counts(attempt.id, &outcome)? {
-            incidents.push(about(attempt, Kind::SecondWriter, why));
-        }
-        let mut kinds = COMPLETION.to_vec();
-        // A late completion says nothing about what was held after it was sent.
-        let held_since = |hold: &Hold| hold.group == attempt.group && hold.since > attempt.prepared_at;
-        if self.ledger.holds(Some(&attempt.feed))?.iter().any(held_since) {
-            kinds.retain(|kind| *kind != Kind::Held);
-        }
-        match aside.on_old_plan {
-            Some([]) => {}
-            Some(members) => incidents.push(answers::old_plan(attempt, members)),
-            None => kinds.retain(|kind| *kind != Kind::OldPlan),
-        }
+        let (incidents, kinds) = self.seen_by_completion(attempt, &outcome, aside)?;
         let scope = Scope {
             kinds: &kinds,
             feed: Some(&attempt.feed),
             group: Some(&attempt.group),
+            request: self.is_late(attempt)?.then(|| attempt.state.request_id()).flatten(),
             daemon: TAKEN,
             ..Scope::NOTHING
         };
@@ -132,6 +122,7 @@ impl Engine {
         let facts = self.facts(&telling, &incidents, scope)?;
         self.ledger.complete(attempt.id, &outcome, self.clock.now(), facts)?;
         drop(telling);
+        self.tell_retired(&attempt.group)?;
         if aside.on_old_plan.is_none() {
             // No run waits for it, so none will say that it left somebody covered nowhere.
             self.tell_unfinished_moves(&attempt.feed)?;
@@ -151,6 +142,40 @@ impl Engine {
             failed: outcome.failures.len(),
         });
         Ok(self.ledger.attempt(attempt.id)?.map_or_else(|| attempt.state.clone(), |now| now.state))
+    }
+
+    /// Whether a newer roster was sent to the group since: then this one's end says nothing of how the group is now.
+    fn is_late(&self, attempt: &Attempt) -> Result<bool, LedgerError> {
+        let newest = self.ledger.attempts_of_group(&attempt.group, 1)?.into_iter().next();
+        Ok(newest.is_some_and(|newest| newest.id != attempt.id))
+    }
+
+    /// What a completion shows, and the kinds of which it would show more if there were any.
+    fn seen_by_completion(
+        &self,
+        attempt: &Attempt,
+        outcome: &Outcome,
+        aside: Aside<'_>,
+    ) -> Result<(Vec<Incident>, Vec<Kind>), LedgerError> {
+        if self.is_late(attempt)? {
+            return Ok((Vec::new(), vec![Kind::Stuck, Kind::TimedOut]));
+        }
+        let mut incidents = answers::failures(attempt, outcome, self.clock.now());
+        if let Some(why) = self.ledger.check_counts(attempt.id, outcome)? {
+            incidents.push(about(attempt, Kind::SecondWriter, why));
+        }
+        let mut kinds = COMPLETION.to_vec();
+        // What was held after it was sent is another change.
+        let held_since = |hold: &Hold| hold.group == attempt.group && hold.since > attempt.prepared_at;
+        if self.ledger.holds(Some(&attempt.feed))?.iter().any(held_since) {
+            kinds.retain(|kind| *kind != Kind::Held);
+        }
+        match aside.on_old_plan {
+            Some([]) => {}
+            Some(members) => incidents.push(answers::old_plan(attempt, members)),
+            None => kinds.retain(|kind| *kind != Kind::OldPlan),
+        }
+        Ok((incidents, kinds))
     }
 
     /// Vitable's reasons are kept without personal data: known ones become our own words, others lose every
@@ -173,11 +198,18 @@ impl Engine {
             let texts: Vec<&str> = clean.iter().map(String::as_str).collect();
             clean = scrub_all(&texts, values_of(record));
         });
+        // Who was to be removed is in no payload, and his values may stand in the reason all the same.
+        let removed = self.ledger.records(&attempt.group, &attempt.removed)?;
+        for record in removed.values() {
+            let texts: Vec<&str> = clean.iter().map(String::as_str).collect();
+            clean = scrub_all(&texts, values_of(record.view()));
+        }
         match scrubbed {
-            Ok(()) => {}
+            Ok(()) if removed.len() == attempt.removed.len() => {}
+            Ok(()) => clean = vec![UNSHOWABLE.to_owned(); unknown.len()],
             // Without the roster nobody can say whose values stand in the text.
             Err(error) if error.is_about_the_group() => {
-                clean = vec!["a reason that cannot be shown any more".to_owned(); unknown.len()];
+                clean = vec![UNSHOWABLE.to_owned(); unknown.len()];
             }
             Err(error) => return Err(error),
         }

@@ -67,13 +67,16 @@ impl Engine {
         Ok(orphans)
     }
 
-    /// Tells of every orphan, and that others are fed again or empty. What waits in a feed that is gone from the
+    /// Tells of every orphan, and that others are fed again or empty, and of retired groups that are not known to be empty. What waits in a feed that is gone from the
     /// configuration waits no longer. At the start, and when the configuration was read again.
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
     pub fn tell_orphans(&self) -> Result<(), LedgerError> {
         self.let_gone_feeds_go()?;
+        for retired in self.ledger.retired_groups()? {
+            self.tell_retired(&retired.group)?;
+        }
         let incidents: Vec<Incident> = self.orphans()?.iter().map(incident).collect();
         self.tell(&incidents, Scope { kinds: &[Kind::Orphan], ..Scope::NOTHING })
     }

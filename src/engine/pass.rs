@@ -10,6 +10,7 @@ use super::{
 use crate::{
     decide::{self, Decision, Suspicion},
     ledger::{BodyReport, Facts, GroupVerdict, LedgerError, ReadReport, Run, RunOutcome, RunResult, Trigger},
+    mapping::{self, GroupRule},
     notify::{Incident, Kind},
     roster::{GroupRef, People, Record, ReferenceId},
     vitable,
@@ -19,6 +20,9 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
+
+/// A column with more different values than this shows none of them.
+const SHOWN_VALUES: usize = 20;
 
 /// A feed that was read and decided on, before anything is written.
 pub(super) struct Decided {
@@ -64,6 +68,10 @@ impl Engine {
             let name = self.named(contact, feed, &group)?;
             named.push((group, name));
         }
+        if let Some(why) = self.no_groups(feed, &named) {
+            let stopped = Stopped { kind: Kind::ReadIncomplete, why: vec![why], report: read.report };
+            return Ok(Err(Undecided::Stopped(Box::new(stopped))));
+        }
         let aside = |group: &GroupRef, named: &Named| match (&order.group, named) {
             (Some(only), _) if only != group => Some(format!("only group `{only}` was asked for")),
             (_, Named::Wrong(_, why)) => Some(why.clone()),
@@ -78,6 +86,23 @@ impl Engine {
         }
         let named = named.into_iter().map(|(_, named)| named).collect();
         Ok(Ok(Decided { read, why, suspicions, decisions, named, unplaced }))
+    }
+
+    /// Why the values of an `as_is` column are no groups: a column that slid has a value for each person. None of
+    /// them is shown (`design.md`, Personal data).
+    fn no_groups(&self, feed: &Feed, named: &[(GroupRef, Named)]) -> Option<String> {
+        let GroupRule::AsIs { by } = &feed.grouping.rule else { return None };
+        let unknown = |(group, named): &&(GroupRef, Named)| match named {
+            Named::Wrong(kind, _) => *kind == Kind::GroupUnknown,
+            Named::Nothing => mapping::looks_personal(group.as_str()),
+            Named::Group(_) => false,
+        };
+        let unknown: Vec<&GroupRef> = named.iter().filter(unknown).map(|(group, _)| group).collect();
+        (unknown.len() > SHOWN_VALUES).then(|| format!(
+            "column `{by}` has {} values that are no group at Vitable and were never fed ({}); look whether the columns slid, or make the groups",
+            unknown.len(),
+            mapping::shape_of(unknown.iter().map(|group| group.as_str()))
+        ))
     }
 
     /// The decisions about a complete read, against what the ledger knows now; and whom no group takes.

@@ -10,6 +10,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// How much of a digest is shown: what `approve --change` needs at least.
+const SHORT: usize = 8;
 /// The lines of a hold that name a member.
 const PEOPLE_LINES: &[&str] = &[
     "absent",
@@ -411,7 +413,15 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
         people: people.chain(renamed).collect(),
         counts: numbers,
         what_to_do: if held.approvable() { Vec::new() } else { vec![NOT_APPROVABLE.to_owned()] },
-        ..Incident::new(Kind::Held, paragraph(&sentences))
+        // Another change is another reason, also when its numbers are the same: what was mailed can be typed no more.
+        ..Incident::new(
+            Kind::Held,
+            format!(
+                "{} This is change {}.",
+                paragraph(&sentences),
+                held.digest.get(..SHORT).unwrap_or(&held.digest)
+            ),
+        )
     })
 }
 

@@ -4,7 +4,7 @@ use super::{Engine, Progress, Step, shared::Halt, tell::Scope};
 use crate::{
     attempt::{Event, State},
     decide::{Submission, SubmissionMember},
-    ledger::{AttemptId, Counts, Facts, Intent, IntentMember, LedgerError, Run},
+    ledger::{AttemptId, Counts, Facts, Intent, IntentMember, LedgerError, Run, Trigger},
     notify::{Incident, Kind},
     roster::{FeedName, Field, GroupId, PlanId, RequestId},
     vitable::{ApiErrorKind, OnSent, Submitted},
@@ -200,7 +200,7 @@ pub(super) fn incidents_of(release: &Release<'_>, event: &Event) -> Vec<Incident
     // group is not empty is told of the group all the same: no run tries it again.
     let of_daemon = matches!(kind, Kind::ApiUnreachable | Kind::KeyMayNotSubmit);
     let daemon = of_daemon.then(|| Incident { trace_id: trace_id.clone(), ..Incident::new(kind, &*reason) });
-    let group = if release.submission.is_empty() {
+    let group = if release.run.trigger == Trigger::Emptying {
         Some(of_group(Kind::NotEmptied, &reason))
     } else {
         (!of_daemon).then(|| of_group(kind, &reason))

@@ -4,7 +4,7 @@ use super::{Engine, shared::Telling};
 use crate::{
     ledger::{Facts, LedgerError, StoredIncident, StoredMail},
     notify::{self, Incident, Kind, Reason, Record},
-    roster::{FeedName, GroupRef},
+    roster::{FeedName, GroupRef, RequestId},
 };
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ pub(super) struct Scope<'a> {
     pub(super) kinds: &'a [Kind],
     pub(super) feed: Option<&'a FeedName>,
     pub(super) group: Option<&'a GroupRef>,
+    /// Only incidents of this request.
+    pub(super) request: Option<&'a RequestId>,
     /// Only incidents of no feed in particular.
     pub(super) host: bool,
     /// Kinds of the whole daemon, whatever else the step is about.
@@ -30,6 +32,7 @@ impl Scope<'_> {
         kinds: &[],
         feed: None,
         group: None,
+        request: None,
         host: false,
         daemon: &[],
         except: &[],
@@ -65,7 +68,6 @@ pub(super) const COMPLETION: &[Kind] = &[
     Kind::TimedOut,
     Kind::MembersFailed,
     Kind::SecondWriter,
-    Kind::NotEmptied,
     Kind::OldPlan,
 ];
 
@@ -78,6 +80,7 @@ impl Scope<'_> {
                     && (!self.host || incident.feed.is_none())
                     && (self.feed.is_none() || self.feed == incident.feed.as_ref())
                     && (self.group.is_none() || self.group == incident.group.as_ref())
+                    && (self.request.is_none() || self.request == incident.request_id.as_ref())
                     && incident.group.as_ref().is_none_or(|group| !self.except.contains(group))
         })
     }

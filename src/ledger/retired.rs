@@ -1,7 +1,14 @@
 //! Groups that a person emptied on purpose: nothing is submitted for them until a person takes that back. That it was
 //! taken back is kept too, on whose word and why.
 
-use super::{Facts, Ledger, NewRun, Run, error::Result, key, notices::put_facts, runs};
+use super::{
+    Facts, Ledger, NewRun, Run,
+    error::Result,
+    groups::{busy, group_state},
+    key,
+    notices::put_facts,
+    runs,
+};
 use crate::roster::GroupRef;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -64,9 +71,12 @@ impl Ledger {
     /// what empties it, and whoever is killed here finds the run again.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// While a request of the group is in flight ([`super::LedgerError::Busy`]), and when it cannot be recorded.
     pub fn retire(&self, retired: &Retired, new: &NewRun<'_>) -> Result<Run> {
         self.store.write("ledger-after-begin-run", |tx| {
+            if let Some(kept) = group_state(tx, &retired.group)?.in_flight {
+                return Err(busy(&retired.group, &kept));
+            }
             tx.put(key::retired(&retired.group), retired)?;
             runs::begin(tx, new, retired.at)
         })

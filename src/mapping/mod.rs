@@ -26,7 +26,9 @@ pub use columns::LostColumns;
 pub use compile::{CompileError, Mapping, compile};
 pub(crate) use date::MONTHS;
 pub use report::MapReport;
+pub(crate) use report::looks_personal;
 pub use settings::{
     DateColumn, DateFormat, Eligibility, FieldSource, GroupRule, Grouping, Sensitive, Settings, Status, Take,
     Unmatched, Values,
 };
+pub(crate) use text::shape_of;

@@ -114,6 +114,13 @@ impl Shape {
     }
 }
 
+/// What these texts are made of: lengths and kinds of characters, and nothing of them.
+pub(crate) fn shape_of<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut shape = Shape::default();
+    texts.for_each(|text| shape.add(text));
+    shape.to_string()
+}
+
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shortest = self.shortest.unwrap_or(0);

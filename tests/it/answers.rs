@@ -347,3 +347,18 @@ fn over_random_rosters_the_body_of_a_plan_is_the_body_that_is_sent() {
         assert!(compared > 5, "seed {seed}: rosters went out");
     }
 }
+
+#[test]
+fn what_vitable_says_of_somebody_who_was_to_be_removed_shows_nobody() {
+    let world = in_step(&setup());
+    let reason = "Zqfirst1 Zqlast1 has an open claim";
+    fail(&world, &[("E-1", "remove", reason)]);
+    let mut rows = [people(2..=9, "East"), people(21..=23, "West")].concat();
+    rows.push(row(1, "East", "Terminated"));
+    world.arrives("day-2.csv", &rows);
+    let ran = world.rosterd(&["sync", "acme"]).ends(4);
+    let shown = world.rosterd(&["show", "2", "--json"]).text();
+    let everything = world.mails().concat() + &ran.text() + &shown;
+    assert!(shown.contains("has an open claim"), "{shown}");
+    assert!(!everything.to_lowercase().contains("zqfirst1"), "{everything}");
+}

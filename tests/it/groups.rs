@@ -1,14 +1,16 @@
 //! Groups that a person empties, takes over or leaves behind, and a state that is pointed at another Vitable.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
 
-use crate::world::{Ran, Setup, World, people, put};
+use crate::world::{Ran, Setup, World, people, person, put};
 use rosterd::{
     attempt::State,
-    roster::GroupRef,
-    sandbox::{Answer, CallKind, Faults, NextAnswer},
+    ledger::{LedgerError, NewRun, Retired, Trigger},
+    roster::{FeedName, GroupRef},
+    sandbox::{Answer, CallKind, Faults, NextAnswer, Order},
 };
-use std::fs;
+use std::{fs, time::Duration};
+use tokio::time::Instant;
 
 const EAST: &str = "acme-east";
 
@@ -124,6 +126,61 @@ fn an_empty_roster_that_comes_to_nothing_is_told_until_it_is_done_or_taken_back(
 }
 
 #[test]
+fn an_older_roster_that_ends_after_the_empty_one_is_told_of_and_closes_nothing() {
+    let poll = "first: 1s, max: 1s, stuck_after: 1s, give_up_after: 2s".to_owned();
+    let world = World::new(&Setup { poll, ..setup() });
+    world.arrives("day-1.csv", &[people(1..=5, "East"), people(21..=23, "West")].concat());
+    world.rosterd(&["sync", "acme"]).ends(0);
+    // Vitable takes the next roster and does not finish it in time.
+    world.sandbox.set_faults(Faults { backlog: true, order: Order::NewestFirst, ..Faults::default() });
+    world.arrives("day-2.csv", &[people(1..=6, "East"), people(21..=23, "West")].concat());
+    world.rosterd(&["sync", "acme"]).ends(1);
+    world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(1);
+    assert_eq!(mailed(&world, "acme: group not emptied"), 1, "{:?}", world.mails());
+    // Now both are finished, the empty one first.
+    world.sandbox.set_faults(Faults { order: Order::NewestFirst, ..Faults::default() });
+    let known = || {
+        world.rosterd(&["sync", "acme"]);
+        let newest = world.ledger().attempts_of_group(&GroupRef::new(EAST).unwrap(), 2).unwrap();
+        newest.iter().all(|attempt| matches!(attempt.state, State::Completed { .. }))
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !known() {
+        assert!(Instant::now() < deadline, "{:?}", world.ledger().timed_out().unwrap());
+    }
+    assert_eq!(world.covered(EAST).len(), 6, "the older roster had the last word");
+    let status = world.json(&["status", "--json"]);
+    let open: Vec<&str> = status["incidents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|each| each["body"]["kind"].as_str())
+        .collect();
+    assert!(open.contains(&"not_emptied"), "{open:?}");
+    assert_eq!(mailed(&world, "group empty, or no longer retired"), 0, "{:?}", world.mails());
+    world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(0);
+    assert!(world.covered(EAST).is_empty());
+    assert_eq!(mailed(&world, "group empty, or no longer retired"), 1, "{:?}", world.mails());
+}
+
+#[test]
+fn while_a_request_is_in_flight_the_group_is_not_retired() {
+    let world = settled();
+    world.sandbox.set_faults(Faults { backlog: true, ..Faults::default() });
+    let mut command = world.command(&["sync", "acme"]);
+    Ran::of(command.env("ROSTERD_CRASH_AT", "ledger-after-advance:2").output().unwrap());
+    let ledger = world.ledger();
+    let group = ledger.attempts_in_flight().unwrap().remove(0).group;
+    let at = chrono::Utc::now();
+    let (by, reason) = ("root".to_owned(), "closed".to_owned());
+    let retired = Retired { group: group.clone(), by, reason, at, undone: None };
+    let feed = FeedName::new("acme").unwrap();
+    let refused = ledger.retire(&retired, &NewRun::of(&feed, Trigger::Emptying)).unwrap_err();
+    assert!(matches!(refused, LedgerError::Busy { .. }), "{refused}");
+    assert!(ledger.retired(&group).unwrap().is_none());
+}
+
+#[test]
 fn while_a_request_is_in_flight_the_group_is_not_emptied() {
     let world = settled();
     world.sandbox.set_faults(Faults {
@@ -211,4 +268,24 @@ fn a_state_that_is_pointed_at_another_vitable_submits_nothing_and_goes_back() {
     assert_eq!(world.sandbox.submits().len(), before);
     let newest = world.ledger().attempts_of_group(&GroupRef::new(EAST).unwrap(), 1).unwrap().remove(0);
     assert!(matches!(newest.state, State::Completed { .. }));
+}
+
+#[test]
+fn a_group_column_that_slid_shows_nobody_and_makes_no_groups() {
+    let world = World::new(&setup());
+    reconfigure(
+        &world,
+        "groups: { by: Division, map: { East: acme-east, West: acme-west } }",
+        "groups: { by: Division, as_is: true }",
+    );
+    let rows: Vec<String> = (1..=25).map(|n| person(n, &format!("zqmail{n}@canary.example"))).collect();
+    world.arrives("day-1.csv", &rows);
+    let ran = world.rosterd(&["sync", "acme"]).ends(1);
+    assert!(ran.text().contains("column `Division` has 25 values that are no group"), "{}", ran.text());
+    let everything = world.mails().concat() + &ran.text() + &world.rosterd(&["show", "1", "--json"]).text();
+    assert!(!everything.contains("zqmail"), "{everything}");
+    // A few unknown references are named: that is how they are found.
+    world.arrives("day-2.csv", &[people(1..=3, EAST), people(4..=4, "acme-estt")].concat());
+    let ran = world.rosterd(&["sync", "acme"]).ends(1);
+    assert!(ran.text().contains("acme-estt"), "{}", ran.text());
 }

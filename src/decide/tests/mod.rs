@@ -133,6 +133,23 @@ fn while_a_row_has_no_reference_nobody_goes_missing_without_approval() {
 }
 
 #[test]
+fn a_word_for_absent_members_is_none_for_a_row_without_a_reference_that_came_later() {
+    let mut world = World::new();
+    world.cover("east", &["a", "b", "c", "d"]);
+    world.row("a", Row::Valid, "east");
+    world.row("b", Row::Valid, "east");
+    let Verdict::Hold(held) = world.decide()[0].verdict.clone() else { panic!("two are absent") };
+    world.approve("east", &held);
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }), "just that was approved");
+    world.nameless();
+    let Verdict::Hold(held) = world.decide()[0].verdict.clone() else { panic!("it could be one of the two") };
+    world.approve("east", &held);
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }));
+    world.nameless();
+    assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)), "one more could be the other one");
+}
+
+#[test]
 fn an_approval_releases_the_same_or_a_subset_and_nothing_else() {
     let mut world = World::new();
     world.cover("east", &["a", "b", "c", "d", "e"]);
