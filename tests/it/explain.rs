@@ -174,8 +174,15 @@ fn only_the_newest_read_is_kept_and_a_lost_one_stops_nothing() {
         &checked.text(),
         &["the trace of run 3 is not what was written", "the next run of feed `acme` writes a new one"],
     );
-    let damaged = world.rosterd(&["explain", "E-1"]).ends(1);
-    says(&damaged.err, &["the trace of run 3"]);
+    // The ledger answers all the same, and says what it cannot tell.
+    let damaged = explained(&world, "E-1");
+    says(&damaged, &["what feed `acme` read last, in run 3, cannot be told", "the trace of run 3"]);
+    says(&damaged, &["group `acme-east`, fed by `acme`: covered", "confirmed by run 3", "rosterd sync acme"]);
+    assert!(!damaged.contains("no feed has a row for it"), "{damaged}");
+    let json = world.json(&["explain", "E-1", "--json"]);
+    assert_eq!((&json["unreadable"][0]["run"], &json["groups"][0]["covered"]), (&3.into(), &true.into()));
+    let unknown = world.rosterd(&["explain", "E-999"]).ends(1);
+    says(&unknown.err, &["no group knows", "cannot be told"]);
     fs::remove_file(&kept[0]).unwrap();
     world.rosterd(&["sync", "acme"]).ends(0);
     says(&explained(&world, "E-1"), &["read by run 4"]);

@@ -37,6 +37,16 @@ pub(super) struct Explained {
     /// Feeds of which no read is remembered.
     #[serde(skip)]
     pub(super) unread: Vec<FeedName>,
+    /// Feeds whose last read cannot be told of: what is known is from the ledger alone.
+    pub(super) unreadable: Vec<Unreadable>,
+}
+
+/// A last read of which nothing can be told.
+#[derive(Debug, Serialize)]
+pub(super) struct Unreadable {
+    pub(super) feed: FeedName,
+    pub(super) run: RunId,
+    pub(super) why: String,
 }
 
 impl Explained {
@@ -157,6 +167,7 @@ pub(super) fn explain(desk: &Desk, id: &str, feed: Option<&FeedName>) -> Result<
         alike: Vec::new(),
         nameless: Vec::new(),
         unread: Vec::new(),
+        unreadable: Vec::new(),
     };
     let heads = ledger.traces(feed)?;
     let mut groups: BTreeSet<GroupRef> = BTreeSet::new();
@@ -194,7 +205,16 @@ fn reading(
     id: &str,
     explained: &mut Explained,
 ) -> Result<Option<Reading>, LedgerError> {
-    let (head, traced) = ledger.traced(head, id)?;
+    let (head, traced) = match ledger.traced(head, id) {
+        Ok(found) => found,
+        // The trace is told from and nothing more: who is covered is in the ledger, which is asked all the same.
+        Err(error) => {
+            let why = if let LedgerError::Damaged { what } = &error { what.clone() } else { error.to_string() };
+            let (feed, run) = (head.feed.clone(), head.run);
+            explained.unreadable.push(Unreadable { feed, run, why });
+            return Ok(None);
+        }
+    };
     if head.nameless > 0 {
         explained.nameless.push((head.feed.clone(), head.nameless));
     }

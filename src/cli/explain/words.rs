@@ -1,6 +1,6 @@
 //! What `rosterd explain` says to a person.
 
-use super::gather::{Decided, Explained, Failed, Group, Held, Reading, Step};
+use super::gather::{Decided, Explained, Failed, Group, Held, Reading, Step, Unreadable};
 use crate::{
     attempt::Operation,
     cli::status::waited,
@@ -13,10 +13,12 @@ use std::fmt::{Result, Write};
 
 /// That nothing is known of the reference, and what may help.
 pub(super) fn unknown(explained: &Explained) -> String {
-    let mut text = format!(
-        "no last read and no group knows the reference_id `{}`: it is neither on a roster nor covered",
-        explained.member
-    );
+    let known = if explained.unreadable.is_empty() {
+        ("no last read and no group knows", "neither on a roster nor covered")
+    } else {
+        ("no group knows", "not covered")
+    };
+    let mut text = format!("{} the reference_id `{}`: it is {}", known.0, explained.member, known.1);
     let said = |text: &mut String, more: &str| {
         text.push_str("; ");
         text.push_str(more);
@@ -28,6 +30,9 @@ pub(super) fn unknown(explained: &Explained) -> String {
     for (feed, rows) in &explained.nameless {
         let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
         said(&mut text, &format!("the last read of feed `{feed}` has {rows} without a usable reference_id"));
+    }
+    for lost in &explained.unreadable {
+        said(&mut text, &unreadable(lost));
     }
     for feed in &explained.unread {
         let sync = shell_word(feed.as_str());
@@ -46,7 +51,10 @@ pub(super) fn write(out: &mut String, now: DateTime<Utc>, explained: &Explained)
         writeln!(out)?;
         reading(out, read)?;
     }
-    if explained.reads.is_empty() {
+    for lost in &explained.unreadable {
+        writeln!(out, "\n{}", unreadable(lost))?;
+    }
+    if explained.reads.is_empty() && explained.unreadable.is_empty() {
         writeln!(out, "\nno feed has a row for it in its last read")?;
     }
     for group in &explained.groups {
@@ -54,6 +62,17 @@ pub(super) fn write(out: &mut String, now: DateTime<Utc>, explained: &Explained)
         about(out, now, group)?;
     }
     Ok(())
+}
+
+/// That a last read cannot be told of, why, and what cures it.
+fn unreadable(lost: &Unreadable) -> String {
+    format!(
+        "what feed `{0}` read last, in run {1}, cannot be told ({2}): the groups are as the ledger knows them; `rosterd sync {3}` reads anew",
+        lost.feed,
+        lost.run,
+        lost.why,
+        shell_word(lost.feed.as_str())
+    )
 }
 
 fn reading(out: &mut String, read: &Reading) -> Result {
