@@ -193,7 +193,8 @@ impl Feed<'_> {
             return Decision { plan, verdict, round: Round::First };
         };
         let (leaves, joins) = (plan.leaving().next().is_some(), !plan.joining.is_empty());
-        match rounds(leaves, joins) {
+        // Who is covered nowhere does not wait for those who are to leave another group only now.
+        match rounds(leaves || plan.finishes_moves, joins) {
             (true, true) => {
                 let first = Arc::new(submission.without(&plan.payload.joining));
                 let verdict = Verdict::Submit { submission: first, approval };

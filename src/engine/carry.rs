@@ -118,8 +118,10 @@ impl Engine {
         self.remember(&run, &decided)?;
         // The mails of what waits do not wait for what is sent.
         self.wake_mails();
-        let due = due_at_once(order, &decided);
-        let sent = self.send_due(&mut run, &mut outcome, order.feed, order.progress, due).await?;
+        let mut sent = Vec::new();
+        for due in due_at_once(order, &decided) {
+            sent.extend(self.send_due(&mut run, &mut outcome, order.feed, order.progress, due).await?);
+        }
         let shapes = Some(decided.read.shapes.clone());
         let second = Second::of(order, decided, &sent).map(Box::new);
         self.sent_all(Waiting { run, outcome, shapes, sent, second })
@@ -417,7 +419,11 @@ impl Engine {
     }
 
     /// Creates a missing group, which a person approved. The inner error says why it is not there.
-    async fn create(&self, feed: &Feed, group: &GroupRef) -> Result<Result<GroupId, String>, LedgerError> {
+    pub(super) async fn create(
+        &self,
+        feed: &Feed,
+        group: &GroupRef,
+    ) -> Result<Result<GroupId, String>, LedgerError> {
         // A look of before knows nothing of it.
         self.shared.keep_look(None);
         let (why, trace_id) = match self.client.create_group(group.as_str(), group).await {

@@ -25,7 +25,8 @@ pub(super) struct Second {
     why: BTreeMap<GroupRef, Vec<Suspicion>>,
     named: Vec<(GroupRef, Named)>,
     gaining: BTreeSet<GroupRef>,
-    /// Places among the run's groups of those that were sent and that people leave.
+    /// Places among the run's groups of those that were sent and have to finish before the second round: people
+    /// leave them, or they are sent again.
     losing: HashSet<usize>,
 }
 
@@ -42,7 +43,9 @@ impl Second {
             return None;
         }
         let leaves = |place: usize| {
-            decided.decisions.get(place).is_some_and(|each| each.plan.leaving().next().is_some())
+            decided.decisions.get(place).is_some_and(|each| {
+                each.plan.leaving().next().is_some() || matches!(each.round, Round::Both(_))
+            })
         };
         let losing = sent.iter().map(|(place, _)| *place).filter(|place| leaves(*place)).collect();
         let groups = decided.decisions.iter().map(|decision| decision.plan.group.clone());
@@ -51,20 +54,19 @@ impl Second {
     }
 }
 
-/// Everything that is sent in the first round. The groups that take in somebody who is covered nowhere since an
-/// earlier run come first of all.
-pub(super) fn due_at_once<'a>(order: &Order<'_>, decided: &'a Decided) -> Vec<(usize, Due<'a>)> {
+/// Everything that is sent in the first round: first of all the groups that take in somebody who is covered nowhere
+/// since an earlier run, and, once those are answered, the others.
+pub(super) fn due_at_once<'a>(order: &Order<'_>, decided: &'a Decided) -> [Vec<(usize, Due<'a>)>; 2] {
     let both = decided.decisions.iter().zip(&decided.named).enumerate();
-    let mut due: Vec<(bool, usize, Due<'a>)> = both
+    let due = both
         .filter(|(_, (decision, _))| {
             order.wants(&decision.plan.group) && !matches!(decision.round, Round::Second)
         })
         .filter_map(|(place, (decision, named))| {
-            Some((decision.plan.finishes_moves, place, Due::of(decision, named)?))
-        })
-        .collect();
-    due.sort_by_key(|(first, ..)| !first);
-    due.into_iter().map(|(_, place, due)| (place, due)).collect()
+            Some((decision.plan.finishes_moves, (place, Due::of(decision, named)?)))
+        });
+    let (first, others): (Vec<_>, Vec<_>) = due.partition(|(first, _)| *first);
+    [first, others].map(|due| due.into_iter().map(|(_, due)| due).collect())
 }
 
 impl Engine {
@@ -94,6 +96,8 @@ impl Engine {
                 return Ok((Vec::new(), false));
             }
             let mut sent = self.send_second(run, outcome, second, progress).await?;
+            // What a stop kept from being sent is for the run that is begun again.
+            let mut whole = !self.shared.stopping();
             let joining = self.follow_all(sent.iter_mut().map(|(_, sending)| sending), progress);
             match left {
                 Some(()) => joining.await?,
@@ -103,12 +107,13 @@ impl Engine {
                     // Who was let go after all is covered nowhere, and does not wait for the next run.
                     if !self.shared.stopping() && !self.ledger.open_moves(Some(&run.feed))?.is_empty() {
                         let mut late = self.send_second(run, outcome, second, progress).await?;
+                        whole &= !self.shared.stopping();
                         self.follow_all(late.iter_mut().map(|(_, sending)| sending), progress).await?;
                         sent.extend(late);
                     }
                 }
             }
-            Ok::<_, LedgerError>((sent, true))
+            Ok::<_, LedgerError>((sent, whole))
         };
         let (others, rounds) = tokio::join!(others, rounds);
         others?;

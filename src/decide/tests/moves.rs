@@ -184,6 +184,19 @@ fn who_is_covered_nowhere_by_an_unfinished_move_does_not_count_as_added() {
 }
 
 #[test]
+fn who_is_covered_nowhere_does_not_wait_for_those_who_are_to_leave_another_group() {
+    let mut world = transfer();
+    world.row("n-1", Row::Valid, "west");
+    world.unfinished("west", "n-1");
+    let decisions = world.decide();
+    let west = decisions.iter().find(|each| each.plan.group.as_str() == "west").unwrap();
+    assert!(west.plan.finishes_moves && west.plan.leaving().next().is_none());
+    let Round::Both(last) = &west.round else { panic!("{:?}", west.round) };
+    assert!(first(west).contains("n-1") && !first(west).contains("e-1"), "{:?}", first(west));
+    assert_eq!(last.len(), first(west).len() + 1);
+}
+
+#[test]
 fn a_reference_in_two_groups_of_one_read_holds_both() {
     let mut world = transfer();
     world.row("e-1", Row::Valid, "east");
