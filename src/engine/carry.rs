@@ -105,6 +105,7 @@ impl Engine {
             let why = format!("nothing in the read of feed `{}` routes to a group `{only}`", order.feed.name);
             return self.failed(run, vec![why], None).map(Begun::over);
         }
+        let decided = self.with_groups_to_move_into(order, decided).await?;
         let (mut outcome, mut incidents) = fill(&mut run, order, &decided);
         for (group, named) in run.groups.iter().zip(&decided.named) {
             if let Named::Wrong(kind, why) = named {

@@ -40,6 +40,15 @@ pub(super) struct Decided {
 /// Why a group takes part in no move of this decision, whatever the guard says.
 pub(super) type Aside<'a> = &'a dyn Fn(&GroupRef, &Named) -> Option<String>;
 
+/// Why a group takes part in no move of the first round.
+pub(super) fn aside(order: &Order<'_>, group: &GroupRef, named: &Named) -> Option<String> {
+    match (&order.group, named) {
+        (Some(only), _) if only != group => Some(format!("only group `{only}` was asked for")),
+        (_, Named::Wrong(_, why)) => Some(why.clone()),
+        (_, Named::Group(_) | Named::Nothing) => None,
+    }
+}
+
 /// Why a feed could not be decided on.
 pub(super) enum Undecided {
     NotYet { why: String, missing: Option<String> },
@@ -72,11 +81,7 @@ impl Engine {
             let stopped = Stopped { kind: Kind::ReadIncomplete, why: vec![why], report: read.report };
             return Ok(Err(Undecided::Stopped(Box::new(stopped))));
         }
-        let aside = |group: &GroupRef, named: &Named| match (&order.group, named) {
-            (Some(only), _) if only != group => Some(format!("only group `{only}` was asked for")),
-            (_, Named::Wrong(_, why)) => Some(why.clone()),
-            (_, Named::Group(_) | Named::Nothing) => None,
-        };
+        let aside = |group: &GroupRef, named: &Named| aside(order, group, named);
         let (decisions, unplaced) = self.decide_read(feed, &read, &why, &named, &aside)?;
         let mut suspicions: Vec<Suspicion> = Vec::new();
         for suspicion in why.values().flatten() {

@@ -4,7 +4,7 @@ use super::{
     Engine, Feed, Order, Progress,
     carry::{Due, Sending, Waiting},
     contact::Named,
-    pass::Decided,
+    pass::{Decided, aside},
     reading::Read,
     report,
     tell::Scope,
@@ -70,6 +70,43 @@ pub(super) fn due_at_once<'a>(order: &Order<'_>, decided: &'a Decided) -> [Vec<(
 }
 
 impl Engine {
+    /// Nobody leaves for a group that does not exist: one that a person let be created is created before the others
+    /// are sent. When that fails, nobody moves there, and everything is decided again.
+    pub(super) async fn with_groups_to_move_into(
+        &self,
+        order: &Order<'_>,
+        mut decided: Decided,
+    ) -> Result<Decided, LedgerError> {
+        let (mut created, mut failed) = (Vec::new(), false);
+        for (place, decision) in decided.decisions.iter().enumerate() {
+            let (group, named) = (&decision.plan.group, decided.named.get(place));
+            let missing = named == Some(&Named::Nothing) && !matches!(decision.round, Round::First);
+            // Then nothing is sent, and so nothing is created.
+            let nothing_goes = self.halted().is_some() || self.shared.stopping();
+            if !missing || nothing_goes || !order.wants(group) || Due::of(decision, &Named::Nothing).is_none()
+            {
+                continue;
+            }
+            let made = self.create(order.feed, group).await?;
+            failed |= made.is_err();
+            created
+                .push((place, made.map_or_else(|why| Named::Wrong(Kind::GroupUnknown, why), Named::Group)));
+        }
+        for (place, named) in created {
+            if let Some(known) = decided.named.get_mut(place) {
+                *known = named;
+            }
+        }
+        if failed {
+            let groups = decided.decisions.iter().map(|decision| decision.plan.group.clone());
+            let named: Vec<_> = groups.zip(decided.named.iter().cloned()).collect();
+            let aside = |group: &GroupRef, named: &Named| aside(order, group, named);
+            (decided.decisions, decided.unplaced) =
+                self.decide_read(order.feed, &decided.read, &decided.why, &named, &aside)?;
+        }
+        Ok(decided)
+    }
+
     /// Follows what was sent, and sends the second round as soon as the groups that people leave have finished, or
     /// after `poll.stuck_after` without those who have not left yet. Says whether it came to that.
     pub(super) async fn wait_in_rounds(
