@@ -5,7 +5,10 @@ use super::{
     desk::{Desk, Talk},
     open,
 };
-use crate::ledger::{Pause as Paused, ScheduleMark};
+use crate::{
+    ledger::{Pause as Paused, ScheduleMark},
+    notify::shell_word,
+};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use clap::Args;
@@ -53,6 +56,14 @@ pub(super) fn pause(desk: &Desk, command: &Pause, talk: &dyn Talk) -> Result<Exi
         "feed `{}` is paused {until}: it does not run by itself; people who left stay covered and new ones wait meanwhile\n",
         feed.name
     ))?;
+    let open = desk.ledger().open_moves(Some(&feed.name))?;
+    if !open.is_empty() && !engine.is_at_work(&feed.name)? {
+        talk.err(&format!(
+            "people who left one group of it for another are covered nowhere ({}); a paused feed does not bring them there by itself: rosterd sync {}\n",
+            open.iter().map(|open| open.id.as_str()).collect::<Vec<_>>().join(", "),
+            shell_word(feed.name.as_str())
+        ))?;
+    }
     Ok(Exit::Done)
 }
 

@@ -57,6 +57,8 @@ pub(super) enum News {
     Followed(GroupRef),
     /// Nobody waits any longer for this request of an earlier process.
     TakenUp(FeedName, GroupRef),
+    /// A request of the feed that was given up has ended after all.
+    Late(FeedName),
     /// A person paused or resumed the feed.
     Paused(FeedName),
     /// A task to look after.

@@ -18,7 +18,7 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque, btree_map::Entry},
     ops::Bound,
     sync::Arc,
 };
@@ -121,6 +121,7 @@ impl Keeper {
         for feed in engine.feeds() {
             if !begun.contains(&feed.name) && !self.busy.contains(&feed.name) {
                 self.what_earlier_runs_left(&feed.name)?;
+                self.finish_moves(feed.name.clone());
             }
         }
         for (feed, only) in recovered.begin_again {
@@ -220,24 +221,27 @@ impl Keeper {
     }
 
     fn start_now(&mut self, job: Job) {
-        match self.is_paused(&job.feed) {
+        // Nothing runs by itself while a person has paused the feed: no retry, and nothing that waited, either.
+        match self.engine().is_paused(&job.feed) {
             Ok(false) => {
                 self.busy.insert(job.feed.clone());
                 self.jobs.spawn(jobs::carry_out(self.handle.clone(), job));
             }
             Ok(true) => {
                 tracing::info!(feed = %job.feed, "the feed is paused; a run of it is left out");
+                if let Err(error) = self.tell_what_a_pause_leaves(&job.feed) {
+                    self.break_off(&error);
+                }
                 self.leave_out(job, "the feed was paused");
             }
             Err(error) => self.break_off(&error),
         }
     }
 
-    /// Nothing runs by itself while a person has paused the feed: no retry, and nothing that waited, either.
-    fn is_paused(&self, feed: &FeedName) -> Result<bool, LedgerError> {
-        let paused = self.engine().ledger().schedule(feed)?.paused;
-        let now = self.now();
-        Ok(paused.is_some_and(|pause| pause.until.is_none_or(|until| now < until)))
+    /// Who is covered nowhere stays so until a person has the feed run, unless a run of before goes on.
+    fn tell_what_a_pause_leaves(&self, feed: &FeedName) -> Result<(), LedgerError> {
+        let engine = self.engine();
+        if engine.is_at_work(feed)? { Ok(()) } else { engine.tell_unfinished_moves(feed) }
     }
 
     /// A job that comes to nothing; a run that goes on has its end with it.
@@ -260,8 +264,13 @@ impl Keeper {
             News::Ended(pass) => self.ended(&pass, None),
             News::Followed(group) => self.request_ended(&group),
             News::TakenUp(feed, group) => self.taken_up(feed, &group),
+            News::Late(feed) => self.finish_moves(feed),
             News::Paused(feed) => match self.engine().ledger().schedule(&feed) {
-                Ok(state) => self.calendar.changed(&feed, state, self.now()),
+                Ok(state) => {
+                    self.calendar.changed(&feed, state, self.now());
+                    // What is not finished is not made up for by the calendar.
+                    self.finish_moves(feed);
+                }
                 Err(error) => self.break_off(&error),
             },
             News::Task(task) => {
@@ -333,6 +342,9 @@ impl Keeper {
         }
         self.see_door(false);
         self.what_follows(&pass.run, job.as_ref());
+        if self.engine().feed(pass.run.feed.as_str()).is_none() {
+            self.finish_moves(pass.run.feed.clone());
+        }
         for group in pass.run.groups.iter().filter(|group| group.attempt.is_some()) {
             self.request_ended(&group.group);
         }
@@ -411,11 +423,27 @@ impl Keeper {
             self.request_ended(group);
             return;
         }
-        match self.engine().ledger().open_moves(Some(&feed)) {
-            Ok(open) if open.is_empty() => {}
-            Ok(_) => self.start(Job::new(feed, None, Trigger::Schedule)),
+        self.finish_moves(feed);
+    }
+
+    /// Begins a run of the feed, or of those that go on with what is left of it when it is gone, when somebody is
+    /// covered nowhere because a move is not finished.
+    pub(super) fn finish_moves(&mut self, feed: FeedName) {
+        match self.to_finish(feed) {
+            Ok(feeds) => {
+                feeds.into_iter().for_each(|feed| self.start(Job::new(feed, None, Trigger::Schedule)));
+            }
             Err(error) => self.break_off(&error),
         }
+    }
+
+    fn to_finish(&self, feed: FeedName) -> Result<BTreeSet<FeedName>, LedgerError> {
+        let engine = self.engine();
+        if engine.feed(feed.as_str()).is_none() {
+            return engine.settle_moves_of_gone_feeds();
+        }
+        let open = !engine.ledger().open_moves(Some(&feed))?.is_empty();
+        Ok(open.then_some(feed).into_iter().collect())
     }
 
     /// The open incident that closes the door, if one does.

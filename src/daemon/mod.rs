@@ -253,10 +253,12 @@ async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
                 feeds = engine.feeds().len(),
                 "the configuration was read again and counts from now on"
             );
+            let heirs = engine.settle_moves_of_gone_feeds()?;
             engine.tell_orphans()?;
             keeper.handle.set_engine(Arc::new(engine));
             keeper.plan_anew()?;
             keeper.try_the_door();
+            heirs.into_iter().for_each(|feed| keeper.finish_moves(feed));
         }
         Err(why) => {
             tracing::error!("the new configuration is refused, the old one counts on: {why}");
@@ -355,8 +357,9 @@ async fn look_at_given_up(handle: Handle) {
     let mut hours = interval(GIVEN_UP);
     loop {
         hours.tick().await;
-        if let Err(error) = handle.engine().look_at_given_up().await {
-            handle.tell(handle::News::Broken(error.to_string()));
+        match handle.engine().look_at_given_up().await {
+            Ok(feeds) => feeds.into_iter().for_each(|feed| handle.tell(handle::News::Late(feed))),
+            Err(error) => handle.tell(handle::News::Broken(error.to_string())),
         }
     }
 }

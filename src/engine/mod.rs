@@ -3,6 +3,7 @@
 //! There is one path: `sync`, `plan` (cut before the intent), an approval and the recovery after a crash all
 //! go through [`Engine::run`] over the same durable state.
 
+mod adrift;
 mod after;
 mod answers;
 mod baseline;

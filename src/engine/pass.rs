@@ -191,6 +191,9 @@ impl Engine {
         run.result = Some(RunResult { outcome, summary });
         tracing::info!(run = %run.id, feed = %run.feed, outcome = ?outcome, "the run ended");
         self.ledger.end_run_owing(&run, &self.owed(&run)?, Facts::default())?;
+        if run.trigger == Trigger::Emptying {
+            self.settle_moves_of_gone_feeds()?;
+        }
         Ok(Pass { run })
     }
 }

@@ -70,6 +70,7 @@ impl Engine {
             self.ledger.end_run(&run.cut_off(now), facts)?;
         }
         let mut begin_again: Vec<(FeedName, Option<GroupRef>)> = begin_again.into_iter().collect();
+        self.settle_moves_of_gone_feeds()?;
         let moving: BTreeSet<FeedName> =
             self.ledger.open_moves(None)?.into_iter().map(|open| open.feed).collect();
         // Who was on the way from one group to another is covered nowhere: that feed goes first, and whole.
@@ -79,7 +80,8 @@ impl Engine {
             }
         }
         begin_again.sort_by_key(|(feed, _)| !moving.contains(feed));
-        for feed in moving.iter().filter(|feed| !begin_again.iter().any(|(begun, _)| begun == *feed)) {
+        let begun = |feed: &FeedName| begin_again.iter().any(|(begun, _)| begun == feed);
+        for feed in moving.iter().filter(|feed| self.feed(feed.as_str()).is_some() && !begun(feed)) {
             self.tell(&self.unfinished_moves(feed)?, Scope::NOTHING)?;
         }
         self.tell_orphans()?;
@@ -103,7 +105,8 @@ impl Engine {
             followed.push(Box::pin(self.follow(attempt, aside, progress)));
         }
         let results: Vec<_> = futures_util::stream::iter(followed).buffer_unordered(64).collect().await;
-        results.into_iter().try_for_each(|result| result.map(|_| ()))
+        results.into_iter().try_for_each(|result| result.map(|_| ()))?;
+        self.settle_moves_of_gone_feeds().map(|_| ())
     }
 
     /// Polls a request that an earlier process left to its end, with the same time-outs as one of this process.
@@ -115,16 +118,20 @@ impl Engine {
         self.follow(attempt, Aside { on_old_plan: None, patience: None }, &Silent).await
     }
 
-    /// Looks once at every request that was given up: for seven days an answer may still come.
+    /// Looks once at every request that was given up: for seven days an answer may still come. Says of which feeds
+    /// one came.
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
-    pub async fn look_at_given_up(&self) -> Result<(), LedgerError> {
+    pub async fn look_at_given_up(&self) -> Result<BTreeSet<FeedName>, LedgerError> {
+        let mut ended = BTreeSet::new();
         for attempt in self.ledger.timed_out()? {
             let once = Aside { on_old_plan: None, patience: Some(Duration::ZERO) };
-            self.follow(&attempt, once, &Silent).await?;
+            if matches!(self.follow(&attempt, once, &Silent).await?, State::Completed { .. }) {
+                ended.insert(attempt.feed);
+            }
         }
-        Ok(())
+        Ok(ended)
     }
 
     fn unfinished(&self, run: &Run, why: &str) -> Result<Facts, LedgerError> {

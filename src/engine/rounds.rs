@@ -12,7 +12,7 @@ use super::{
 use crate::{
     decide::{Round, Suspicion},
     ledger::{GroupReport, LedgerError, OpenMove, Run, RunOutcome},
-    notify::{Affected, Incident, Kind},
+    notify::{Incident, Kind},
     roster::{FeedName, GroupRef, ReferenceId, Standing},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -195,8 +195,7 @@ impl Engine {
     pub(super) fn moves_are_unfinished(&self, run: &mut Run) -> Result<bool, LedgerError> {
         let incidents = self.unfinished_moves(&run.feed)?;
         let found = !incidents.is_empty();
-        let scope = Scope { kinds: &[Kind::UnfinishedMove], feed: Some(&run.feed), ..Scope::NOTHING };
-        self.tell(&incidents, scope)?;
+        self.tell(&incidents, moves_of(&run.feed))?;
         if let Some(incident) = incidents.first() {
             let waits = |id: &ReferenceId| incident.people.iter().any(|who| who.reference_id == id.as_str());
             for group in &mut run.groups {
@@ -221,14 +220,16 @@ impl Engine {
         }
         let ids: Vec<ReferenceId> = open.iter().map(|each| each.id.clone()).collect();
         let mut covered: BTreeSet<ReferenceId> = BTreeSet::new();
-        if let Some(feed) = self.feed(feed.as_str()) {
-            for group in feed.known_groups(&self.ledger)? {
-                covered.extend(self.ledger.surely_covered(&group, &ids)?);
-            }
+        let groups = match self.feed(feed.as_str()) {
+            Some(feed) => feed.known_groups(&self.ledger)?,
+            None => self.groups_of_gone(feed)?,
+        };
+        for group in groups {
+            covered.extend(self.ledger.surely_covered(&group, &ids)?);
         }
         self.ledger.forget_moves(feed, &covered)?;
         let open: Vec<OpenMove> = open.into_iter().filter(|each| !covered.contains(&each.id)).collect();
-        Ok(incident(feed, &open).into_iter().collect())
+        Ok(self.unfinished_incident(feed, &open)?.into_iter().collect())
     }
 
     /// Forgets the moves of people who belong in no group any more by a read that nothing is suspicious about: they
@@ -253,30 +254,17 @@ impl Engine {
         self.ledger.forget_moves(feed, &over)
     }
 
-    /// Says of a request that no run follows whether it left somebody covered nowhere.
-    pub(super) fn tell_unfinished_moves(&self, feed: &FeedName) -> Result<(), LedgerError> {
-        self.tell(&self.unfinished_moves(feed)?, Scope::NOTHING)
+    /// Says whether somebody is covered nowhere because of the feed's moves, when no run says so: a request that none
+    /// follows ended, or the feed is paused.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub fn tell_unfinished_moves(&self, feed: &FeedName) -> Result<(), LedgerError> {
+        self.tell(&self.unfinished_moves(feed)?, moves_of(feed))
     }
 }
 
-fn incident(feed: &FeedName, open: &[OpenMove]) -> Option<Incident> {
-    let first = open.iter().min_by_key(|each| each.since)?;
-    let people = open.iter().map(|each| Affected {
-        reference_id: each.id.to_string(),
-        row: None,
-        what: format!("left `{}`, and is covered nowhere", each.from),
-    });
-    let mut names: Vec<&str> = open.iter().map(|each| each.id.as_str()).collect();
-    names.sort_unstable();
-    let reason = format!(
-        "These people have left a group of the feed, and no group is known to cover them yet: {}.",
-        report::and_others(&names)
-    );
-    Some(Incident {
-        feed: Some(feed.clone()),
-        run: Some(first.run),
-        people: people.collect(),
-        counts: vec![("covered nowhere".to_owned(), u64::try_from(open.len()).unwrap_or(u64::MAX))],
-        ..Incident::new(Kind::UnfinishedMove, reason)
-    })
+/// Whoever looks at the open moves of a feed sees whether all are over.
+const fn moves_of(feed: &FeedName) -> Scope<'_> {
+    Scope { kinds: &[Kind::UnfinishedMove], feed: Some(feed), ..Scope::NOTHING }
 }

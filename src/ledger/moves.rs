@@ -3,7 +3,7 @@
 //! Written in the batch of the losing group's completion, and over in the batch of the completion that covers the
 //! person again.
 
-use super::{Attempt, AttemptId, Ledger, error::Result, key, store::Tx};
+use super::{Attempt, AttemptId, Facts, Ledger, error::Result, key, notices, store::Tx};
 use crate::roster::{FeedName, GroupRef, Leaving, ReferenceId, RunId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,21 @@ impl Ledger {
             sure = self.entries(&[root], sure.into_iter().collect())?.into_keys().collect();
         }
         Ok(sure)
+    }
+
+    /// These moves are another feed's from now on, with what is told of it in the same batch.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn hand_over_moves(&self, moves: &[OpenMove], to: &FeedName, facts: Facts) -> Result<()> {
+        self.store.write("ledger-after-record", |tx| {
+            for each in moves {
+                tx.remove(key::open_move(&each.feed, &each.id))?;
+                let given = OpenMove { feed: to.clone(), ..each.clone() };
+                tx.put(key::open_move(to, &each.id), &given)?;
+            }
+            notices::put_facts(tx, &facts)
+        })
     }
 
     /// Forgets these moves of a feed: who has ended meanwhile, or is covered again, waits for nothing.

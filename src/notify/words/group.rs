@@ -131,7 +131,7 @@ pub(super) const UNFINISHED_MOVE: Words = Words {
         "rosterd show {run}",
     ],
     over_subject: "move finished",
-    over: "everybody who was moved within {feed} is covered again.",
+    over: "Nobody waits any more for the end of a move within {feed}: they are covered again, or belong in no group.",
 };
 
 pub(super) const SECOND_WRITER: Words = Words {
