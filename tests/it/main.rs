@@ -37,6 +37,7 @@ mod sshd;
 mod state;
 mod systemd;
 mod tidy;
+mod transfers;
 mod vitable;
 mod whole_path;
 mod words_of_people;

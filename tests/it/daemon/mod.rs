@@ -54,7 +54,7 @@ impl Daemon {
     }
 
     /// Starts a command that is a daemon.
-    pub(super) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let told = UnixDatagram::bind(&path).unwrap();
@@ -76,7 +76,7 @@ impl Daemon {
 
     /// Waits until the supervisor is told this.
     #[track_caller]
-    pub(super) fn hears(&self, wanted: &str) -> String {
+    pub(crate) fn hears(&self, wanted: &str) -> String {
         let mut buffer = [0; 4096];
         loop {
             let Ok(length) = self.told.recv(&mut buffer) else {
@@ -90,13 +90,13 @@ impl Daemon {
     }
 
     /// What it has logged so far.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
     /// Waits until it has logged this.
     #[track_caller]
-    pub(super) fn says(&self, wanted: &str) {
+    pub(crate) fn says(&self, wanted: &str) {
         until(
             &format!("the log says `{wanted}`"),
             || self.said().contains(wanted).then_some(()),
@@ -104,19 +104,19 @@ impl Daemon {
         );
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits for its end. Returns the exit code and everything that it logged.
     #[track_caller]
-    pub(super) fn ends(mut self) -> (Option<i32>, String) {
+    pub(crate) fn ends(mut self) -> (Option<i32>, String) {
         let child = &mut self.child;
         let status = until("the daemon ends", || child.try_wait().unwrap(), || "it still runs".to_owned());
         if let Some(reader) = self.reader.take() {
