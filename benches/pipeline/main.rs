@@ -151,6 +151,7 @@ impl Roster {
                 missing: false,
                 clean_since: None,
                 aside: None,
+                cleared: None,
                 unfinished: std::collections::BTreeSet::new(),
                 past: rosterd::roster::Past::default(),
             })

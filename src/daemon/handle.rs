@@ -9,7 +9,6 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -79,8 +78,6 @@ struct Inner {
     replaced: Notify,
     about: About,
     door: Mutex<Option<Closed>>,
-    /// One run of a feed reads and sends at a time.
-    lanes: Mutex<HashMap<FeedName, Arc<tokio::sync::Mutex<()>>>>,
     slots: Semaphore,
     /// Slots for persons, who do not stand behind a wave of scheduled runs.
     typed: Semaphore,
@@ -108,7 +105,6 @@ impl Handle {
             replaced: Notify::new(),
             about,
             door: Mutex::default(),
-            lanes: Mutex::default(),
             slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
             typed: Semaphore::new(TYPED),
             news,
@@ -218,7 +214,7 @@ impl Handle {
 
     /// Waits for the feed's lane, and then for a slot.
     async fn turn<'a>(&'a self, feed: &FeedName, slots: &'a Semaphore, progress: &dyn Progress) -> Turn<'a> {
-        let lane = self.lane(feed);
+        let lane = self.engine().lane(feed);
         let lane = match Arc::clone(&lane).try_lock_owned() {
             Ok(lane) => lane,
             Err(_) => {
@@ -241,10 +237,6 @@ impl Handle {
     /// Whether scheduled runs wait for the end of an incident.
     pub(super) fn is_shut(&self) -> bool {
         lock(&self.0.door).is_some()
-    }
-
-    fn lane(&self, feed: &FeedName) -> Arc<tokio::sync::Mutex<()>> {
-        Arc::clone(lock(&self.0.lanes).entry(feed.clone()).or_default())
     }
 
     /// A person paused or resumed a feed: the calendar looks at it again.

@@ -115,6 +115,7 @@ mod tests {
             removed: Vec::new(),
             departures: Vec::new(),
             approval: None,
+            half: false,
             outcome: None,
             refused: Vec::new(),
         }

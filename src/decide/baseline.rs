@@ -79,6 +79,7 @@ impl Feed<'_> {
             coverage,
             pass_over: None,
             retired: None,
+            cleared: None,
             approvals: Vec::new(),
             suspicions: Vec::new(),
             missing: false,

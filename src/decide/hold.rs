@@ -1,6 +1,7 @@
 //! Why a plan waits for a person, and what a person's word releases (`config.md`, Approvals).
 
-use crate::roster::GroupRef;
+use super::{Decision, Plan, Verdict};
+use crate::roster::{GroupRef, ReferenceId};
 use std::collections::BTreeSet;
 
 /// One reason why a group is held. The same words appear in the plan, the mail, the log and the ledger.
@@ -41,6 +42,49 @@ impl Held {
     #[must_use]
     pub fn released_by(&self, approved: &Approved) -> bool {
         self.approvable() && self.lines.is_subset(&approved.lines)
+    }
+}
+
+/// That a group was clear in the first round of a run: what of it is sent in the second round goes on the same word.
+///
+/// People have left other groups for it by then. A limit that only looks different in two parts, or an approval whose
+/// time ran out meanwhile, must not leave them between two groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleared {
+    removed: BTreeSet<ReferenceId>,
+    digest: Option<String>,
+    approved: Option<Approved>,
+}
+
+impl Cleared {
+    /// Of a decision that released the group.
+    #[must_use]
+    pub fn of(decision: &Decision) -> Option<Self> {
+        match &decision.verdict {
+            Verdict::Submit { approval, .. } => Some(Self {
+                removed: decision.plan.removed().cloned().collect(),
+                digest: approval.clone(),
+                approved: None,
+            }),
+            Verdict::Unchanged | Verdict::Retired(_) | Verdict::PassOver(_) | Verdict::Hold(_) => None,
+        }
+    }
+
+    /// With the approval that it needed, if that is still good: it is bound to what is sent, and spent by it.
+    #[must_use]
+    pub fn by(&self, good: &mut dyn FnMut(&str) -> Option<Approved>) -> Self {
+        Self { approved: self.digest.as_deref().and_then(good), ..self.clone() }
+    }
+
+    /// The approval of then.
+    pub(in crate::decide) fn approved(&self) -> Option<&Approved> {
+        self.approved.as_ref()
+    }
+
+    /// Whether this is no more than what was clear: nobody else leaves, and nothing came to light that no limit knew.
+    pub(in crate::decide) fn covers(&self, plan: &Plan, held: &Held) -> bool {
+        held.reasons.iter().all(|reason| reason.approvable && reason.rule != "second_writer")
+            && plan.removed().all(|id| self.removed.contains(id))
     }
 }
 

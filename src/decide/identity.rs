@@ -90,7 +90,7 @@ pub(in crate::decide) fn find_renamed(
     groups: &[GroupFacts],
     plans: &mut [Plan],
 ) {
-    if plans.iter().all(|plan| plan.added.is_empty()) {
+    if plans.iter().all(|plan| plan.added.is_empty() && plan.joining.is_empty()) {
         return;
     }
     let mut leaving: BTreeMap<[u64; 3], BTreeSet<(ReferenceId, usize)>> = BTreeMap::new();
@@ -109,7 +109,8 @@ pub(in crate::decide) fn find_renamed(
     }
     let mut coming: BTreeMap<[u64; 3], BTreeSet<(ReferenceId, usize)>> = BTreeMap::new();
     for (at, plan) in plans.iter().enumerate() {
-        let added = plan.added.iter().filter_map(|&place| people.person(place));
+        // Who comes from another group of the feed is as new here as anybody.
+        let added = plan.added.iter().chain(&plan.joining).filter_map(|&place| people.person(place));
         for record in added.filter_map(|person| people.record_of(person)) {
             let identity = of_record(key, record).map(|print| print.0);
             if leaving.contains_key(&identity)

@@ -157,7 +157,10 @@ fn moves(plan: &Plan, bench: &Bench<'_>, case: &mut Case) {
             "{found} of {} covered members {means} and would go there (`moved` allows {allowed})",
             plan.covered
         );
-        case.add("moved", sentence, lines("moved", leaving));
+        // Where to is part of what is approved.
+        let to = plan.moves.iter().filter(|each| each.waits.is_none());
+        let to = to.map(|each| format!("moved_to:{}:{}", each.id, each.to));
+        case.add("moved", sentence, lines("moved", leaving).chain(to));
     }
 }
 

@@ -20,7 +20,7 @@ mod window;
 pub use baseline::{Beside, Previous};
 pub use fate::Fate;
 pub use guard::{FirstSync, Guard, InvalidRows, Limit};
-pub use hold::{Approved, Held, Reason};
+pub use hold::{Approved, Cleared, Held, Reason};
 pub use identity::{Asked, Newcomer, asked, look_alikes};
 pub use moves::Round;
 pub use plan::{GroupFacts, Move, Plan, wanted};
@@ -169,18 +169,20 @@ impl Feed<'_> {
                 approval: None,
             };
         };
-        match facts.approvals.iter().find(|approved| held.released_by(approved)) {
-            Some(approved) => {
-                let renewed = if held.reasons.iter().any(|reason| reason.rule == "carry_forward_for") {
-                    judge::carried_too_long(&plan.payload, self.guard, self.now).into_iter().collect()
-                } else {
-                    BTreeSet::new()
-                };
-                let submission = self.submission(plan, Some(approved), &renewed);
-                Verdict::Submit { submission, approval: Some(approved.digest.clone()) }
-            }
-            None => Verdict::Hold(held),
+        let cleared = facts.cleared.as_ref().filter(|cleared| cleared.covers(plan, &held));
+        let approved = facts.approvals.iter().find(|approved| held.released_by(approved));
+        if approved.is_none() && cleared.is_none() {
+            return Verdict::Hold(held);
         }
+        let approved = approved.or(cleared.and_then(Cleared::approved));
+        let renews = held.reasons.iter().any(|reason| reason.rule == "carry_forward_for");
+        let renewed = if renews && approved.is_some() {
+            judge::carried_too_long(&plan.payload, self.guard, self.now).into_iter().collect()
+        } else {
+            BTreeSet::new()
+        };
+        let submission = self.submission(plan, approved, &renewed);
+        Verdict::Submit { submission, approval: approved.map(|approved| approved.digest.clone()) }
     }
 
     /// What the guard holds of this plan, whatever a person said to it.

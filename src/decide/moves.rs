@@ -55,7 +55,10 @@ impl Feed<'_> {
         let mut blocked: Vec<Option<String>> = verdicts
             .iter()
             .zip(groups)
-            .map(|(verdict, facts)| facts.aside.clone().or_else(|| not_clear(verdict)))
+            .zip(&plans)
+            .map(|((verdict, facts), plan)| {
+                facts.aside.clone().or_else(|| not_clear(verdict)).or_else(|| self.too_few_between(plan))
+            })
             .collect();
         let mut settled: Vec<Option<Plan>> = vec![None; plans.len()];
         // Each turn blocks one more group at least, or is the last one.
@@ -87,6 +90,17 @@ impl Feed<'_> {
         }
         let plans = plans.into_iter().zip(settled).map(|(plan, settled)| settled.unwrap_or(plan));
         plans.zip(verdicts).map(|(plan, verdict)| Self::in_rounds(plan, verdict)).collect()
+    }
+
+    /// Why a group that lets people go and takes others in cannot be sent without these in between: nobody, or too few,
+    /// would be left. So do labels that were exchanged look, and an empty roster is made by no file.
+    fn too_few_between(&self, plan: &Plan) -> Option<String> {
+        let coming = u64::try_from(plan.joining.len()).unwrap_or(u64::MAX);
+        let between = plan.payload_len().saturating_sub(coming);
+        let swaps = coming > 0 && plan.leaving().next().is_some();
+        (swaps && between < self.guard.min_members.max(1)).then(|| {
+            format!("its roster would have only {between} until those who come in have left their group")
+        })
     }
 
     /// What waits in each group, while these are not clear.
@@ -168,6 +182,9 @@ impl Feed<'_> {
     /// would spend the word and leave the rest to be asked for again.
     fn verdict_without(&self, whole: &Plan, reduced: &Plan, facts: &GroupFacts) -> Verdict {
         let verdict = self.verdict(reduced, facts);
+        if facts.cleared.is_some() {
+            return verdict;
+        }
         let Some(held) = self.held(whole, facts) else { return verdict };
         let of_moves = held.lines.iter().any(|line| line.starts_with("moved:"));
         if !of_moves && !matches!(verdict, Verdict::Hold(_)) {

@@ -1,6 +1,6 @@
 //! The difference between what is covered and what was read, by fates, for one group.
 
-use super::{Approved, Covering, Fate, Suspicion, fate::fate, identity, identity::Newcomer};
+use super::{Approved, Cleared, Covering, Fate, Suspicion, fate::fate, identity, identity::Newcomer};
 use crate::roster::{
     Certainty, Coverage, Field, FingerprintKey, GroupRef, Known, Past, People, Person, PlanId, Problem,
     Record, RecordRef, ReferenceId, Route, Standing,
@@ -38,6 +38,8 @@ pub struct GroupFacts {
     /// another group was asked for.
     pub aside: Option<String>,
     /// People who have left another group of the feed for this one, and are covered nowhere until this one has
+    /// That the same read was released for the group in the first round of the same run.
+    pub cleared: Option<Cleared>,
     /// them: the guard has let them pass already.
     pub unfinished: BTreeSet<ReferenceId>,
     /// Who left of late, and how large the group was: at least of the last thirty days, when somebody leaves now.

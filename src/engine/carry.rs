@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     attempt::State,
-    decide::{Decision, Submission, Verdict},
+    decide::{Decision, Round, Submission, Verdict},
     ledger::{AttemptId, GroupReport, GroupVerdict, Hold, LedgerError, Run, RunOutcome},
     notify::{Incident, Kind},
     roster::{GroupId, GroupRef, ReferenceId, SourceShape},
@@ -113,7 +113,7 @@ impl Engine {
                     .push(Incident { group: Some(group.group.clone()), ..Incident::new(*kind, why.clone()) });
             }
         }
-        self.forget_ended_moves(&order.feed.name, &decided)?;
+        self.forget_ended_moves(order.feed, &decided)?;
         self.hold(&run, order, &decided, incidents)?;
         self.note_rejections(&mut run)?;
         self.remember(&run, &decided)?;
@@ -378,13 +378,15 @@ impl Engine {
             // Already said, and never sent to.
             Named::Wrong(_, why) => return Ok(Sent::Not(why.clone(), false)),
         };
+        let half = matches!(due.decision.round, Round::Both(_));
         let release = Release {
             run,
             feed: &feed.name,
             group_id: &group_id,
             counts: report::counts(&due.decision.plan),
             submission: due.submission,
-            approval: due.approval.cloned(),
+            approval: due.approval.filter(|_| !half).cloned(),
+            half,
             progress,
         };
         self.send_one(&release, due.decision.plan.on_old_plan.clone()).await

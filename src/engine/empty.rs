@@ -89,6 +89,7 @@ impl Engine {
             counts,
             submission: &submission,
             approval: None,
+            half: false,
             progress,
         };
         let sent = self.send_one(&release, Vec::new()).await?;

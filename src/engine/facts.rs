@@ -89,6 +89,7 @@ impl Engine {
             clean_since: if self.ledger.repeat_owed(group)? { None } else { clean_since(newest.as_ref()) },
             coverage,
             aside: None,
+            cleared: None,
             unfinished: BTreeSet::new(),
             past,
         })

@@ -44,7 +44,7 @@ pub use settings::{Feed, Settings, Submit};
 pub use shared::Halt;
 pub use word::{Spoken, WordError};
 
-use crate::{clock::Clock, ledger::Ledger, vitable::Client};
+use crate::{clock::Clock, ledger::Ledger, roster::FeedName, vitable::Client};
 use shared::Shared;
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -123,6 +123,13 @@ impl Engine {
     #[must_use]
     pub fn feeds(&self) -> &[Feed] {
         &self.settings.feeds
+    }
+
+    /// The lane of a feed: whoever holds it is the only run of the feed that reads, decides and sends. The second round of
+    /// a run takes it by itself.
+    #[must_use]
+    pub fn lane(&self, feed: &FeedName) -> Arc<tokio::sync::Mutex<()>> {
+        self.shared.lane(feed)
     }
 
     /// Begins nothing new and waits for nothing any longer; a roster that is on its way is answered first. Runs

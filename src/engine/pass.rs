@@ -8,7 +8,7 @@ use super::{
     tell::Scope,
 };
 use crate::{
-    decide::{self, Decision, Suspicion},
+    decide::{self, Cleared, Decision, Suspicion},
     ledger::{BodyReport, Facts, GroupVerdict, LedgerError, ReadReport, Run, RunOutcome, RunResult, Trigger},
     mapping::{self, GroupRule},
     notify::{Incident, Kind},
@@ -37,8 +37,23 @@ pub(super) struct Decided {
     pub(super) unplaced: Vec<u32>,
 }
 
-/// Why a group takes part in no move of this decision, whatever the guard says.
-pub(super) type Aside<'a> = &'a dyn Fn(&GroupRef, &Named) -> Option<String>;
+/// What a decision is told of a group beside what the ledger knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cut {
+    /// Why it takes part in no move, whatever the guard says.
+    pub(super) aside: Option<String>,
+    /// What was released of it in the first round of the run.
+    pub(super) cleared: Option<Cleared>,
+}
+
+impl Cut {
+    pub(super) fn of(aside: Option<String>) -> Self {
+        Self { aside, cleared: None }
+    }
+}
+
+/// The same for each group.
+pub(super) type Aside<'a> = &'a dyn Fn(&GroupRef, &Named) -> Cut;
 
 /// Why a group takes part in no move of the first round.
 pub(super) fn aside(order: &Order<'_>, group: &GroupRef, named: &Named) -> Option<String> {
@@ -81,7 +96,7 @@ impl Engine {
             let stopped = Stopped { kind: Kind::ReadIncomplete, why: vec![why], report: read.report };
             return Ok(Err(Undecided::Stopped(Box::new(stopped))));
         }
-        let aside = |group: &GroupRef, named: &Named| aside(order, group, named);
+        let aside = |group: &GroupRef, named: &Named| Cut::of(aside(order, group, named));
         let (decisions, unplaced) = self.decide_read(feed, &read, &why, &named, &aside)?;
         let mut suspicions: Vec<Suspicion> = Vec::new();
         for suspicion in why.values().flatten() {
@@ -127,7 +142,7 @@ impl Engine {
             let mut known = self.group_facts(feed, group, &read.people)?;
             known.missing = matches!(named, Named::Nothing);
             known.suspicions = why.get(group).cloned().unwrap_or_default();
-            known.aside = aside(group, named);
+            Cut { aside: known.aside, cleared: known.cleared } = aside(group, named);
             known.unfinished.clone_from(&unfinished);
             let wanted = decide::wanted(&read.people, &known);
             records.extend(self.ledger.records(group, &wanted)?);

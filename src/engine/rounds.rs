@@ -4,18 +4,22 @@ use super::{
     Engine, Feed, Order, Progress,
     carry::{Due, Sending, Waiting},
     contact::Named,
-    pass::{Decided, aside},
+    pass::{Cut, Decided, aside},
     reading::Read,
     report,
     tell::Scope,
 };
 use crate::{
-    decide::{Round, Suspicion},
-    ledger::{GroupReport, LedgerError, OpenMove, Run, RunOutcome},
+    decide::{Approved, Cleared, Decision, Round, Suspicion, Verdict},
+    ledger::{GroupReport, GroupVerdict, Hold, LedgerError, OpenMove, Run, RunOutcome},
     notify::{Incident, Kind},
     roster::{FeedName, GroupRef, ReferenceId, Standing},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// So many runs are looked through for one that began later.
+const LATER_RUNS: usize = 50;
+const OVERTAKEN: &str = "a later run of the feed has read newer rows meanwhile, so these are not sent; the next run finishes what is not finished";
 
 /// What the second round needs: the same read, and which groups it is about.
 #[derive(Debug)]
@@ -24,7 +28,8 @@ pub(super) struct Second {
     read: Read,
     why: BTreeMap<GroupRef, Vec<Suspicion>>,
     named: Vec<(GroupRef, Named)>,
-    gaining: BTreeSet<GroupRef>,
+    /// The groups that it is about, and what was released of them in the first round.
+    gaining: BTreeMap<GroupRef, Option<Cleared>>,
     /// Places among the run's groups of those that were sent and have to finish before the second round: people
     /// leave them, or they are sent again.
     losing: HashSet<usize>,
@@ -33,11 +38,11 @@ pub(super) struct Second {
 impl Second {
     /// The second round of what was decided, if it needs one. The read is kept for it alone.
     pub(super) fn of(order: &Order<'_>, decided: Decided, sent: &[(usize, Sending)]) -> Option<Self> {
-        let gaining: BTreeSet<GroupRef> = decided
+        let gaining: BTreeMap<GroupRef, Option<Cleared>> = decided
             .decisions
             .iter()
             .filter(|decision| !matches!(decision.round, Round::First))
-            .map(|decision| decision.plan.group.clone())
+            .map(|decision| (decision.plan.group.clone(), Cleared::of(decision)))
             .collect();
         if gaining.is_empty() {
             return None;
@@ -100,7 +105,7 @@ impl Engine {
         if failed {
             let groups = decided.decisions.iter().map(|decision| decision.plan.group.clone());
             let named: Vec<_> = groups.zip(decided.named.iter().cloned()).collect();
-            let aside = |group: &GroupRef, named: &Named| aside(order, group, named);
+            let aside = |group: &GroupRef, named: &Named| Cut::of(aside(order, group, named));
             (decided.decisions, decided.unplaced) =
                 self.decide_read(order.feed, &decided.read, &decided.why, &named, &aside)?;
         }
@@ -159,7 +164,9 @@ impl Engine {
         Ok(whole)
     }
 
-    /// Decides the same read again, by what the ledger knows now: who has left is simply new. Nobody moves anew.
+    /// Decides the same read again, by what the ledger knows now: who has left is simply new, nobody moves anew, and what
+    /// was clear in the first round is clear. Nothing is sent when a later run of the feed has decided on a newer read
+    /// meanwhile: the rows of now would undo what it did.
     async fn send_second(
         &self,
         run: &mut Run,
@@ -168,12 +175,38 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<Vec<(usize, Sending)>, LedgerError> {
         let Second { feed, read, why, named, gaining, .. } = second;
-        let aside = |_: &GroupRef, _: &Named| Some("it has not finished; the next run moves them".to_owned());
+        let lane = self.lane(&feed.name);
+        let _turn = lane.lock().await;
+        if self.is_overtaken(run)? {
+            for group in run.groups.iter_mut().filter(|group| gaining.contains_key(&group.group)) {
+                group.verdict = GroupVerdict::PassedOver;
+                group.reasons.push(OVERTAKEN.to_owned());
+                *outcome = (*outcome).max(group.verdict.at_least());
+            }
+            tracing::info!(run = %run.id, feed = %run.feed, "a later run has decided on a newer read; this one sends nothing more");
+            self.ledger.save_run(run)?;
+            return Ok(Vec::new());
+        }
+        let (holds, now) = (self.ledger.holds(Some(&feed.name))?, self.clock.now());
+        let good = |group: &GroupRef, digest: &str| {
+            let same = |hold: &&Hold| hold.group == *group && hold.digest == digest;
+            let said =
+                |hold: &&Hold| hold.word.as_ref().is_some_and(|word| word.approved && !word.has_expired(now));
+            let hold = holds.iter().filter(same).find(said)?;
+            Some(Approved { digest: digest.to_owned(), lines: hold.held.iter().cloned().collect() })
+        };
+        let aside = |group: &GroupRef, _: &Named| Cut {
+            aside: Some("it has not finished; the next run moves them".to_owned()),
+            cleared: gaining
+                .get(group)
+                .and_then(Option::as_ref)
+                .map(|cleared| cleared.by(&mut |digest| good(group, digest))),
+        };
         let (decisions, _) = self.decide_read(feed, read, why, named, &aside)?;
         let mut due = Vec::new();
         for (decision, (group, named)) in decisions.iter().zip(named) {
             let place = run.groups.iter().position(|report| report.group == *group);
-            let Some(place) = place.filter(|_| gaining.contains(group)) else { continue };
+            let Some(place) = place.filter(|_| gaining.contains_key(group)) else { continue };
             let now = report::group(decision, &read.people);
             if let Some(report) = run.groups.get_mut(place) {
                 *report = GroupReport {
@@ -188,6 +221,12 @@ impl Engine {
         }
         self.ledger.save_run(run)?;
         self.send_due(run, outcome, feed, progress, due).await
+    }
+
+    /// Whether a later run of the feed has decided on a read of its own.
+    fn is_overtaken(&self, run: &Run) -> Result<bool, LedgerError> {
+        let later = self.ledger.runs(Some(&run.feed), LATER_RUNS)?;
+        Ok(later.iter().take_while(|later| later.id > run.id).any(|later| !later.groups.is_empty()))
     }
 
     /// At the end of a run: says whether somebody is covered nowhere because a move is not finished. It is told as
@@ -232,26 +271,39 @@ impl Engine {
         Ok(self.unfinished_incident(feed, &open)?.into_iter().collect())
     }
 
-    /// Forgets the moves of people who belong in no group any more by a read that nothing is suspicious about: they
-    /// wait for nothing. A read that waits for a person says nothing of them.
-    pub(super) fn forget_ended_moves(&self, feed: &FeedName, decided: &Decided) -> Result<(), LedgerError> {
-        let open = self.ledger.open_moves(Some(feed))?;
-        if open.is_empty() || !decided.suspicions.is_empty() {
+    /// Forgets the moves of people who belong in no group any more by a read that nothing is suspicious about and of which
+    /// nothing is held: they wait for nothing. A read that waits for a person says nothing of them. Who has no row at
+    /// all is forgotten only as far as `absent` lets members of the group that he left go without a word.
+    pub(super) fn forget_ended_moves(&self, feed: &Feed, decided: &Decided) -> Result<(), LedgerError> {
+        let open = self.ledger.open_moves(Some(&feed.name))?;
+        let held = |decision: &Decision| matches!(decision.verdict, Verdict::Hold(_));
+        if open.is_empty() || !decided.suspicions.is_empty() || decided.decisions.iter().any(held) {
             return Ok(());
         }
         let people = &decided.read.people;
-        let belongs = |id: &ReferenceId| {
+        let (mut over, mut gone): (BTreeSet<ReferenceId>, BTreeMap<GroupRef, Vec<ReferenceId>>) =
+            Default::default();
+        for OpenMove { id, from, .. } in open {
             match people.place_of(id.as_str()).and_then(|place| people.person(place)) {
                 Some(person) => match person.standing {
-                    Standing::Eligible(_) | Standing::Unusable { .. } | Standing::Duplicate => true,
-                    Standing::Ended | Standing::Ineligible(_) => false,
+                    Standing::Eligible(_) | Standing::Unusable { .. } | Standing::Duplicate => {}
+                    Standing::Ended | Standing::Ineligible(_) => drop(over.insert(id)),
                 },
                 // A row without a usable reference could be his.
-                None => !people.nameless.is_empty(),
+                None if people.nameless.is_empty() => gone.entry(from).or_default().push(id),
+                None => {}
             }
-        };
-        let over = open.into_iter().map(|each| each.id).filter(|id| !belongs(id)).collect();
-        self.ledger.forget_moves(feed, &over)
+        }
+        for (from, ids) in gone {
+            let plan = decided.decisions.iter().map(|each| &each.plan).find(|plan| plan.group == from);
+            let (absent, covered) = plan.map_or((0, 0), |plan| (plan.count("absent"), plan.covered));
+            let found = absent.saturating_add(report::len(&ids));
+            if found <= feed.guard.absent.allows(covered) {
+                tracing::warn!(%from, people = ids.len(), "people who left the group for another one have no row any more; they wait for no group");
+                over.extend(ids);
+            }
+        }
+        self.ledger.forget_moves(&feed.name, &over)
     }
 
     /// Says whether somebody is covered nowhere because of the feed's moves, when no run says so: a request that none

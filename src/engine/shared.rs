@@ -7,7 +7,7 @@ use crate::{
     vitable::Client,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::{sync::watch, time::Instant};
@@ -54,6 +54,8 @@ pub(super) struct Shared {
     /// The mails: whose turn it is to hand them on.
     pub(super) post: Post,
     look: Mutex<Option<Look>>,
+    /// One run of a feed reads, decides and sends at a time.
+    lanes: Mutex<HashMap<FeedName, Arc<tokio::sync::Mutex<()>>>>,
     /// Held while a look is made, so that a thousand feeds that are due at once look once.
     pub(super) looking: tokio::sync::Mutex<()>,
 }
@@ -70,8 +72,14 @@ impl Shared {
             telling: Mutex::default(),
             post: Post::default(),
             look: Mutex::default(),
+            lanes: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The lane of a feed.
+    pub(super) fn lane(&self, feed: &FeedName) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(lock(&self.lanes).entry(feed.clone()).or_default())
     }
 
     /// Nothing more is submitted. A state that takes nothing is worse than a key that is refused.

@@ -30,6 +30,8 @@ pub(super) struct Release<'a> {
     pub(super) counts: Counts,
     pub(super) submission: &'a Arc<Submission>,
     pub(super) approval: Option<String>,
+    /// Whether the same decision sends another roster to the group, with those who come in.
+    pub(super) half: bool,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -119,6 +121,7 @@ impl Engine {
             removed: release.submission.departures(),
             counts: release.counts,
             approval: release.approval.clone(),
+            half: release.half,
         };
         self.ledger.intend(intent, self.clock.now())
     }

@@ -164,8 +164,12 @@ pub(super) fn bind(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
 
 /// The attempt has completed: its approval is spent, and so is every other word that was said before the
 /// roster was decided, and every question of then that nobody answered. A word said since, and a hold found
-/// since (of an attempt that finishes late), are about a later change.
+/// since (of an attempt that finishes late), are about a later change. The first half of a decision spends nothing: the
+/// second half needs the word.
 pub(super) fn spend(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<()> {
+    if attempt.half {
+        return Ok(());
+    }
     for stored in tx.scan::<StoredHold>(&key::holds_at(&attempt.feed, &attempt.group))? {
         let about = stored.hold.word.as_ref().map_or(stored.last, |word| word.at);
         if stored.bound == Some(attempt.id) || about <= attempt.prepared_at {

@@ -74,6 +74,7 @@ impl Ledger {
                 removed,
                 departures: intent.removed.to_vec(),
                 approval: intent.approval.clone(),
+                half: intent.half,
                 outcome: None,
                 refused: Vec::new(),
             };

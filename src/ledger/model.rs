@@ -347,6 +347,8 @@ pub struct Intent<'a> {
     pub counts: Counts,
     /// The digest of the approval that releases it, if one does.
     pub approval: Option<String>,
+    /// Whether it is the first half of a decision: the same one sends another roster with those who come in.
+    pub half: bool,
 }
 
 /// One member of a payload, for the intent.
@@ -387,6 +389,10 @@ pub struct Attempt {
     pub departures: Vec<Departures>,
     /// The digest of the approval that released it.
     pub approval: Option<String>,
+    /// Whether it is the first half of a decision: the same one sends another roster with those who come in. No word
+    /// is spent by it.
+    #[serde(default)]
+    pub half: bool,
     /// What Vitable said, once completed.
     pub outcome: Option<Outcome>,
     /// The fields of a refused roster that Vitable named, by their rows, at most 1,000.

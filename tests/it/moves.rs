@@ -205,6 +205,34 @@ fn who_has_left_altogether_meanwhile_waits_for_no_group() {
 }
 
 #[test]
+fn who_is_covered_nowhere_is_not_forgotten_because_many_rows_are_gone() {
+    let world = settled(&setup(""));
+    let moved: Vec<String> = (1..=3).map(|number| person(number, "West")).collect();
+    world.arrives("day-2.csv", &[people(4..=10, "East"), people(21..=25, "West"), moved].concat());
+    let next = vec![NextAnswer::new(CallKind::Submit, 1, Answer::Status { status: 400, retry_after: None })];
+    // The east lets them go, and the west refuses.
+    std::thread::scope(|scope| {
+        world.sandbox.set_faults(Faults { backlog: true, ..Faults::default() });
+        let before = world.sandbox.requests().len();
+        let sync = scope.spawn(|| world.rosterd(&["sync", "acme"]).ends(1));
+        until(
+            "the east is sent",
+            || (world.sandbox.requests().len() > before).then_some(()),
+            || format!("{:?}", world.sandbox.requests()),
+        );
+        world.sandbox.set_faults(Faults { next, ..Faults::default() });
+        sync.join().unwrap();
+    });
+    assert!((1..=3).all(|number| places(&world, &format!("E-{number}")).is_empty()));
+    assert_eq!(world.ledger().open_moves(None).unwrap().len(), 3);
+    // Their rows are gone with the next file: that says nothing of where they belong.
+    world.arrives("day-3.csv", &[people(4..=10, "East"), people(21..=25, "West")].concat());
+    world.rosterd(&["sync", "acme"]);
+    assert_eq!(world.ledger().open_moves(None).unwrap().len(), 3);
+    assert_eq!(mailed(&world, "move finished"), 0, "{:?}", world.mails());
+}
+
+#[test]
 fn a_losing_group_that_is_stuck_keeps_its_people_and_holds_nobody_else_up() {
     let setup =
         Setup { poll: "first: 1s, max: 1s, stuck_after: 2s, give_up_after: 8s".to_owned(), ..setup("") };

@@ -209,7 +209,8 @@ fn reading(
         Ok(found) => found,
         // The trace is told from and nothing more: who is covered is in the ledger, which is asked all the same.
         Err(error) => {
-            let why = if let LedgerError::Damaged { what } = &error { what.clone() } else { error.to_string() };
+            let why =
+                if let LedgerError::Damaged { what } = &error { what.clone() } else { error.to_string() };
             let (feed, run) = (head.feed.clone(), head.run);
             explained.unreadable.push(Unreadable { feed, run, why });
             return Ok(None);

@@ -122,3 +122,20 @@ fn two_members_with_one_mail_address_and_date_of_birth_are_named_in_pairs() {
         look_alikes(&world.people()).iter().map(|(one, other)| format!("{one} {other}")).collect();
     assert_eq!(pairs, ["A-1 a1"]);
 }
+
+#[test]
+fn who_comes_from_another_group_may_be_the_one_who_leaves_under_another_reference() {
+    let mut world = World::new();
+    world.cover("east", &["e-1", "e-2", "m-1~twin"]);
+    world.cover("west", &["w-1", "w-2", "w-9~twin"]);
+    for (id, group) in
+        [("e-1", "east"), ("e-2", "east"), ("w-1", "west"), ("w-2", "west"), ("m-1~twin", "west")]
+    {
+        world.row(id, Row::Valid, group);
+    }
+    world.row("w-9~twin", Row::Ended, "west");
+    // Before anybody has left for it, and not when he is between the two.
+    let west = world.decide().remove(1);
+    let Verdict::Hold(held) = west.verdict else { panic!("the same name and birth date leaves and comes") };
+    assert!(held.reasons.iter().any(|reason| reason.rule == "renamed_ids"), "{held:?}");
+}

@@ -82,7 +82,7 @@ fn more_moves_than_the_limit_allows_are_held_and_an_approval_lets_them_go() {
     let decisions = world.decide();
     let Verdict::Hold(held) = &decisions[0].verdict else { panic!("{:?}", decisions[0].verdict) };
     assert!(held.approvable());
-    assert_eq!(held.lines, set(&["moved:e-1"]));
+    assert_eq!(held.lines, set(&["moved:e-1", "moved_to:e-1:west"]));
     assert_eq!(first(&decisions[1]), set(&["w-1", "w-2", "w-3", "w-4"]));
     world.approve(east(), held);
     let decisions = world.decide();
@@ -272,4 +272,38 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn labels_that_were_exchanged_send_no_empty_roster_and_move_nobody() {
+    let mut world = World::new();
+    world.cover("east", &["e-1", "e-2", "e-3"]);
+    world.cover("west", &["w-1", "w-2", "w-3"]);
+    for id in ["e-1", "e-2", "e-3"] {
+        world.row(id, Row::Valid, "west");
+    }
+    for id in ["w-1", "w-2", "w-3"] {
+        world.row(id, Row::Valid, "east");
+    }
+    for decision in world.decide() {
+        assert_eq!(decision.plan.removed().count(), 0);
+        assert_eq!(first(&decision).len(), 3, "{}", decision.plan.group);
+        assert!(matches!(decision.round, Round::First));
+        let why = decision.plan.moves[0].waits.clone().unwrap();
+        assert!(why.contains("only 0"), "{why}");
+    }
+}
+
+#[test]
+fn an_approved_move_goes_where_it_was_approved_to() {
+    let mut world = transfer();
+    world.guard.moved = Limit { share: 0, people: 0 };
+    let Verdict::Hold(held) = world.decide()[0].verdict.clone() else { panic!("one moves") };
+    world.approve("east", &held);
+    assert!(matches!(world.decide()[0].verdict, Verdict::Submit { .. }));
+    world.cover("north", &["n-1"]);
+    world.row("n-1", Row::Valid, "north");
+    world.forget("e-1");
+    world.row("e-1", Row::Valid, "north");
+    assert!(matches!(world.decide()[0].verdict, Verdict::Hold(_)), "to the north nobody let him go");
 }

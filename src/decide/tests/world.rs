@@ -127,6 +127,7 @@ impl World {
             coverage,
             pass_over: None,
             retired: None,
+            cleared: None,
             failed_before: std::collections::BTreeSet::new(),
             approvals: Vec::new(),
             second_writer: None,

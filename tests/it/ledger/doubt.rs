@@ -185,6 +185,7 @@ fn attempts_are_found_by_their_run_and_a_group_by_its_newest_feed() {
         removed: &[],
         counts: Counts { removed: 4, moved: 2, ..Counts::default() },
         approval: None,
+        half: false,
     };
     let third = ledger.intend(intent, at(1)).unwrap();
     drop(ledger);

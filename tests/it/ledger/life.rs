@@ -181,6 +181,7 @@ fn what_must_not_be_sent_gets_no_intent() {
             removed: &absent(removed.to_vec()),
             counts: Counts::default(),
             approval: None,
+            half: false,
         };
         ledger.intend(intent, at(1))
     };

@@ -134,6 +134,7 @@ pub(crate) fn leave(
         removed,
         counts,
         approval: approval.map(str::to_owned),
+        half: false,
     };
     ledger.intend(intent, now)
 }

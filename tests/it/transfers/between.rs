@@ -154,3 +154,24 @@ fn what_a_pause_keeps_from_being_finished_after_a_stop_is_urgent_and_goes_on_whe
     daemon.stop();
     removed_only(&world, &[(EAST, "E-1")]);
 }
+
+#[test]
+fn what_a_newer_read_did_between_the_rounds_is_not_undone_by_the_older_one() {
+    let world = settled(&Setup::default());
+    let daemon = Daemon::start(&world);
+    world.arrives("day-2.csv", &transfer());
+    world.sandbox.set_faults(Faults { processing_ms: Some(4_000), ..Faults::default() });
+    let mut first =
+        world.command(&["sync", "acme"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    requests(&world, 5);
+    // A corrected file comes while Vitable still works on the east: it has somebody new in the west.
+    world.sandbox.set_faults(Faults::default());
+    world.arrives("day-3.csv", &[transfer(), vec![person(60, "West")]].concat());
+    world.rosterd(&["sync", "acme"]);
+    assert_eq!(places(&world, "E-60"), [WEST]);
+    first.wait().unwrap();
+    until("he has come to the west", || (places(&world, "E-1") == [WEST]).then_some(()), || daemon.said());
+    assert_eq!(places(&world, "E-60"), [WEST]);
+    removed_only(&world, &[(EAST, "E-1")]);
+    daemon.stop();
+}
