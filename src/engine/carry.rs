@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     attempt::State,
-    decide::{Decision, Round, Submission, Verdict},
+    decide::{Decision, Held, Round, Submission, Verdict},
     ledger::{AttemptId, GroupReport, GroupVerdict, Hold, LedgerError, Run, RunOutcome},
     notify::{Incident, Kind},
     roster::{GroupId, GroupRef, ReferenceId, SourceShape},
@@ -271,33 +271,12 @@ impl Engine {
                     continue;
                 }
             };
-            let same = known.iter().find(|hold| hold.group == *group && hold.digest == held.digest);
-            let first = same.map_or(run.id, |hold| hold.run);
-            if same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved) {
-                silent.push(group.clone());
-            } else {
-                let lapsed = same.and_then(|hold| hold.lapsed(self.clock.now()));
-                match report::held_incident(decision) {
-                    Some(incident) => {
-                        incidents.push(Incident { run: Some(first), ..word::note_lapsed(incident, lapsed) });
-                    }
-                    // Held with the whole feed: what was said of its own change is not over by that.
-                    None => silent.push(group.clone()),
-                }
+            let (hold, incident) = self.held(run, decision, held, &known);
+            match incident {
+                Some(incident) => incidents.push(incident),
+                None => silent.push(group.clone()),
             }
-            holds.push(Hold {
-                run: first,
-                last_run: run.id,
-                feed: feed.clone(),
-                group: group.clone(),
-                digest: held.digest.clone(),
-                held: held.lines.iter().cloned().collect(),
-                reasons: held.reasons.iter().map(|reason| reason.sentence.clone()).collect(),
-                approvable: held.approvable(),
-                since: self.clock.now(),
-                word: None,
-                expired: None,
-            });
+            holds.push(hold);
         }
         incidents.extend(report::suspicious_incident(&decided.suspicions));
         for incident in &mut incidents {
@@ -314,6 +293,50 @@ impl Engine {
         let facts = self.facts(&telling, &incidents, scope)?;
         let dropped: Vec<_> = dropped.into_iter().map(|group| (feed.clone(), group)).collect();
         self.ledger.put_decided(&holds, &dropped, &waits, facts).map(|_| ())
+    }
+
+    /// What is held of a group, and what is told of it: nothing while the change is rejected, and nothing of a group
+    /// that is held with the whole feed, since what was said of its own change is not over by that.
+    fn held(&self, run: &Run, decision: &Decision, held: &Held, known: &[Hold]) -> (Hold, Option<Incident>) {
+        let group = &decision.plan.group;
+        let same = known.iter().find(|hold| hold.group == *group && hold.digest == held.digest);
+        let first = same.map_or(run.id, |hold| hold.run);
+        let rejected = same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved);
+        let lapsed = same.and_then(|hold| hold.lapsed(self.clock.now()));
+        let incident = report::held_incident(decision).filter(|_| !rejected);
+        let hold = Hold {
+            run: first,
+            last_run: run.id,
+            feed: run.feed.clone(),
+            group: group.clone(),
+            digest: held.digest.clone(),
+            held: held.lines.iter().cloned().collect(),
+            reasons: held.reasons.iter().map(|reason| reason.sentence.clone()).collect(),
+            approvable: held.approvable(),
+            since: self.clock.now(),
+            word: None,
+            expired: None,
+        };
+        let told = |incident| Incident { run: Some(first), ..word::note_lapsed(incident, lapsed) };
+        (hold, incident.map(told))
+    }
+
+    /// A group that was clear when the run began, and is held when its second round has come: a person is asked at
+    /// once, and not by the next run.
+    pub(super) fn hold_in_second_round(&self, run: &Run, decision: &Decision) -> Result<(), LedgerError> {
+        let Verdict::Hold(held) = &decision.verdict else { return Ok(()) };
+        let known = self.ledger.holds(Some(&run.feed))?;
+        let (hold, incident) = self.held(run, decision, held, &known);
+        let told: Vec<Incident> = incident
+            .map(|incident| Incident { feed: Some(run.feed.clone()), ..incident })
+            .into_iter()
+            .collect();
+        let telling = self.shared.telling();
+        let facts = self.facts(&telling, &told, Scope::NOTHING)?;
+        self.ledger.put_holds(&[hold], &[], facts)?;
+        drop(telling);
+        self.wake_mails();
+        Ok(())
     }
 
     /// A rejected change is not offered for an approval, and one whose approval has expired is again.

@@ -119,13 +119,15 @@ fn a_gaining_group_that_is_held_when_somebody_has_left_for_it_is_urgent_until_it
     assert_eq!((places(&world, "E-1"), places(&world, "E-21")), (vec![], vec![EAST]), "{}", ran.text());
     assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
 
-    // Nothing goes to that group without a person, and everybody is told why.
+    // A person is asked at once. Nothing goes to that group without him, and everybody is told why.
+    assert_eq!(mailed(&world, "Subject: [rosterd] acme: held"), 1, "{:?}", world.mails());
+    assert!(ran.out.contains("rosterd approve 2"), "{}", ran.out);
     let before = world.sandbox.requests().len();
     let held = world.rosterd(&["sync", "acme"]).ends(1);
     assert!(held.out.contains("someone else writes to this group"), "{}", held.out);
     assert!(groups(&taken_since(&world, before)).iter().all(|group| *group != WEST));
     assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
-    world.approve().ends(0);
+    world.rosterd(&["approve", "2", WEST, "--reason", "looked at it", "--yes"]).ends(0);
     assert_eq!(places(&world, "E-1"), [WEST]);
     assert_eq!(mailed(&world, "move finished"), 1, "{:?}", world.mails());
     removed_only(&world, &[(EAST, "E-1"), (WEST, "E-21"), (WEST, "E-22")]);
