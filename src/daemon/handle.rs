@@ -2,8 +2,7 @@
 
 use super::{door::Closed, protocol::About};
 use crate::{
-    decide::Emptying,
-    engine::{EmptyError, Engine, Order, Pass, Progress, Step},
+    engine::{EmptyError, Emptying, Engine, Order, Pass, Progress, Step},
     ledger::LedgerError,
     roster::{FeedName, GroupRef},
 };

@@ -32,6 +32,7 @@ mod told;
 mod waits;
 mod word;
 
+pub use crate::decide::Emptying;
 pub use baseline::Named as Baseline;
 pub use begin::{Begun, LocalFile, Order, Pass, Waiting};
 pub use empty::EmptyError;

@@ -1,10 +1,11 @@
 //! Groups that a person empties, takes over or leaves behind, and a state that is pointed at another Vitable.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use crate::world::{Ran, Setup, World, people, person, put};
 use rosterd::{
     attempt::State,
+    clock::{Clock as _, SystemClock},
     ledger::{LedgerError, NewRun, Retired, Trigger},
     roster::{FeedName, GroupRef},
     sandbox::{Answer, CallKind, Faults, NextAnswer, Order},
@@ -171,7 +172,7 @@ fn while_a_request_is_in_flight_the_group_is_not_retired() {
     Ran::of(command.env("ROSTERD_CRASH_AT", "ledger-after-advance:2").output().unwrap());
     let ledger = world.ledger();
     let group = ledger.attempts_in_flight().unwrap().remove(0).group;
-    let at = chrono::Utc::now();
+    let at = SystemClock.now();
     let (by, reason) = ("root".to_owned(), "closed".to_owned());
     let retired = Retired { group: group.clone(), by, reason, at, undone: None };
     let feed = FeedName::new("acme").unwrap();

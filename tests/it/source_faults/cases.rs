@@ -150,8 +150,8 @@ const TURNED: [(&str, [&str; 4]); 13] = [
         [
             "incomplete",
             "held: absent, added",
-            "held: changed_people, ended, moved, plan_changes, renamed_ids; held: changed_people, moved",
-            "held: changed_people, ended; held: changed_people, ended, plan_changes",
+            "held: changed_people, ended, moved, plan_changes, renamed_ids; held: changed_people, moved, renamed_ids",
+            "held: changed_people, ended, plan_changes, renamed_ids; held: changed_people, ended, renamed_ids",
         ],
     ),
     (
