@@ -43,6 +43,7 @@ async fn main() -> anyhow::Result<()> {
             after_success: AfterSuccess::Leave,
         },
         csv: Csv::default(),
+        records: None,
         min_rows: 1,
         mapping: Arc::new(mapping::Settings {
             name: "bench".to_owned(),

@@ -231,6 +231,7 @@ fn build(
         place: source.place.clone(),
         pick: source.pick.clone(),
         csv: source.csv.clone(),
+        records: source.records.clone(),
         min_rows: source.min_rows,
         mapping: Arc::new(mapping),
     }))

@@ -1,6 +1,8 @@
 //! Every key that the file may have, once: what the reader knows, what it refuses as "not supported yet",
 //! and the JSON Schema all come from these tables.
 
+pub(super) mod http;
+
 /// One key of a section.
 #[derive(Debug)]
 pub(super) struct Key {
@@ -25,6 +27,8 @@ pub(super) enum Shape {
     Named(&'static Shape),
     Section(&'static [Key]),
     AnyOf(&'static [Shape]),
+    /// Whatever JSON can say.
+    Any,
     /// Known, and part of a later version: with what the operator can do today.
     Later(&'static str),
 }
@@ -202,10 +206,10 @@ pub(super) static DATE: &[Key] = &[
 pub(super) static SOURCE: &[Key] = &[
     key("file", Section(FILE), "a file on this host"),
     key("sftp", Section(SFTP), "a file on an SFTP server"),
-    later("http", "HTTP sources come in a later version; have the HR system write a CSV file"),
+    key("http", Section(http::HTTP), "an HTTP API"),
     key("csv", Section(CSV), "how the file is read; the default"),
     later("xlsx", "sheets come in a later version; export CSV"),
-    later("json", "JSON comes in a later version; export CSV"),
+    key("json", Section(http::JSON), "the file is a JSON document with a list of records"),
     later("decrypt", "OpenPGP comes in a later version; deliver the file over SFTP in the clear"),
     key("min_rows", Whole(0), "fewer rows are an incomplete read; default 1"),
     must("mapping", Text, "the name of a mapping"),

@@ -8,6 +8,7 @@ mod dates;
 mod feeds;
 mod files;
 mod guard;
+mod http;
 mod keys;
 mod mappings;
 mod places;

@@ -40,7 +40,8 @@ fn describe(key: &Key) -> String {
         | Shape::List(_)
         | Shape::Named(_)
         | Shape::Section(_)
-        | Shape::AnyOf(_) => key.doc.to_owned(),
+        | Shape::AnyOf(_)
+        | Shape::Any => key.doc.to_owned(),
     }
 }
 
@@ -57,6 +58,7 @@ fn shape(shape: &Shape) -> Value {
         Shape::Named(item) => json!({ "type": "object", "additionalProperties": self::shape(item) }),
         Shape::Section(keys) => section(keys),
         Shape::AnyOf(shapes) => json!({ "anyOf": shapes.iter().map(self::shape).collect::<Vec<_>>() }),
+        Shape::Any => json!({}),
         Shape::Later(_) => json!({ "not": {} }),
     }
 }

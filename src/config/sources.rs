@@ -2,6 +2,7 @@
 
 use super::{
     files::pick,
+    http::{http, json as json_block, paths},
     keys::{CSV, FILE, SFTP, SOURCE, TRAILER},
     mappings::{Mapping, fields as mapping_fields, optional},
     read::{Fields, Item, Reader},
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     mapping::FieldSource,
     roster::Field,
-    source::{Csv, HostKey, Patience, Pick, Place, Sftp, Trailer},
+    source::{Csv, HostKey, ListPath, Patience, Pick, Place, Sftp, Trailer},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,6 +23,7 @@ pub(super) struct Source {
     pub(super) place: Place,
     pub(super) pick: Pick,
     pub(super) csv: Csv,
+    pub(super) records: Option<ListPath>,
     pub(super) min_rows: u64,
     /// The mapping's name.
     pub(super) mapping: String,
@@ -36,9 +38,12 @@ pub(super) fn source(
     mappings: &BTreeMap<&str, Option<Mapping>>,
 ) -> Option<Source> {
     let fields = reader.open(item, SOURCE)?;
-    let place = reader
-        .one_of(&fields, &["file", "sftp"], &["http"])
-        .and_then(|item| if fields.has("file") { file(reader, &item) } else { sftp(reader, &item) });
+    let place = reader.one_of(&fields, &["file", "sftp", "http"], &[]).and_then(|item| match () {
+        () if fields.has("file") => file(reader, &item),
+        () if fields.has("sftp") => sftp(reader, &item),
+        () => http(reader, &item).map(|(http, pick)| (Place::Http(Box::new(http)), pick)),
+    });
+    let json = records(reader, &fields);
     let csv = match fields.get("csv") {
         Some(item) => csv(reader, &item),
         None => Some(Csv::default()),
@@ -51,9 +56,35 @@ pub(super) fn source(
         Some(item) => mapping_fields(reader, &item),
         None => Some(BTreeMap::new()),
     };
-    let mapping = fields.get("mapping").and_then(|item| merged(reader, &item, own?, mappings));
-    let ((place, pick), (mapping, fields)) = (place?, mapping?);
-    Some(Source { place, pick, csv: csv?, min_rows: min_rows?, mapping, fields })
+    let item = fields.get("mapping");
+    let mapping = item.as_ref().and_then(|item| merged(reader, item, own?, mappings));
+    let ((mut place, pick), (mapping, fields)) = (place?, mapping?);
+    let mut records = json?;
+    if let Place::Http(http) = &mut place {
+        http.identity = paths(reader, &item?, &fields)?;
+        records = Some(http.records.clone());
+    } else if records.is_some() {
+        paths(reader, &item?, &fields)?;
+    }
+    Some(Source { place, pick, csv: csv?, records, min_rows: min_rows?, mapping, fields })
+}
+
+/// `json:` of a source of files; an HTTP source has no format of its own.
+fn records(reader: &Reader, fields: &Fields<'_>) -> Option<Option<ListPath>> {
+    let wrong = |item: &Item<'_>, message: &str| {
+        let help = Some("remove it".to_owned());
+        reader.problem(item.key, &item.path, message, help);
+    };
+    let (csv, json) = (fields.get("csv"), fields.get("json"));
+    if let Some(item) = csv.as_ref().or(json.as_ref()).filter(|_| fields.has("http")) {
+        wrong(item, "this is for files; what an API answers is JSON, and `records` of `http` says where");
+        return None;
+    }
+    if let Some(item) = json.as_ref().filter(|_| csv.is_some()) {
+        wrong(item, "only one of `csv`, `json` may be given");
+        return None;
+    }
+    optional(json, |item| json_block(reader, item))
 }
 
 /// The mapping's fields with the source's own over them.

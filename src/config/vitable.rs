@@ -82,7 +82,7 @@ pub(super) fn file(reader: &Reader, item: &Item<'_>) -> Option<PathBuf> {
 }
 
 /// A URL without credentials: a password in it would be a literal secret.
-fn url(reader: &Reader, item: &Item<'_>, schemes: &[&str]) -> Option<Url> {
+pub(super) fn url(reader: &Reader, item: &Item<'_>, schemes: &[&str]) -> Option<Url> {
     let text = reader.text(item)?;
     // What stands before an `@` may be a password, also in what is no URL.
     if text.contains('@') {
@@ -117,7 +117,7 @@ fn base_url(reader: &Reader, item: &Item<'_>) -> Option<Url> {
     Some(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -262,6 +262,7 @@ fn source_of<'f>(feed: &'f Feed, todo: &Todo) -> Option<&'f source::Settings> {
 fn place(source: &source::Settings) -> String {
     match &source.place {
         Place::File => "file".to_owned(),
+        Place::Http(_) => "http".to_owned(),
         Place::Sftp(server) => format!("sftp://{}@{}:{}", server.username, server.host, server.port),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     roster::{GroupRef, People, PeopleBuilder, PlanId, ReferenceId, SourceShape},
     source::{
         self, AfterSuccess, Arrived, Failure, Pick, Place,
-        decode::{Incomplete, Step as Decoded, Tally, csv},
+        decode::{Incomplete, Step as Decoded, Tally, csv, json},
     },
 };
 use std::{
@@ -249,9 +249,9 @@ impl Engine {
             }
         };
         let today = self.clock.now().with_timezone(&settings.mapping.eligibility.timezone).date_naive();
-        let csv = settings.csv.clone();
+        let how = Arc::clone(settings);
         let builder = std::mem::take(&mut gathering.builder);
-        let work = move || decode(arrived, &csv, index, &mapping, today, builder);
+        let work = move || decode(arrived, &how, index, &mapping, today, builder);
         let (tally, map, builder) = match tokio::task::spawn_blocking(work).await {
             Ok(Ok(decoded)) => decoded,
             Ok(Err(error)) => {
@@ -279,14 +279,14 @@ type Taken = (Tally, MapReport, PeopleBuilder);
 
 fn decode(
     mut arrived: Arrived,
-    csv: &source::Csv,
+    settings: &source::Settings,
     index: u16,
     mapping: &Mapping,
     today: chrono::NaiveDate,
     mut builder: PeopleBuilder,
 ) -> Result<Taken, Incomplete> {
     let mut bound = None;
-    let tally = csv::read(&mut arrived.spool, csv, index, &mut |step| {
+    let mut sink = |step: Decoded<'_>| {
         match (step, &mut bound) {
             (Decoded::Header(header), _) => {
                 bound = Some(mapping.bind(header).map_err(|lost| Incomplete(lost.to_string()))?);
@@ -295,7 +295,19 @@ fn decode(
             (Decoded::Rows(_), None) => {}
         }
         Ok(())
-    })?;
+    };
+    let tally = match &settings.records {
+        None => csv::read(&mut arrived.spool, &settings.csv, index, &mut sink)?,
+        Some(list) => {
+            let layout = match settings.place {
+                Place::Http(_) => json::Layout::Lines,
+                Place::File | Place::Sftp(_) => json::Layout::List(list),
+            };
+            let dates = settings.mapping.date_columns();
+            let cells = json::Cells { columns: mapping.columns(), dates: &dates };
+            json::read(&mut arrived.spool, layout, cells, index, &mut sink)?
+        }
+    };
     let report = bound.map(mapping::Bound::finish).unwrap_or_default();
     Ok((tally, report, builder))
 }

@@ -32,6 +32,14 @@ pub(super) enum Computed {
     Failed,
 }
 
+/// The columns that an expression reads by a written name.
+pub(super) fn columns_of(source: &str) -> Vec<String> {
+    let Ok(program) = Program::compile(source) else { return Vec::new() };
+    let mut uses = Uses::default();
+    uses.walk(program.expression());
+    uses.read.into_iter().collect()
+}
+
 impl Expression {
     /// Compiles an expression.
     ///

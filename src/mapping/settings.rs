@@ -45,6 +45,31 @@ pub enum Take {
     Cel(String),
 }
 
+impl Settings {
+    /// The columns that the `reference_id` is made of; none when it is a constant, or an expression without one.
+    #[must_use]
+    pub fn reference_columns(fields: &BTreeMap<Field, FieldSource>) -> Vec<String> {
+        match fields.get(&Field::ReferenceId).map(|source| &source.take) {
+            Some(Take::Column(column)) => vec![column.clone()],
+            Some(Take::FirstOf(columns)) => columns.clone(),
+            Some(Take::Cel(text)) => super::expression::columns_of(text),
+            Some(Take::Value(_)) | None => Vec::new(),
+        }
+    }
+
+    /// The columns that are read as dates and as nothing else.
+    #[must_use]
+    pub fn date_columns(&self) -> Vec<String> {
+        let birth = match self.fields.get(&Field::DateOfBirth).map(|source| &source.take) {
+            Some(Take::Column(column)) => vec![column.clone()],
+            Some(Take::FirstOf(columns)) => columns.clone(),
+            Some(Take::Value(_) | Take::Cel(_)) | None => Vec::new(),
+        };
+        let days = [&self.eligibility.starts_on, &self.eligibility.ends_on];
+        birth.into_iter().chain(days.into_iter().flatten().map(|day| day.column.clone())).collect()
+    }
+}
+
 /// A translation of cells, such as plan names into plan ids.
 #[derive(Clone, Debug)]
 pub struct Values {

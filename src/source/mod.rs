@@ -10,7 +10,9 @@
 //! | `settings` | what the configuration says of a source |
 //! | `pick` | pure: which file of a folder is read, and how long to wait until it has settled |
 //! | `spool` | the unlinked copy, its length and SHA-256 |
-//! | `file`, `sftp` | the two places |
+//! | `file`, `sftp` | the two places of files |
+//! | `http` | APIs: records instead of a file |
+//! | `json` | the records of a document, and the cells of a record |
 //! | `tidy` | pure: what becomes of a file that was read, and under which name |
 //! | `decode` | bytes to rows |
 //!
@@ -19,12 +21,17 @@
 
 pub mod decode;
 mod file;
+mod http;
+mod json;
 mod pick;
 mod settings;
 mod sftp;
 mod spool;
 mod tidy;
 
+pub(crate) use http::braces;
+pub use http::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, Rate, Request, Total};
+pub use json::{JsonPath, ListPath, NotAList, NotAPath};
 pub use settings::{AfterSuccess, Csv, HostKey, Patience, Pick, Place, Settings, Sftp, Trailer};
 pub use tidy::{FileRead, Tidied};
 
@@ -67,6 +74,8 @@ pub enum Hop {
     List,
     /// The file cannot be read to its end.
     Read,
+    /// A call of an HTTP API came to nothing.
+    Request,
     /// The copy cannot be written.
     Spool,
     /// The file was read, and what should become of it afterwards cannot be done.
@@ -83,6 +92,7 @@ impl std::fmt::Display for Hop {
             Self::Sftp => "sftp",
             Self::List => "list",
             Self::Read => "read",
+            Self::Request => "request",
             Self::Spool => "spool",
             Self::AfterSuccess => "after success",
         })
@@ -151,6 +161,7 @@ pub async fn fetch(
     match &settings.place {
         Place::File => file::fetch(&settings.pick, spool_dir, clock, note).await,
         Place::Sftp(server) => sftp::fetch(server, &settings.pick, spool_dir, clock, note).await,
+        Place::Http(server) => http::fetch(server, spool_dir, clock, note).await,
     }
 }
 
@@ -163,6 +174,9 @@ pub async fn tidy(settings: &Settings, read: &FileRead, clock: &dyn Clock) -> Re
     match &settings.place {
         Place::File => file::tidy(&settings.pick.after_success, read).await,
         Place::Sftp(server) => sftp::tidy(server, &settings.pick.after_success, read, clock).await,
+        Place::Http(_) => {
+            Err(Failure::at(Hop::AfterSuccess, "an HTTP source has no files; remove the to-do"))
+        }
     }
 }
 
@@ -171,6 +185,7 @@ pub async fn probe(settings: &Settings, clock: &dyn Clock) -> Vec<Step> {
     match &settings.place {
         Place::File => file::probe(&settings.pick, clock),
         Place::Sftp(server) => sftp::probe(server, &settings.pick, clock).await,
+        Place::Http(server) => http::probe(server, clock).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the configuration says of a source, checked.
 
+use super::{http::Http, json::ListPath};
 use crate::{mapping, secret::Secret};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,6 +15,8 @@ pub struct Settings {
     pub pick: Pick,
     /// How the file is read.
     pub csv: Csv,
+    /// The source gives JSON records and no table: where their list is in a document.
+    pub records: Option<ListPath>,
     /// Fewer rows than this are an incomplete read.
     pub min_rows: u64,
     /// How its rows become members, single fields of the source's own included.
@@ -27,6 +30,8 @@ pub enum Place {
     File,
     /// On an SFTP server.
     Sftp(Box<Sftp>),
+    /// No file: an HTTP API gives records.
+    Http(Box<Http>),
 }
 
 /// An SFTP server and how to get in.

@@ -29,6 +29,7 @@ pub(crate) fn settings(server: Sftp, path: &Path, settle: Duration) -> Settings 
             after_success: AfterSuccess::Leave,
         },
         csv: Csv::default(),
+        records: None,
         min_rows: 1,
         mapping: Arc::new(mapping::Settings {
             name: "hr".to_owned(),

@@ -51,7 +51,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("sled::", &["ledger"]),
     ("lettre::", &["notify"]),
     ("russh", &["source"]),
-    ("reqwest", &["vitable"]),
+    ("reqwest", &["vitable", "source"]),
     ("println!", &["cli"]),
     ("io::stdout", &["cli"]),
     ("io::stderr", &["cli"]),

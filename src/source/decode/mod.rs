@@ -2,6 +2,7 @@
 //! or cannot be read with certainty, makes the whole read [`Incomplete`].
 
 pub mod csv;
+pub mod json;
 mod sniff;
 mod text;
 

@@ -1,0 +1,117 @@
+//! The keys of an HTTP source.
+
+use super::{
+    Key, SECRET,
+    Shape::{Any, AnyOf, Choice, Duration, Flag, Named, Section, Text, Whole},
+    key, later, must,
+};
+
+pub(in crate::config) static HTTP: &[Key] = &[
+    later("preset", "presets come in a later version; spell the API out, as docs/http.md shows"),
+    later("with", "presets come in a later version; spell the API out, as docs/http.md shows"),
+    key("request", Section(REQUEST), "the call that gives the list"),
+    key("auth", Section(AUTH), "how rosterd shows who it is"),
+    key("ca_file", Text, "certificates added to the system's roots"),
+    key("records", Text, "JSONPath to the list, such as `$.data.employees`"),
+    key(
+        "pagination",
+        AnyOf(&[Choice(&["none"]), Section(PAGINATION)]),
+        "how the list is gone through; `none` when one answer has everything",
+    ),
+    key(
+        "total",
+        Text,
+        "where the answer says how many records there are; the read is complete only when it matches",
+    ),
+    key("total_header", Text, "the same in a header"),
+    key("record_error", Text, "a record that has something here could not be read: the read is incomplete"),
+    key("detail", Section(DETAIL), "a second call for each record, joined in"),
+    key("rate", Text, "how many requests in how long, such as `50/1m`"),
+    key("fresh", Section(FRESH), "how old the data may be, where the API says how old they are"),
+];
+
+pub(in crate::config) static REQUEST: &[Key] = &[
+    key("method", Choice(&["GET", "POST"]), "default GET"),
+    must("url", Text, "https; plain http for loopback addresses alone"),
+    key("query", Named(&Text), "parameters after the `?`"),
+    key("headers", Named(&Text), "headers; credentials belong under `auth`"),
+    key("body", Any, "a JSON body, for POST"),
+];
+
+pub(in crate::config) static AUTH: &[Key] = &[
+    key("bearer", Section(SECRET), "`Authorization: Bearer …`"),
+    key("basic", Section(BASIC), "`Authorization: Basic …`"),
+    key("header", Section(HEADER), "a header of the API's own"),
+    key("oauth2", Section(OAUTH2), "OAuth2 client credentials"),
+    key("client_certificate", Section(CERTIFICATE), "a client certificate, beside any of them"),
+];
+
+pub(in crate::config) static BASIC: &[Key] =
+    &[must("username", Text, "in the clear"), must("password", Section(SECRET), "a secret")];
+
+pub(in crate::config) static HEADER: &[Key] =
+    &[must("name", Text, "the header's name"), must("value", Section(SECRET), "a secret")];
+
+pub(in crate::config) static OAUTH2: &[Key] = &[
+    must("token_url", Text, "where tokens are had"),
+    must("client_id", Text, "in the clear"),
+    must("client_secret", Section(SECRET), "a secret"),
+    key("scope", Text, "what the token is for"),
+    key(
+        "send",
+        Choice(&["header", "form"]),
+        "where id and secret stand: in the `Authorization` header, which is the default, or in the form",
+    ),
+];
+
+pub(in crate::config) static CERTIFICATE: &[Key] = &[
+    must("certificate", Section(SECRET), "PEM, with what is between it and a root"),
+    must("private_key", Section(SECRET), "its private key, PEM, not encrypted"),
+];
+
+pub(in crate::config) static PAGINATION: &[Key] = &[
+    key("page", Section(PAGE), "pages have numbers"),
+    key("offset", Section(OFFSET), "pages begin after so many records"),
+    key("cursor", Section(CURSOR), "each answer has a mark of the next page"),
+    key("next_link", Text, "where each answer has the address of the next page, such as `$.next`"),
+    key("link_header", Flag, "each answer has the address of the next page in its `Link` header"),
+];
+
+const SIZE_PARAM: Key = key("size_param", Text, "the parameter with the size");
+
+pub(in crate::config) static PAGE: &[Key] = &[
+    must("param", Text, "the parameter with the page's number"),
+    key("first", Whole(0), "the first number; default 1"),
+    SIZE_PARAM,
+    must("size", Whole(1), "how many records a page has"),
+];
+
+pub(in crate::config) static OFFSET: &[Key] = &[
+    must("param", Text, "the parameter with the number of records before the page"),
+    SIZE_PARAM,
+    must("size", Whole(1), "how many records a page has"),
+];
+
+pub(in crate::config) static CURSOR: &[Key] = &[
+    must("param", Text, "the parameter that takes the mark"),
+    must("from", Text, "where the answer has it, such as `$.next`"),
+    SIZE_PARAM,
+    key("size", Whole(1), "how many records every page but the last has, if the API says so"),
+];
+
+pub(in crate::config) static DETAIL: &[Key] = &[
+    must("request", Section(REQUEST), "the call; `{id}` is a field of the record"),
+    key("record", Text, "where the object is in the answer; default: the answer is the object"),
+    key("at_a_time", Whole(1), "how many are made at a time; default 4"),
+];
+
+pub(in crate::config) static FRESH: &[Key] = &[
+    must("at", Text, "where the first answer says of when its data are"),
+    must("max_age", Duration, "older data are an incomplete read"),
+];
+
+pub(in crate::config) static JSON: &[Key] = &[must(
+    "records",
+    Text,
+    "JSONPath to the list, such as `$.data.employees`; `$` when the file is the list",
+)];

@@ -1,0 +1,368 @@
+//! One request after the other: who we are, no faster than the rate, repeated where that may help, and bounded in
+//! number and size.
+
+use super::{
+    auth::Credentials,
+    settings::{Http, Rate},
+};
+use crate::{
+    clock::Clock,
+    source::{Failure, Hop, Note},
+};
+use chrono::{DateTime, Utc};
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+};
+use secrecy::ExposeSecret as _;
+use std::{collections::VecDeque, error::Error, sync::Once, time::Duration};
+use tokio::{sync::Mutex, time::Instant};
+use url::Url;
+
+/// The largest answer, in bytes.
+pub(super) const LARGEST_ANSWER: usize = 128 << 20;
+/// How often a request is repeated.
+const REPEATS: u32 = 4;
+/// How often requests of one read are repeated in all: a server that fails all the time is left alone.
+const REPEATS_OF_A_READ: usize = 100;
+/// How long a server may ask us to wait; the next run comes back to one that asks for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// An answer that comes in drops is given up after so many times the wait for progress.
+const SLOWEST: u32 = 10;
+/// How many redirects on one host are followed.
+const REDIRECTS: usize = 5;
+
+/// An answer whose status is a success.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Where it came from, after redirects.
+    pub(super) url: Url,
+}
+
+/// What is asked.
+#[derive(Clone)]
+pub(super) struct Ask {
+    pub(super) post: bool,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Vec<u8>>,
+    /// Statuses beside success that mean that there is nothing.
+    pub(super) nothing_at: &'static [u16],
+}
+
+/// The way to one server, for one read.
+pub(super) struct Client<'a> {
+    http: reqwest::Client,
+    settings: &'a Http,
+    clock: &'a dyn Clock,
+    note: Note<'a>,
+    credentials: Mutex<Credentials>,
+    pace: Option<Mutex<Pace>>,
+    repeats: std::sync::atomic::AtomicUsize,
+}
+
+/// Why a try came to nothing.
+enum Miss {
+    /// It may go well in a moment, or when the server says.
+    Again { why: String, after: Option<Duration> },
+    /// The credential was refused.
+    Refused(u16),
+    /// It will not.
+    Never(Failure),
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(settings: &'a Http, clock: &'a dyn Clock, note: Note<'a>) -> Result<Self, Failure> {
+        Ok(Self {
+            http: build(settings)?,
+            credentials: Mutex::new(Credentials::new(&settings.auth)),
+            pace: settings.rate.map(|rate| Mutex::new(Pace { rate, left: VecDeque::new() })),
+            repeats: std::sync::atomic::AtomicUsize::new(0),
+            settings,
+            clock,
+            note,
+        })
+    }
+
+    /// Asks, and asks again where that may help.
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
+        let mut tries = 0;
+        let mut renewed = false;
+        loop {
+            let (generation, headers) = {
+                let mut credentials = self.credentials.lock().await;
+                credentials.headers(self).await?
+            };
+            let miss = match self.once(ask, headers).await {
+                Ok(answer) => return Ok(answer),
+                Err(miss) => miss,
+            };
+            match miss {
+                Miss::Never(failure) => return Err(failure),
+                Miss::Refused(status) => {
+                    let mut credentials = self.credentials.lock().await;
+                    if status != 401 || renewed || !credentials.renew(generation) {
+                        return Err(refused(status));
+                    }
+                    renewed = true;
+                }
+                Miss::Again { why, after } => self.pause(&mut tries, why, after).await?,
+            }
+        }
+    }
+
+    /// Waits before the next try; an error when there is none.
+    pub(super) async fn pause(
+        &self,
+        tries: &mut u32,
+        why: String,
+        after: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let all = self.repeats.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let failed = |message: String| Failure::at(Hop::Request, message).passing();
+        if *tries >= REPEATS {
+            return Err(failed(format!("{why}; tried {} times, the next run tries again", REPEATS + 1)));
+        }
+        if all >= REPEATS_OF_A_READ {
+            return Err(failed(format!(
+                "{why}; {REPEATS_OF_A_READ} requests of this read were repeated already"
+            )));
+        }
+        let wait = match after {
+            Some(after) if after > LONGEST_WAIT => {
+                let until = self.clock.now() + after;
+                return Err(failed(format!(
+                    "{why}; the server asks to be left alone until {} UTC, so a later run tries again",
+                    until.format("%Y-%m-%d %H:%M")
+                )));
+            }
+            Some(after) => after.max(Duration::from_millis(10)),
+            None => self.settings.patience.pause * 2_u32.pow(*tries),
+        };
+        *tries += 1;
+        (self.note)(&format!("{why}; asking again in {} seconds", wait.as_secs().max(1)));
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn once(&self, ask: &Ask, headers: HeaderMap) -> Result<Answer, Miss> {
+        let method = if ask.post { reqwest::Method::POST } else { reqwest::Method::GET };
+        let mut request =
+            self.http.request(method, ask.url.clone()).headers(ask.headers.clone()).headers(headers);
+        if let Some(body) = &ask.body {
+            request = request.body(body.clone());
+        }
+        let answer = self.exchange(request).await?;
+        let status = answer.status;
+        if (200..300).contains(&status) || ask.nothing_at.contains(&status) {
+            return Ok(answer);
+        }
+        let known = StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason()).unwrap_or("?");
+        Err(match status {
+            401 | 403 => Miss::Refused(status),
+            300..=399 => Miss::Never(Failure::at(
+                Hop::Request,
+                format!(
+                    "the server answered {status} and sends us elsewhere; credentials never follow to another host, so correct `url`"
+                ),
+            )),
+            408 | 429 => Miss::Again {
+                why: format!("the server answered {status} ({known})"),
+                after: self.asked(&answer.headers),
+            },
+            500..600 => Miss::Again {
+                why: format!("the server answered {status} ({known})"),
+                after: self.asked(&answer.headers),
+            },
+            _ => Miss::Never(Failure::at(
+                Hop::Request,
+                format!(
+                    "the server answered {status} ({known}); correct `request`, or ask whoever keeps the API"
+                ),
+            )),
+        })
+    }
+
+    /// Sends a request and reads its answer to the end.
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer, Miss> {
+        self.pace().await;
+        let slowest = self.settings.patience.no_progress * SLOWEST;
+        let exchange = async {
+            let mut response = request.send().await.map_err(|error| self.missed(error))?;
+            let (status, headers, url) =
+                (response.status().as_u16(), response.headers().clone(), response.url().clone());
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|error| self.missed(error))? {
+                if body.len() + chunk.len() > LARGEST_ANSWER {
+                    return Err(Miss::Never(Failure::Incomplete(format!(
+                        "an answer is larger than {} MiB; ask for smaller pages",
+                        LARGEST_ANSWER >> 20
+                    ))));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Answer { status, headers, body, url })
+        };
+        match tokio::time::timeout(slowest, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Miss::Again {
+                why: format!("an answer had not ended after {} seconds", slowest.as_secs()),
+                after: None,
+            }),
+        }
+    }
+
+    /// As [`Client::ask`], for a token: with no credential of ours but what stands in the request.
+    pub(super) async fn token(&self, url: &Url, form: &str, headers: HeaderMap) -> Result<Answer, Failure> {
+        let mut tries = 0;
+        loop {
+            let request = self
+                .http
+                .post(url.clone())
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .headers(headers.clone())
+                .body(form.to_owned());
+            match self.exchange(request).await {
+                Ok(answer) if answer.status == 429 || answer.status >= 500 => {
+                    let why = format!("`token_url` answered {}", answer.status);
+                    self.pause(&mut tries, why, self.asked(&answer.headers)).await?;
+                }
+                Ok(answer) => return Ok(answer),
+                Err(Miss::Again { why, after }) => self.pause(&mut tries, why, after).await?,
+                Err(Miss::Refused(status)) => return Err(refused(status)),
+                Err(Miss::Never(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.clock
+    }
+
+    async fn pace(&self) {
+        if let Some(pace) = &self.pace {
+            // Held while it sleeps, so that requests leave in turn.
+            let mut pace = pace.lock().await;
+            if let Some(at) = pace.next() {
+                tokio::time::sleep_until(at).await;
+            }
+            pace.left.push_back(Instant::now());
+        }
+    }
+
+    fn missed(&self, error: reqwest::Error) -> Miss {
+        let error = error.without_url();
+        let (timeout, connect) = (error.is_timeout(), error.is_connect());
+        if error.is_builder() || error.is_redirect() {
+            return Miss::Never(Failure::at(Hop::Request, "the request cannot be made; correct `request`"));
+        }
+        let mut cause: &dyn Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let why = match (timeout, connect) {
+            (true, _) => format!("nothing came for {} seconds", self.settings.patience.no_progress.as_secs()),
+            (false, true) => format!("no connection: {cause}"),
+            (false, false) => format!("the connection broke: {cause}"),
+        };
+        Miss::Again { why, after: None }
+    }
+
+    /// How long the server asks to wait, in seconds or until a date.
+    fn asked(&self, headers: &HeaderMap) -> Option<Duration> {
+        let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse::<u64>() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let until = DateTime::parse_from_rfc2822(text).ok()?.with_timezone(&Utc);
+        Some((until - self.clock.now()).to_std().unwrap_or_default())
+    }
+}
+
+fn refused(status: u16) -> Failure {
+    let what = if status == 401 {
+        "the credential was refused (401); look whether it has expired or was replaced"
+    } else {
+        "the account may not read this (403); ask whoever keeps it for the permission"
+    };
+    Failure::at(Hop::Authenticate, what)
+}
+
+/// When the last requests left.
+struct Pace {
+    rate: Rate,
+    left: VecDeque<Instant>,
+}
+
+impl Pace {
+    /// When the next one may leave, if not at once: no stretch of the rate's length, as the server counts it, has
+    /// more than it allows. A twentieth is added for requests that take longer on their way than the next.
+    fn next(&mut self) -> Option<Instant> {
+        if self.left.len() < self.rate.requests {
+            return None;
+        }
+        let first = self.left.pop_front()?;
+        Some(first + self.rate.within + self.rate.within / 20)
+    }
+}
+
+fn build(settings: &Http) -> Result<reqwest::Client, Failure> {
+    static PROVIDER: Once = Once::new();
+    // A provider that somebody installed before is the same one: there is only ring in the tree.
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    let same_host = reqwest::redirect::Policy::custom(|attempt| {
+        let from = attempt.previous().first().map(Url::origin);
+        if from == Some(attempt.url().origin()) && attempt.previous().len() <= REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    });
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .redirect(same_host)
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(settings.patience.no_progress)
+        .read_timeout(settings.patience.no_progress);
+    if Url::parse(&settings.request.url).is_ok_and(|url| is_loopback(&url)) {
+        builder = builder.no_proxy();
+    }
+    let unusable = |what: &str| Failure::at(Hop::Authenticate, what);
+    if let Some(path) = &settings.ca_file {
+        let pem = std::fs::read(path)
+            .map_err(|error| unusable(&format!("cannot read `ca_file` `{}` ({error})", path.display())))?;
+        let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
+        if found.is_empty() {
+            return Err(unusable("`ca_file` holds no PEM certificate"));
+        }
+        builder = builder.tls_certs_merge(found);
+    }
+    if let Some(certificate) = &settings.certificate {
+        let read = |secret: &crate::secret::Secret| {
+            secret.read().map_err(|error| Failure::at(Hop::Authenticate, error.to_string()))
+        };
+        let (key, certificate) = (read(&certificate.private_key)?, read(&certificate.certificate)?);
+        let pem = format!("{}\n{}\n", certificate.expose_secret(), key.expose_secret());
+        let identity = reqwest::Identity::from_pem(pem.as_bytes()).map_err(|_| {
+            unusable("`client_certificate` is no PEM certificate with its unencrypted private key")
+        })?;
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(|error| {
+        unusable(&format!("no HTTP client can be made of these settings: {}", error.without_url()))
+    })
+}
+
+/// Whether a URL leads to this host.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,269 @@
+//! Rosters from HTTP APIs: one driver, told by the configuration what to ask.
+//!
+//! A read is one pass over all pages into an unlinked spool of records, one on each line. Whatever proves that
+//! something is missing ends it, and a second pass begins a new spool: nothing of two reads is ever mixed.
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `settings` | the block of the configuration, checked |
+//! | `client` | one request: who we are, the rate, repeats, bounds |
+//! | `auth` | credentials and tokens |
+//! | `request` | the configuration's request made ready, braces filled |
+//! | `page` | an answer's records |
+//! | `next` | pure: which page is next, and what the pages prove |
+
+mod auth;
+mod client;
+mod next;
+mod page;
+mod request;
+mod settings;
+
+pub(crate) use request::braces;
+pub use settings::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, Rate, Request, Total};
+
+use super::{Arrived, Failure, Hop, Note, spool::Spool};
+use crate::{clock::Clock, probe::Step, source::json::exact};
+use chrono::{DateTime, NaiveDate, Utc};
+use client::{Answer, Client};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use next::{Flaw, Next, Pages, Said};
+use page::Page;
+use reqwest::header::LINK;
+use serde_json::Value;
+use std::path::Path;
+use tokio::time::Instant;
+use url::Url;
+
+/// Statuses that may say that there is no such page, once everything has come that the server counts.
+const NO_SUCH_PAGE: &[u16] = &[400, 404, 416];
+
+/// As [`super::fetch`], from an HTTP API.
+pub(super) async fn fetch(
+    settings: &Http,
+    spool_dir: &Path,
+    clock: &dyn Clock,
+    note: Note<'_>,
+) -> Result<Arrived, Failure> {
+    let client = Client::new(settings, clock, note)?;
+    let moved = match pass(&client, settings, spool_dir).await {
+        Ok(arrived) => return Ok(arrived),
+        Err(Stop::Moved(why)) => why,
+        Err(Stop::Failure(failure)) => return Err(failure),
+    };
+    note(&format!("{moved}: rows moved while they were read; reading everything again"));
+    pass(&client, settings, spool_dir).await.map_err(|stop| match stop {
+        Stop::Moved(why) => Failure::Incomplete(format!(
+            "{why}, in two reads one after the other; sort the list by something that does not change, or read it \
+             at a time when nobody works on it"
+        )),
+        Stop::Failure(failure) => failure,
+    })
+}
+
+/// Why a pass ended early.
+enum Stop {
+    Moved(String),
+    Failure(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<Flaw> for Stop {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Moved(why) => Self::Moved(why),
+            Flaw::Proof(why) => Self::Failure(Failure::Incomplete(why)),
+            Flaw::Elsewhere => Self::Failure(Failure::at(
+                Hop::Request,
+                "the address of the next page is at another host, where our credentials do not go; correct `url`",
+            )),
+        }
+    }
+}
+
+/// One read of everything.
+async fn pass(client: &Client<'_>, settings: &Http, spool_dir: &Path) -> Result<Arrived, Stop> {
+    let mut spool = Spool::create(spool_dir)?;
+    let mut pages = Pages::new(settings);
+    let mut modified = None;
+    let mut next = pages.first();
+    loop {
+        let number = pages.coming();
+        let Some(answer) = ask(client, settings, &next).await? else { break };
+        let page = Page::read(&answer, settings).map_err(|why| flawed(number, &why))?;
+        if number == 1 {
+            modified = fresh(settings, &page, client.clock().now())?;
+        }
+        next = pages.take(&page, &said(settings, &answer, &page), &answer.url)?;
+        let lines = match &settings.detail {
+            Some(detail) => details(client, settings, detail, &page, number).await?,
+            None => page.lines,
+        };
+        spool.write(lines.as_bytes())?;
+    }
+    let (file, size, sha256) = spool.finish();
+    let path = shown(&settings.request.url);
+    Ok(Arrived { spool: file, path, size, sha256, modified, passed_over: Vec::new() })
+}
+
+/// The next answer, if there is one to be asked for.
+async fn ask(client: &Client<'_>, settings: &Http, next: &Next) -> Result<Option<Answer>, Failure> {
+    let wrong = |why| Failure::at(Hop::Request, format!("{why}; correct `request`"));
+    let asked = match next {
+        Next::End => return Ok(None),
+        Next::Params { params, past_the_end } => {
+            let asked = request::ask(&settings.request, params, None).map_err(wrong)?;
+            client::Ask { nothing_at: if *past_the_end { NO_SUCH_PAGE } else { &[] }, ..asked }
+        }
+        Next::Url(url) => {
+            let asked = request::ask(&settings.request, &[], None).map_err(wrong)?;
+            client::Ask { url: url.clone(), ..asked }
+        }
+    };
+    client.ask(&asked).await.map(Some)
+}
+
+fn flawed(page: u64, why: &str) -> Failure {
+    Failure::Incomplete(format!("page {page} {why}"))
+}
+
+/// What an answer says of the whole list.
+fn said(settings: &Http, answer: &Answer, page: &Page) -> Said {
+    let total = match &settings.total {
+        None => None,
+        Some(Total::Body(path)) => path.text(&page.rest),
+        Some(Total::Header(name)) => {
+            answer.headers.get(name.as_str()).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        }
+    };
+    let mut links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+    Said { total: total.and_then(|text| text.trim().parse().ok()), link: links.find_map(next_link) }
+}
+
+/// The address with `rel="next"` of a `Link` header.
+fn next_link(header: &str) -> Option<String> {
+    // An address may hold commas, so that each link is cut from its `<` to the next one.
+    header.split('<').skip(1).find_map(|link| {
+        let (address, parameters) = link.split_once('>')?;
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            let mut words = value.trim().trim_matches('"').split_ascii_whitespace();
+            name.trim().eq_ignore_ascii_case("rel") && words.any(|word| word.eq_ignore_ascii_case("next"))
+        });
+        is_next.then(|| address.to_owned())
+    })
+}
+
+/// The time of the data, if they say it and are not too old.
+fn fresh(settings: &Http, page: &Page, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Some(fresh) = &settings.fresh else { return Ok(None) };
+    let said = fresh.at.text(&page.rest).and_then(|text| instant(&text));
+    let Some(said) = said else {
+        return Err(Failure::Incomplete(format!(
+            "the first answer does not say at `{}` how old its data are; correct `fresh`",
+            fresh.at.as_str()
+        )));
+    };
+    let age = (now - said).to_std().unwrap_or_default();
+    if age > fresh.max_age {
+        return Err(Failure::Incomplete(format!(
+            "the data are of {} UTC, which is longer ago than `max_age` allows; let the HR system be read anew",
+            said.format("%Y-%m-%d %H:%M")
+        )));
+    }
+    Ok(Some(said))
+}
+
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let day = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|time| time.and_utc());
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok().or_else(day)
+}
+
+/// The records of a page with what the second call says of each, in their order.
+async fn details(
+    client: &Client<'_>,
+    settings: &Http,
+    detail: &Detail,
+    page: &Page,
+    number: u64,
+) -> Result<String, Failure> {
+    let one = |(place, line): (usize, &str)| {
+        let line = line.to_owned();
+        async move {
+            let refused = |why: &str| {
+                flawed(number, &format!("has a person in place {} whose details {why}", place + 1))
+            };
+            let mut record: Value = serde_json::from_str(&line).map_err(|_| refused("cannot be read"))?;
+            let asked = request::ask(&detail.request, &[], Some(&record))
+                .map_err(|why| refused(&format!("cannot be asked for: {why}")))?;
+            let answer = client.ask(&asked).await?;
+            let text = page::document(&answer)
+                .map_err(|why| refused(&format!("cannot be had: the answer {why}")))?;
+            let found: Value = serde_json::from_str(&exact(text)).map_err(|error| {
+                let why = page::not_json(error.line(), error.column(), error.is_eof());
+                refused(&format!("cannot be had: the answer {why}"))
+            })?;
+            let found = match &detail.record {
+                Some(path) => path.find(&found),
+                None => Some(&found),
+            };
+            match (&mut record, found) {
+                (Value::Object(record), Some(Value::Object(more))) => record.extend(more.clone()),
+                (_, Some(_) | None) => return Err(refused("are no object; correct `detail`")),
+            }
+            match page::error_in(&record, settings) {
+                Some(path) => Err(refused(&format!("could not be read: `{path}` is there"))),
+                None => Ok(format!("{record}\n")),
+            }
+        }
+    };
+    let lines: Vec<String> = futures_util::stream::iter(page.lines.lines().enumerate().map(one))
+        .buffered(detail.at_a_time.max(1))
+        .try_collect()
+        .await?;
+    Ok(lines.concat())
+}
+
+/// An address as people see it: without a query, which may hold anything.
+pub(super) fn shown(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut url) => {
+            url.set_query(None);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => "the source's address".to_owned(),
+    }
+}
+
+/// As [`super::probe`]: the first page alone.
+pub(super) async fn probe(settings: &Http, clock: &dyn Clock) -> Vec<Step> {
+    let began = Instant::now();
+    let found = first_page(settings, clock).await.map_err(|failure| match failure {
+        Failure::Failed { hop, message, .. } => format!("{hop}: {message}"),
+        Failure::NothingYet(_) | Failure::Incomplete(_) => failure.to_string(),
+    });
+    vec![Step { hop: "first page", took: began.elapsed(), result: found }]
+}
+
+async fn first_page(settings: &Http, clock: &dyn Clock) -> Result<String, Failure> {
+    let client = Client::new(settings, clock, &|_| ())?;
+    let mut pages = Pages::new(settings);
+    let Some(answer) = ask(&client, settings, &pages.first()).await? else {
+        return Ok("there is nothing to ask".to_owned());
+    };
+    let page = Page::read(&answer, settings).map_err(|why| flawed(1, &why))?;
+    fresh(settings, &page, clock.now())?;
+    let next = pages.take(&page, &said(settings, &answer, &page), &answer.url);
+    next.map_err(|flaw| match Stop::from(flaw) {
+        Stop::Moved(why) => Failure::Incomplete(why),
+        Stop::Failure(failure) => failure,
+    })?;
+    let total = pages.total.map(|total| format!(" of {total}")).unwrap_or_default();
+    Ok(format!("{}{total} records at `{}`", page.count, settings.records.as_str()))
+}
