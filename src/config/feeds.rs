@@ -16,7 +16,7 @@ use crate::{
     engine::{Feed, Submit},
     mapping::{self, GroupRule, Grouping, Unmatched},
     roster::{FeedName, GroupRef},
-    source,
+    source::{self, JsonPath},
 };
 use chrono_tz::Tz;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -150,15 +150,29 @@ fn feed(reader: &Reader, name: &str, item: &Item<'_>, parts: &Parts<'_>, fed: &m
             named.iter().map(|(name, source)| build(reader, item, name, source, zone, parts)).collect();
         built.into_iter().collect::<Option<Vec<_>>>()
     });
-    let settings = settings?;
+    let (settings, grouping, sources) = (settings?, grouping?, sources?);
+    let is_json = sources.iter().any(|source| source.records.is_some());
+    if is_json {
+        group_path(reader, &fields, grouping.column())?;
+    }
     Some(Feed {
         name: feed_name?,
-        sources: sources?,
-        grouping: grouping?,
+        sources,
+        grouping,
         guard: settings.guard,
         submit: settings.submit,
         schedule: settings.schedule.settings(),
     })
+}
+
+/// The column of the groups is a path, where rows are records.
+fn group_path(reader: &Reader, feed: &Fields<'_>, column: &str) -> Option<()> {
+    let Some(item) = feed.get("groups").filter(|_| !column.is_empty()) else { return Some(()) };
+    if let Err(why) = JsonPath::parse(column) {
+        reader.wrong(&item, format!("the path `{column}` of `by` {why}"), "write it as in the mapping");
+        return None;
+    }
+    Some(())
 }
 
 fn named_sources<'p>(

@@ -8,7 +8,7 @@ use super::{
     yaml::Kind,
 };
 use crate::{
-    mapping::{DateColumn, FieldSource, Sensitive, Status, Take, Values},
+    mapping::{DateColumn, FieldSource, Sensitive, Status, Take, Values, columns_of},
     roster::{Field, check},
 };
 use chrono_tz::{TZ_VARIANTS, Tz};
@@ -30,6 +30,17 @@ pub(super) struct Eligibility {
     pub(super) ends_on: Option<DateColumn>,
     pub(super) when: Option<String>,
     pub(super) timezone: Option<Tz>,
+}
+
+impl Eligibility {
+    /// The columns that are read by a written name, each with its key.
+    pub(super) fn columns(&self) -> Vec<(&'static str, String)> {
+        let status = self.status.iter().map(|status| ("status", status.column.clone()));
+        let dates = [("starts_on", &self.starts_on), ("ends_on", &self.ends_on)];
+        let dates = dates.into_iter().filter_map(|(key, date)| Some((key, date.as_ref()?.column.clone())));
+        let when = self.when.iter().flat_map(|text| columns_of(text)).map(|column| ("when", column));
+        status.chain(dates).chain(when).collect()
+    }
 }
 
 /// Reads one mapping. Required fields may be missing: a source may add them.

@@ -59,12 +59,13 @@ pub(super) fn source(
     let item = fields.get("mapping");
     let mapping = item.as_ref().and_then(|item| merged(reader, item, own?, mappings));
     let ((mut place, pick), (mapping, fields)) = (place?, mapping?);
+    let eligibility = mappings.get(mapping.as_str()).and_then(Option::as_ref).map(|known| &known.eligibility);
     let mut records = json?;
     if let Place::Http(http) = &mut place {
-        http.identity = paths(reader, &item?, &fields)?;
+        http.identity = paths(reader, &item?, &fields, eligibility)?;
         records = Some(http.records.clone());
     } else if records.is_some() {
-        paths(reader, &item?, &fields)?;
+        paths(reader, &item?, &fields, eligibility)?;
     }
     Some(Source { place, pick, csv: csv?, records, min_rows: min_rows?, mapping, fields })
 }

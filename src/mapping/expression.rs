@@ -33,7 +33,7 @@ pub(super) enum Computed {
 }
 
 /// The columns that an expression reads by a written name.
-pub(super) fn columns_of(source: &str) -> Vec<String> {
+pub(crate) fn columns_of(source: &str) -> Vec<String> {
     let Ok(program) = Program::compile(source) else { return Vec::new() };
     let mut uses = Uses::default();
     uses.walk(program.expression());

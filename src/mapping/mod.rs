@@ -25,6 +25,7 @@ pub use bound::Bound;
 pub use columns::LostColumns;
 pub use compile::{CompileError, Mapping, compile};
 pub(crate) use date::MONTHS;
+pub(crate) use expression::columns_of;
 pub use report::MapReport;
 pub(crate) use report::looks_personal;
 pub use settings::{

@@ -1,5 +1,6 @@
 //! What the configuration says of a mapping, checked.
 
+use super::expression::columns_of;
 use crate::roster::{Field, GroupRef};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
@@ -45,24 +46,25 @@ pub enum Take {
     Cel(String),
 }
 
-impl Settings {
-    /// The columns that the `reference_id` is made of; none when it is a constant, or an expression without one.
+impl Take {
+    /// The columns that are read by a written name; none for a constant.
     #[must_use]
-    pub fn reference_columns(fields: &BTreeMap<Field, FieldSource>) -> Vec<String> {
-        match fields.get(&Field::ReferenceId).map(|source| &source.take) {
-            Some(Take::Column(column)) => vec![column.clone()],
-            Some(Take::FirstOf(columns)) => columns.clone(),
-            Some(Take::Cel(text)) => super::expression::columns_of(text),
-            Some(Take::Value(_)) | None => Vec::new(),
+    pub fn columns(&self) -> Vec<String> {
+        match self {
+            Self::Column(column) => vec![column.clone()],
+            Self::FirstOf(columns) => columns.clone(),
+            Self::Cel(text) => columns_of(text),
+            Self::Value(_) => Vec::new(),
         }
     }
+}
 
+impl Settings {
     /// The columns that are read as dates and as nothing else.
     #[must_use]
     pub fn date_columns(&self) -> Vec<String> {
         let birth = match self.fields.get(&Field::DateOfBirth).map(|source| &source.take) {
-            Some(Take::Column(column)) => vec![column.clone()],
-            Some(Take::FirstOf(columns)) => columns.clone(),
+            Some(take @ (Take::Column(_) | Take::FirstOf(_))) => take.columns(),
             Some(Take::Value(_) | Take::Cel(_)) | None => Vec::new(),
         };
         let days = [&self.eligibility.starts_on, &self.eligibility.ends_on];

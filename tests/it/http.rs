@@ -87,7 +87,10 @@ impl Api {
                     log.push(call.clone());
                     call
                 };
-                tokio::time::sleep(wait).await;
+                // A sleep of nothing still takes a tick of the timer.
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
+                }
                 answer(&call)
             }
         });

@@ -9,7 +9,13 @@ use rosterd::{
     source::{Auth, Detail, Failure, Fresh, Hop, Http, ListPath, OAuth2, Pagination, Total},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// The message of a read that proves itself incomplete.
@@ -150,7 +156,7 @@ async fn a_mark_that_leads_back_or_to_nothing_ends_the_read() {
         size_param: None,
         size: Some(10),
     };
-    let answers: [(Fault, &str); 3] = [
+    let answers: [(Fault, &str); 4] = [
         (|asked| ok(&json!({"data": people(asked.before * 10, 10), "next": "same"})), "leads back"),
         (
             |asked| {
@@ -159,6 +165,10 @@ async fn a_mark_that_leads_back_or_to_nothing_ends_the_read() {
             "is empty and leads",
         ),
         (|asked| ok(&json!({"data": people(asked.before * 10, 9), "next": asked.before})), "is not the last"),
+        (
+            |asked| ok(&json!({"data": people(asked.before * 10, 10)})),
+            "nothing at `next` says whether another",
+        ),
     ];
     for (fault, expected) in answers {
         let api = Api::start(fault).await;
@@ -280,21 +290,61 @@ async fn a_slow_drip_and_an_endless_page_are_given_up() {
     let (_, why) = failed(http).await;
     assert!(why.contains("had not ended after 1 seconds"), "{why}");
     assert!(began.elapsed() < Duration::from_secs(20));
+}
 
-    let api = Api::start(|_| {
-        let chunk = || Ok::<_, std::io::Error>(vec![b' '; 1 << 20]);
-        let page = futures_util::stream::iter(std::iter::repeat_with(chunk).take(500));
-        answer(200, &[], Body::from_stream(page))
+#[tokio::test]
+async fn what_has_no_end_is_bounded() {
+    // 500 MB, with and without a length that says so: at most what we take is made, and nothing where it is said.
+    for (said, most) in [(false, 160), (true, 8)] {
+        let made = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&made);
+        let api = Api::start(move |_| {
+            let counter = Arc::clone(&counter);
+            let chunk = move || {
+                counter.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, std::io::Error>(vec![b' '; 1 << 20])
+            };
+            let page = Body::from_stream(futures_util::stream::iter(std::iter::repeat_with(chunk).take(500)));
+            let length = (500_usize << 20).to_string();
+            let length = said.then_some(("content-length", length.as_str()));
+            answer(200, length.as_slice(), page)
+        })
+        .await;
+        assert!(incomplete(source(&api)).await.contains("larger than 128 MiB"));
+        assert_eq!(api.count(), 1);
+        assert!(made.load(Ordering::SeqCst) <= most, "{}", made.load(Ordering::SeqCst));
+    }
+
+    let api = Api::start(|asked| ok(&json!({"data": people(asked.before, 1)}))).await;
+    let pagination = Pagination::Offset { param: "from".to_owned(), size_param: None, size: 1 };
+    assert!(incomplete(Http { pagination, ..source(&api) }).await.contains("more than 20000 pages"));
+    assert_eq!(api.count(), 20_000);
+}
+
+/// Whoever asks beside the one that was told to wait waits too.
+#[tokio::test]
+async fn a_busy_server_is_left_alone_by_all_requests_at_once() {
+    let api = Api::start(|asked| match asked.path.as_str() {
+        "/people" => ok(&numbered(asked, 10)),
+        _ if asked.before == 4 => answer(429, &[("retry-after", "1")], ""),
+        _ => ok(&Value::Object(serde_json::Map::new())),
     })
     .await;
-    assert!(incomplete(source(&api)).await.contains("larger than 128 MiB"));
+    let detail =
+        Detail { request: request(&format!("{}/people/{{id}}", api.url)), record: None, at_a_time: 2 };
+    assert_eq!(ids(Http { detail: Some(detail), ..source(&api) }).await.len(), 10);
+    let times: Vec<_> = api.asked.lock().unwrap().iter().map(|asked| asked.at).collect();
+    let told = *times.get(4).unwrap();
+    let meanwhile = times.iter().filter(|at| **at > told && **at - told < Duration::from_secs(1)).count();
+    assert!(meanwhile <= 1, "only what was on its way already: {meanwhile}");
 }
 
 #[tokio::test]
 async fn a_person_whose_details_fail_fails_the_read() {
-    let details: [(Fault, bool); 4] = [
+    let details: [(Fault, bool); 5] = [
         (|_| answer(404, &[], ""), false),
         (|_| ok(&json!([1])), true),
+        (|_| ok(&json!({"id": 99, "name": "Zqfirst"})), true),
         (|_| ok(&json!({"code": 500, "message": "Zqfirst"})), true),
         (|_| answer(200, &[("content-type", "text/html")], "Zqfirst"), true),
     ];
@@ -316,6 +366,21 @@ async fn a_person_whose_details_fail_fails_the_read() {
             assert!(failed(http).await.1.contains("404"));
         }
     }
+    // The reference stands in the details alone: the same person on two pages is found there too.
+    let api = Api::start(|asked| match asked.path.strip_prefix("/people/") {
+        Some(key) => ok(&json!({"id": key.parse::<usize>().unwrap() % 11})),
+        None => {
+            let keys = |all: usize| (0..all).map(|key| json!({"key": key})).collect::<Vec<_>>();
+            let from = (asked.number("page", 1) - 1) * 10;
+            ok(&json!({"data": keys(15).into_iter().skip(from).take(10).collect::<Vec<_>>()}))
+        }
+    })
+    .await;
+    let detail =
+        Detail { request: request(&format!("{}/people/{{key}}", api.url)), record: None, at_a_time: 3 };
+    let why = incomplete(Http { detail: Some(detail), ..source(&api) }).await;
+    assert!(why.contains("the same person is on page 1 and on page 2"), "{why}");
+
     let api = Api::start(|_| ok(&json!({"list": []}))).await;
     let http =
         Http { records: ListPath::parse("list").unwrap(), pagination: Pagination::None, ..source(&api) };

@@ -5,7 +5,7 @@ mod request;
 
 use super::{
     keys::http::{AUTH, BASIC, CERTIFICATE, DETAIL, FRESH, HEADER, HTTP, JSON, OAUTH2},
-    mappings::optional,
+    mappings::{Eligibility, optional},
     read::{Fields, Item, Reader},
     secrets::secret,
     vitable::file as readable_file,
@@ -98,34 +98,31 @@ pub(super) fn paths(
     reader: &Reader,
     item: &Item<'_>,
     fields: &BTreeMap<Field, FieldSource>,
+    eligibility: Option<&Eligibility>,
 ) -> Option<Vec<JsonPath>> {
-    use crate::mapping::{Settings, Take};
-    let mut right = true;
+    let mut named: Vec<(String, String)> = Vec::new();
     for (field, source) in fields {
-        let names = match &source.take {
-            Take::Column(name) => std::slice::from_ref(name),
-            Take::FirstOf(names) => names.as_slice(),
-            Take::Value(_) | Take::Cel(_) => &[],
-        };
-        for name in names {
-            if let Err(why) = JsonPath::parse(name) {
-                let message = format!("the path `{name}` of the mapping's `{}` {why}", field.name());
-                reader.wrong(
-                    item,
-                    message,
-                    "correct it in the mapping, or give the source `fields` of its own",
-                );
-                right = false;
-            }
+        named.extend(source.take.columns().into_iter().map(|column| (field.name().to_owned(), column)));
+    }
+    for (key, column) in eligibility.map(Eligibility::columns).unwrap_or_default() {
+        named.push((format!("eligibility.{key}"), column));
+    }
+    let mut right = true;
+    for (key, column) in named {
+        if let Err(why) = JsonPath::parse(&column) {
+            let message = format!("the path `{column}` of the mapping's `{key}` {why}");
+            let help = "correct it in the mapping, or give the source `fields` of its own";
+            reader.wrong(item, message, help);
+            right = false;
         }
     }
-    let columns = Settings::reference_columns(fields);
-    if columns.is_empty() {
+    let reference = fields.get(&Field::ReferenceId).map(|source| source.take.columns()).unwrap_or_default();
+    if reference.is_empty() {
         reader.wrong(item, "the mapping's `reference_id` is not read from the records", "map it to a path");
         return None;
     }
     right.then_some(())?;
-    Some(columns.iter().filter_map(|name| JsonPath::parse(name).ok()).collect())
+    Some(reference.iter().filter_map(|name| JsonPath::parse(name).ok()).collect())
 }
 
 fn list(reader: &Reader, item: &Item<'_>) -> Option<ListPath> {

@@ -6,19 +6,27 @@ use crate::{
         keys::http::{CURSOR, OFFSET, PAGE, PAGINATION},
         mappings::optional,
         read::{Fields, Item, Reader},
+        words::quoted,
     },
     source::Pagination,
 };
 
+const KINDS: [&str; 5] = ["page", "offset", "cursor", "next_link", "link_header"];
 /// The largest page that may be asked for.
 const LARGEST_PAGE: u64 = 100_000;
 
 pub(super) fn pagination(reader: &Reader, item: &Item<'_>) -> Option<Pagination> {
     if is_word(item) {
-        return reader.choice(item, &[("none", ())]).map(|()| Pagination::None);
+        let is_none = reader.text(item)? == "none";
+        if !is_none {
+            let kinds = quoted(KINDS);
+            let message = format!("expected `none`, or a section with one of {kinds}");
+            reader.wrong(item, message, "write it as the API says that its list goes on");
+        }
+        return is_none.then_some(Pagination::None);
     }
     let fields = reader.open(item, PAGINATION)?;
-    let item = reader.one_of(&fields, &["page", "offset", "cursor", "next_link", "link_header"], &[])?;
+    let item = reader.one_of(&fields, &KINDS, &[])?;
     if fields.has("page") {
         let fields = reader.open(&item, PAGE)?;
         let first = match fields.get("first") {

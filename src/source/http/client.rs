@@ -1,21 +1,25 @@
 //! One request after the other: who we are, no faster than the rate, repeated where that may help, and bounded in
 //! number and size.
 
-use super::{
-    auth::Credentials,
-    settings::{Http, Rate},
-};
+use super::{auth::Credentials, pace::Pace, settings::Http};
 use crate::{
     clock::Clock,
     source::{Failure, Hop, Note},
 };
 use chrono::{DateTime, Utc};
 use reqwest::{
-    StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    Method, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
 };
 use secrecy::ExposeSecret as _;
-use std::{collections::VecDeque, error::Error, sync::Once, time::Duration};
+use std::{
+    error::Error,
+    sync::{
+        Once,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
@@ -32,13 +36,19 @@ const SLOWEST: u32 = 10;
 /// How many redirects on one host are followed.
 const REDIRECTS: usize = 5;
 
-/// An answer whose status is a success.
+/// An answer. Only a successful one has a body here.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// Where it came from, after redirects.
     pub(super) url: Url,
+}
+
+impl Answer {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
 }
 
 /// What is asked.
@@ -59,8 +69,8 @@ pub(super) struct Client<'a> {
     clock: &'a dyn Clock,
     note: Note<'a>,
     credentials: Mutex<Credentials>,
-    pace: Option<Mutex<Pace>>,
-    repeats: std::sync::atomic::AtomicUsize,
+    pace: Pace,
+    repeats: AtomicUsize,
 }
 
 /// Why a try came to nothing.
@@ -78,8 +88,8 @@ impl<'a> Client<'a> {
         Ok(Self {
             http: build(settings)?,
             credentials: Mutex::new(Credentials::new(&settings.auth)),
-            pace: settings.rate.map(|rate| Mutex::new(Pace { rate, left: VecDeque::new() })),
-            repeats: std::sync::atomic::AtomicUsize::new(0),
+            pace: Pace::new(settings.rate),
+            repeats: AtomicUsize::new(0),
             settings,
             clock,
             note,
@@ -113,14 +123,14 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Has a token, where the settings want one.
+    pub(super) async fn log_in(&self) -> Result<(), Failure> {
+        self.credentials.lock().await.headers(self).await.map(drop)
+    }
+
     /// Waits before the next try; an error when there is none.
-    pub(super) async fn pause(
-        &self,
-        tries: &mut u32,
-        why: String,
-        after: Option<Duration>,
-    ) -> Result<(), Failure> {
-        let all = self.repeats.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    async fn pause(&self, tries: &mut u32, why: String, after: Option<Duration>) -> Result<(), Failure> {
+        let all = self.repeats.fetch_add(1, Ordering::SeqCst);
         let failed = |message: String| Failure::at(Hop::Request, message).passing();
         if *tries >= REPEATS {
             return Err(failed(format!("{why}; tried {} times, the next run tries again", REPEATS + 1)));
@@ -138,72 +148,90 @@ impl<'a> Client<'a> {
                     until.format("%Y-%m-%d %H:%M")
                 )));
             }
-            Some(after) => after.max(Duration::from_millis(10)),
+            // A server that asks for no wait at all gets the usual one.
+            Some(after) => after.max(self.settings.patience.pause),
             None => self.settings.patience.pause * 2_u32.pow(*tries),
         };
         *tries += 1;
         (self.note)(&format!("{why}; asking again in {} seconds", wait.as_secs().max(1)));
+        if after.is_some() {
+            // What was said to one request is meant for those beside it too.
+            self.pace.quiet_until(Instant::now() + wait);
+        }
         tokio::time::sleep(wait).await;
         Ok(())
     }
 
+    /// One try. Redirects are followed on the same host, each of them a request that the rate counts.
     async fn once(&self, ask: &Ask, headers: HeaderMap) -> Result<Answer, Miss> {
-        let method = if ask.post { reqwest::Method::POST } else { reqwest::Method::GET };
-        let mut request =
-            self.http.request(method, ask.url.clone()).headers(ask.headers.clone()).headers(headers);
-        if let Some(body) = &ask.body {
-            request = request.body(body.clone());
+        let mut url = ask.url.clone();
+        for _ in 0..=REDIRECTS {
+            let method = if ask.post { Method::POST } else { Method::GET };
+            let request =
+                self.http.request(method, url).headers(ask.headers.clone()).headers(headers.clone());
+            let answer = match &ask.body {
+                Some(body) => self.exchange(request.body(body.clone())).await?,
+                None => self.exchange(request).await?,
+            };
+            match redirect(ask, &answer) {
+                Some(there) => url = there,
+                None => return self.judge(ask, answer),
+            }
         }
-        let answer = self.exchange(request).await?;
+        Err(Miss::Never(Failure::at(
+            Hop::Request,
+            format!("the server redirects more than {REDIRECTS} times; correct `url`"),
+        )))
+    }
+
+    fn judge(&self, ask: &Ask, answer: Answer) -> Result<Answer, Miss> {
         let status = answer.status;
-        if (200..300).contains(&status) || ask.nothing_at.contains(&status) {
+        if answer.is_success() || ask.nothing_at.contains(&status) {
             return Ok(answer);
         }
         let known = StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason()).unwrap_or("?");
+        let said = format!("the server answered {status} ({known})");
         Err(match status {
             401 | 403 => Miss::Refused(status),
             300..=399 => Miss::Never(Failure::at(
                 Hop::Request,
                 format!(
-                    "the server answered {status} and sends us elsewhere; credentials never follow to another host, so correct `url`"
+                    "the server answered {status} and sends us elsewhere; credentials never follow to another \
+                     host, so correct `url`"
                 ),
             )),
-            408 | 429 => Miss::Again {
-                why: format!("the server answered {status} ({known})"),
-                after: self.asked(&answer.headers),
-            },
-            500..600 => Miss::Again {
-                why: format!("the server answered {status} ({known})"),
-                after: self.asked(&answer.headers),
-            },
+            408 | 429 | 500..600 => Miss::Again { why: said, after: self.asked(&answer.headers) },
             _ => Miss::Never(Failure::at(
                 Hop::Request,
-                format!(
-                    "the server answered {status} ({known}); correct `request`, or ask whoever keeps the API"
-                ),
+                format!("{said}; correct `request`, or ask whoever keeps the API"),
             )),
         })
     }
 
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request and reads a successful answer to its end; of any other the status says enough.
     async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer, Miss> {
-        self.pace().await;
         let slowest = self.settings.patience.no_progress * SLOWEST;
+        let turn = self.pace.turn().await;
         let exchange = async {
             let mut response = request.send().await.map_err(|error| self.missed(error))?;
+            drop(turn);
             let (status, headers, url) =
                 (response.status().as_u16(), response.headers().clone(), response.url().clone());
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(|error| self.missed(error))? {
-                if body.len() + chunk.len() > LARGEST_ANSWER {
-                    return Err(Miss::Never(Failure::Incomplete(format!(
-                        "an answer is larger than {} MiB; ask for smaller pages",
-                        LARGEST_ANSWER >> 20
-                    ))));
-                }
-                body.extend_from_slice(&chunk);
+            let mut answer = Answer { status, headers, body: Vec::new(), url };
+            if !answer.is_success() {
+                return Ok(answer);
             }
-            Ok(Answer { status, headers, body, url })
+            let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+            if length.is_some_and(|length| length > LARGEST_ANSWER) {
+                return Err(too_large());
+            }
+            while let Some(chunk) = response.chunk().await.map_err(|error| self.missed(error))? {
+                if answer.body.len() + chunk.len() > LARGEST_ANSWER {
+                    return Err(too_large());
+                }
+                answer.body.extend_from_slice(&chunk);
+            }
+            Ok(answer)
         };
         match tokio::time::timeout(slowest, exchange).await {
             Ok(answer) => answer,
@@ -241,17 +269,6 @@ impl<'a> Client<'a> {
         self.clock
     }
 
-    async fn pace(&self) {
-        if let Some(pace) = &self.pace {
-            // Held while it sleeps, so that requests leave in turn.
-            let mut pace = pace.lock().await;
-            if let Some(at) = pace.next() {
-                tokio::time::sleep_until(at).await;
-            }
-            pace.left.push_back(Instant::now());
-        }
-    }
-
     fn missed(&self, error: reqwest::Error) -> Miss {
         let error = error.without_url();
         let (timeout, connect) = (error.is_timeout(), error.is_connect());
@@ -281,6 +298,21 @@ impl<'a> Client<'a> {
     }
 }
 
+fn too_large() -> Miss {
+    Miss::Never(Failure::Incomplete(format!(
+        "an answer is larger than {} MiB; ask for smaller pages",
+        LARGEST_ANSWER >> 20
+    )))
+}
+
+/// Where an answer sends a GET on the same host.
+fn redirect(ask: &Ask, answer: &Answer) -> Option<Url> {
+    let there = answer.headers.get(LOCATION)?.to_str().ok()?;
+    let there = answer.url.join(there).ok()?;
+    let is_one = matches!(answer.status, 301 | 302 | 303 | 307 | 308) && !ask.post;
+    (is_one && there.origin() == ask.url.origin()).then_some(there)
+}
+
 fn refused(status: u16) -> Failure {
     let what = if status == 401 {
         "the credential was refused (401); look whether it has expired or was replaced"
@@ -290,40 +322,14 @@ fn refused(status: u16) -> Failure {
     Failure::at(Hop::Authenticate, what)
 }
 
-/// When the last requests left.
-struct Pace {
-    rate: Rate,
-    left: VecDeque<Instant>,
-}
-
-impl Pace {
-    /// When the next one may leave, if not at once: no stretch of the rate's length, as the server counts it, has
-    /// more than it allows. A twentieth is added for requests that take longer on their way than the next.
-    fn next(&mut self) -> Option<Instant> {
-        if self.left.len() < self.rate.requests {
-            return None;
-        }
-        let first = self.left.pop_front()?;
-        Some(first + self.rate.within + self.rate.within / 20)
-    }
-}
-
 fn build(settings: &Http) -> Result<reqwest::Client, Failure> {
     static PROVIDER: Once = Once::new();
     // A provider that somebody installed before is the same one: there is only ring in the tree.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    let same_host = reqwest::redirect::Policy::custom(|attempt| {
-        let from = attempt.previous().first().map(Url::origin);
-        if from == Some(attempt.url().origin()) && attempt.previous().len() <= REDIRECTS {
-            attempt.follow()
-        } else {
-            attempt.stop()
-        }
-    });
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
         .http1_only()
-        .redirect(same_host)
+        .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(settings.patience.no_progress)

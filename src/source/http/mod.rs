@@ -8,13 +8,17 @@
 //! | `settings` | the block of the configuration, checked |
 //! | `client` | one request: who we are, the rate, repeats, bounds |
 //! | `auth` | credentials and tokens |
+//! | `pace` | when the next request may leave |
 //! | `request` | the configuration's request made ready, braces filled |
 //! | `page` | an answer's records |
+//! | `detail` | the second call for each record |
 //! | `next` | pure: which page is next, and what the pages prove |
 
 mod auth;
 mod client;
+mod detail;
 mod next;
+mod pace;
 mod page;
 mod request;
 mod settings;
@@ -23,20 +27,21 @@ pub(crate) use request::braces;
 pub use settings::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, Rate, Request, Total};
 
 use super::{Arrived, Failure, Hop, Note, spool::Spool};
-use crate::{clock::Clock, probe::Step, source::json::exact};
+use crate::{clock::Clock, probe::Step};
 use chrono::{DateTime, NaiveDate, Utc};
 use client::{Answer, Client};
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use next::{Flaw, Next, Pages, Said};
 use page::Page;
 use reqwest::header::LINK;
-use serde_json::Value;
 use std::path::Path;
 use tokio::time::Instant;
 use url::Url;
 
 /// Statuses that may say that there is no such page, once everything has come that the server counts.
 const NO_SUCH_PAGE: &[u16] = &[400, 404, 416];
+
+/// The disk is the state's too: a list that has no end must not fill it.
+const LARGEST_READ: u64 = 4 << 30;
 
 /// As [`super::fetch`], from an HTTP API.
 pub(super) async fn fetch(
@@ -90,7 +95,7 @@ impl From<Flaw> for Stop {
 async fn pass(client: &Client<'_>, settings: &Http, spool_dir: &Path) -> Result<Arrived, Stop> {
     let mut spool = Spool::create(spool_dir)?;
     let mut pages = Pages::new(settings);
-    let mut modified = None;
+    let (mut modified, mut size) = (None, 0);
     let mut next = pages.first();
     loop {
         let number = pages.coming();
@@ -100,12 +105,19 @@ async fn pass(client: &Client<'_>, settings: &Http, spool_dir: &Path) -> Result<
             modified = fresh(settings, &page, client.clock().now())?;
         }
         next = pages.take(&page, &said(settings, &answer, &page), &answer.url)?;
-        let lines = match &settings.detail {
-            Some(detail) => details(client, settings, detail, &page, number).await?,
-            None => page.lines,
+        let records = match &settings.detail {
+            Some(detail) => detail::join(client, settings, detail, page.records, number).await?,
+            None => page.records,
         };
-        spool.write(lines.as_bytes())?;
+        pages.people(&records.ids)?;
+        size += records.lines.len() as u64;
+        if size > LARGEST_READ {
+            let why = format!("the list is larger than {} GiB; ask for fewer fields", LARGEST_READ >> 30);
+            return Err(Failure::Incomplete(why).into());
+        }
+        spool.write(records.lines.as_bytes())?;
     }
+    pages.whole()?;
     let (file, size, sha256) = spool.finish();
     let path = shown(&settings.request.url);
     Ok(Arrived { spool: file, path, size, sha256, modified, passed_over: Vec::new() })
@@ -184,51 +196,6 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok().or_else(day)
 }
 
-/// The records of a page with what the second call says of each, in their order.
-async fn details(
-    client: &Client<'_>,
-    settings: &Http,
-    detail: &Detail,
-    page: &Page,
-    number: u64,
-) -> Result<String, Failure> {
-    let one = |(place, line): (usize, &str)| {
-        let line = line.to_owned();
-        async move {
-            let refused = |why: &str| {
-                flawed(number, &format!("has a person in place {} whose details {why}", place + 1))
-            };
-            let mut record: Value = serde_json::from_str(&line).map_err(|_| refused("cannot be read"))?;
-            let asked = request::ask(&detail.request, &[], Some(&record))
-                .map_err(|why| refused(&format!("cannot be asked for: {why}")))?;
-            let answer = client.ask(&asked).await?;
-            let text = page::document(&answer)
-                .map_err(|why| refused(&format!("cannot be had: the answer {why}")))?;
-            let found: Value = serde_json::from_str(&exact(text)).map_err(|error| {
-                let why = page::not_json(error.line(), error.column(), error.is_eof());
-                refused(&format!("cannot be had: the answer {why}"))
-            })?;
-            let found = match &detail.record {
-                Some(path) => path.find(&found),
-                None => Some(&found),
-            };
-            match (&mut record, found) {
-                (Value::Object(record), Some(Value::Object(more))) => record.extend(more.clone()),
-                (_, Some(_) | None) => return Err(refused("are no object; correct `detail`")),
-            }
-            match page::error_in(&record, settings) {
-                Some(path) => Err(refused(&format!("could not be read: `{path}` is there"))),
-                None => Ok(format!("{record}\n")),
-            }
-        }
-    };
-    let lines: Vec<String> = futures_util::stream::iter(page.lines.lines().enumerate().map(one))
-        .buffered(detail.at_a_time.max(1))
-        .try_collect()
-        .await?;
-    Ok(lines.concat())
-}
-
 /// An address as people see it: without a query, which may hold anything.
 pub(super) fn shown(url: &str) -> String {
     match Url::parse(url) {
@@ -241,29 +208,54 @@ pub(super) fn shown(url: &str) -> String {
     }
 }
 
-/// As [`super::probe`]: the first page alone.
+/// As [`super::probe`]: the token, and the first page.
 pub(super) async fn probe(settings: &Http, clock: &dyn Clock) -> Vec<Step> {
-    let began = Instant::now();
-    let found = first_page(settings, clock).await.map_err(|failure| match failure {
-        Failure::Failed { hop, message, .. } => format!("{hop}: {message}"),
-        Failure::NothingYet(_) | Failure::Incomplete(_) => failure.to_string(),
-    });
-    vec![Step { hop: "first page", took: began.elapsed(), result: found }]
+    let mut steps = Vec::new();
+    let mut began = Instant::now();
+    let mut step = |hop, found: Result<String, Failure>| {
+        let result = found.map_err(|failure| match failure {
+            Failure::Failed { message, .. } => message,
+            Failure::NothingYet(_) | Failure::Incomplete(_) => failure.to_string(),
+        });
+        let (now, right) = (Instant::now(), result.is_ok());
+        steps.push(Step { hop, took: now.duration_since(std::mem::replace(&mut began, now)), result });
+        right
+    };
+    let client = match Client::new(settings, clock, &|_| ()) {
+        Ok(client) => client,
+        Err(failure) => {
+            step("credentials", Err(failure));
+            return steps;
+        }
+    };
+    if let Auth::OAuth2(oauth2) = &settings.auth {
+        let token = client.log_in().await;
+        if !step("token", token.map(|()| format!("`{}` gave one", shown(oauth2.token_url.as_str())))) {
+            return steps;
+        }
+    }
+    step("first page", first_page(&client, settings).await);
+    steps
 }
 
-async fn first_page(settings: &Http, clock: &dyn Clock) -> Result<String, Failure> {
-    let client = Client::new(settings, clock, &|_| ())?;
+async fn first_page(client: &Client<'_>, settings: &Http) -> Result<String, Failure> {
     let mut pages = Pages::new(settings);
-    let Some(answer) = ask(&client, settings, &pages.first()).await? else {
+    let Some(answer) = ask(client, settings, &pages.first()).await? else {
         return Ok("there is nothing to ask".to_owned());
     };
     let page = Page::read(&answer, settings).map_err(|why| flawed(1, &why))?;
-    fresh(settings, &page, clock.now())?;
-    let next = pages.take(&page, &said(settings, &answer, &page), &answer.url);
-    next.map_err(|flaw| match Stop::from(flaw) {
+    fresh(settings, &page, client.clock().now())?;
+    let failed = |flaw| match Stop::from(flaw) {
         Stop::Moved(why) => Failure::Incomplete(why),
         Stop::Failure(failure) => failure,
-    })?;
+    };
+    let next = pages.take(&page, &said(settings, &answer, &page), &answer.url).map_err(failed)?;
+    let more = if next == Next::End {
+        pages.whole().map_err(failed)?;
+        "that is the whole list"
+    } else {
+        "another page follows"
+    };
     let total = pages.total.map(|total| format!(" of {total}")).unwrap_or_default();
-    Ok(format!("{}{total} records at `{}`", page.count, settings.records.as_str()))
+    Ok(format!("{}{total} records at `{}`; {more}", page.count, settings.records.as_str()))
 }

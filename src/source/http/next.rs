@@ -94,18 +94,14 @@ impl<'a> Pages<'a> {
     pub(super) fn take(&mut self, page: &Page, said: &Said, from: &Url) -> Result<Next, Flaw> {
         self.number += 1;
         self.count(page, said)?;
-        if page.count > 0 {
-            self.same_again(page)?;
+        if page.count > 0 && !self.digests.insert(page.digest) {
+            let number = self.number;
+            return Err(Flaw::Proof(format!(
+                "page {number} is one that came before: the server does not go on; correct `pagination`"
+            )));
         }
         let next = self.next(page, said, from)?;
-        if next == Next::End {
-            if let Some(total) = self.total.filter(|total| *total != self.records) {
-                return Err(Flaw::Proof(format!(
-                    "the server counts {total} records and gave {}",
-                    self.records
-                )));
-            }
-        } else if self.number >= MOST_PAGES {
+        if next != Next::End && self.number >= MOST_PAGES {
             return Err(Flaw::Proof(format!(
                 "the list has more than {MOST_PAGES} pages; ask for larger ones"
             )));
@@ -149,15 +145,10 @@ impl<'a> Pages<'a> {
         Ok(())
     }
 
-    /// The same page again, or the same person.
-    fn same_again(&mut self, page: &Page) -> Result<(), Flaw> {
+    /// Takes the people of the page that was taken last.
+    pub(super) fn people(&mut self, ids: &[Id]) -> Result<(), Flaw> {
         let number = self.number;
-        if !self.digests.insert(page.digest) {
-            return Err(Flaw::Proof(format!(
-                "page {number} is one that came before: the server does not go on; correct `pagination`"
-            )));
-        }
-        for id in &page.ids {
+        for id in ids {
             let first = *self.ids.entry(*id).or_insert(number);
             if first != number {
                 return Err(Flaw::Moved(format!("the same person is on page {first} and on page {number}")));
@@ -174,17 +165,22 @@ impl<'a> Pages<'a> {
             Pagination::NextLink(path) => path.text(&page.rest),
             Pagination::LinkHeader => said.link.clone(),
         };
-        let Some(mark) = mark else { return Ok(Next::End) };
         let number = self.number;
+        let Some(mark) = mark else { return self.unmarked(page) };
         if !self.marks.insert(mark.clone()) {
-            return Err(Flaw::Proof(format!("page {number} leads back to a page that was read already")));
+            return Err(Flaw::Proof(format!(
+                "page {number} leads back to a page that was read already; correct `pagination`"
+            )));
         }
         if page.count == 0 {
-            return Err(Flaw::Proof(format!("page {number} is empty and leads to another one")));
+            return Err(Flaw::Proof(format!(
+                "page {number} is empty and leads to another one; ask whoever keeps the API"
+            )));
         }
         if let (Some(size), Some((short, count))) = (self.settings.pagination.size(), self.short) {
             return Err(Flaw::Proof(format!(
-                "page {short} has {count} records where {size} were asked for, and is not the last"
+                "page {short} has {count} records where {size} were asked for, and is not the last; the server may have \
+                 another limit, so correct `size`"
             )));
         }
         if let Pagination::Cursor { param, size_param, size, .. } = &self.settings.pagination {
@@ -192,11 +188,45 @@ impl<'a> Pages<'a> {
             params.push((param.clone(), mark));
             return Ok(Next::Params { params, past_the_end: false });
         }
-        let url = from
-            .join(&mark)
-            .map_err(|_| Flaw::Proof(format!("page {number} leads to what is no address")))?;
+        let url = from.join(&mark).map_err(|_| {
+            Flaw::Proof(format!("page {number} leads to what is no address; correct `pagination`"))
+        })?;
         // The server itself is where the first page was, whatever stands in between.
         if url.origin() == from.origin() { Ok(Next::Url(url)) } else { Err(Flaw::Elsewhere) }
+    }
+
+    /// A page without a mark is the last; but a full one that says nothing of a next one proves nothing.
+    fn unmarked(&self, page: &Page) -> Result<Next, Flaw> {
+        match &self.settings.pagination {
+            Pagination::Cursor { from, size: Some(size), .. }
+                if page.count >= *size && self.total.is_none() && from.find(&page.rest).is_none() =>
+            {
+                Err(Flaw::Proof(format!(
+                    "page {} is full, and nothing at `{}` says whether another one follows; correct `from`, \
+                     or add `total`",
+                    self.number,
+                    from.as_str()
+                )))
+            }
+            Pagination::None
+            | Pagination::Page { .. }
+            | Pagination::Offset { .. }
+            | Pagination::Cursor { .. }
+            | Pagination::NextLink(_)
+            | Pagination::LinkHeader => Ok(Next::End),
+        }
+    }
+
+    /// After the last page: whether everything came that the server counts.
+    pub(super) fn whole(&self) -> Result<(), Flaw> {
+        match self.total.filter(|total| *total != self.records) {
+            Some(total) => Err(Flaw::Proof(format!(
+                "the server counts {total} records and gave {}; look whether `total` counts what the list has, and \
+                 whether the account may read all of it",
+                self.records
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// By number: a page is the last only if the one after it is empty, or if the server has counted.
@@ -207,7 +237,8 @@ impl<'a> Pages<'a> {
         }
         if let (Some(total), Some((number, count))) = (self.total, self.short) {
             return Err(Flaw::Proof(format!(
-                "page {number} has only {count} records, though the server counts {total} and gave {}",
+                "page {number} has only {count} records, though the server counts {total} and gave {}; look \
+                 whether the account may read all of them, or whether the server has another limit than `size`",
                 self.records
             )));
         }

@@ -12,16 +12,31 @@ pub(super) type Id = [u8; 16];
 pub(super) struct Page {
     /// What stands around the list.
     pub(super) rest: Value,
-    /// Each record on a line of its own, its names in order.
-    pub(super) lines: String,
+    pub(super) records: Records,
     pub(super) count: u64,
-    pub(super) ids: Vec<Id>,
     pub(super) digest: [u8; 32],
+}
+
+/// Records as they are kept.
+#[derive(Default)]
+pub(super) struct Records {
+    /// Each on a line of its own, its names in order.
+    pub(super) lines: String,
+    /// Of those that are not blank.
+    pub(super) ids: Vec<Id>,
+}
+
+impl Records {
+    pub(super) fn push(&mut self, record: &Value, settings: &Http) {
+        self.ids.extend(identity(record, &settings.identity));
+        self.lines.push_str(&record.to_string());
+        self.lines.push('\n');
+    }
 }
 
 impl Page {
     fn empty() -> Self {
-        Self { rest: Value::Null, lines: String::new(), count: 0, ids: Vec::new(), digest: [0; 32] }
+        Self { rest: Value::Null, records: Records::default(), count: 0, digest: [0; 32] }
     }
 
     /// Reads an answer.
@@ -43,7 +58,7 @@ impl Page {
                 settings.records.as_str()
             ),
         })?;
-        page.digest = *blake3::hash(page.lines.as_bytes()).as_bytes();
+        page.digest = *blake3::hash(page.records.lines.as_bytes()).as_bytes();
         Ok(page)
     }
 
@@ -58,11 +73,7 @@ impl Page {
                 "has a person in place {number} who could not be read: `{path}` is there; look at the HR system what is wrong with the record"
             ));
         }
-        if let Some(id) = identity(record, &settings.identity) {
-            self.ids.push(id);
-        }
-        self.lines.push_str(&record.to_string());
-        self.lines.push('\n');
+        self.records.push(record, settings);
         Ok(())
     }
 }
@@ -76,14 +87,17 @@ pub(super) fn document(answer: &Answer) -> Result<&str, String> {
                 .to_owned(),
         );
     }
-    let text = std::str::from_utf8(&answer.body)
-        .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to() + 1))?;
+    let text = std::str::from_utf8(&answer.body).map_err(|error| {
+        format!("is not UTF-8 from byte {} on; ask whoever keeps the API", error.valid_up_to() + 1)
+    })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 pub(super) fn not_json(line: usize, column: usize, cut: bool) -> String {
     let what = if cut { "ends too early" } else { "is no JSON" };
-    format!("{what}, at line {line}, column {column}")
+    format!(
+        "{what}, at line {line}, column {column}; run the feed again, and ask whoever keeps the API if it stays"
+    )
 }
 
 /// The path of the error that a record carries, if it does.
