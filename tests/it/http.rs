@@ -367,3 +367,41 @@ async fn no_stretch_of_time_sees_more_requests_than_the_rate_allows() {
         assert!(*stretch.last().unwrap() - *stretch.first().unwrap() >= within);
     }
 }
+
+#[tokio::test]
+async fn a_probe_names_the_hop_that_fails_and_tries_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    crate::world::put(&file, "s3cret");
+    let api = Api::start(|asked| match asked.path.as_str() {
+        "/token" => ok(&json!({"access_token": "t1"})),
+        "/refuses" => answer(401, &[], ""),
+        _ => ok(&numbered(asked, 25)),
+    })
+    .await;
+    let probe = async |token: &str, people: &str| {
+        let oauth2 = OAuth2 {
+            token_url: token.parse().unwrap(),
+            client_id: "abc".to_owned(),
+            client_secret: Secret::File(file.clone()),
+            scope: None,
+            in_form: false,
+        };
+        let http = Http { auth: Auth::OAuth2(Box::new(oauth2)), request: request(people), ..source(&api) };
+        let steps = source::probe(&settings(http), &SystemClock).await;
+        steps.into_iter().map(|step| format!("{}: {:?}\n", step.hop, step.result)).collect::<String>()
+    };
+    let (token, people) = (format!("{}/token", api.url), format!("{}/people", api.url));
+    let refuses = format!("{}/refuses", api.url);
+    // Nobody listens at the port of a server that has gone.
+    let gone = Api::start(|_| answer(204, &[], "")).await.url;
+    let all = [
+        probe(&token, &people).await,
+        probe(&refuses, &people).await,
+        probe(&token, &refuses).await,
+        probe(&gone, &people).await,
+    ];
+    let text = all.join("\n").replace(&api.url, "URL");
+    insta::assert_snapshot!(text);
+    assert_eq!(api.count(), 7, "each once, but for the one new token after a refused one");
+}

@@ -70,6 +70,8 @@ pub(super) struct Client<'a> {
     note: Note<'a>,
     credentials: Mutex<Credentials>,
     pace: Pace,
+    /// How often each request is repeated.
+    most: u32,
     repeats: AtomicUsize,
 }
 
@@ -85,7 +87,17 @@ enum Miss {
 
 impl<'a> Client<'a> {
     pub(super) fn new(settings: &'a Http, clock: &'a dyn Clock, note: Note<'a>) -> Result<Self, Failure> {
+        Self::with(settings, clock, note, REPEATS)
+    }
+
+    /// One that repeats nothing: somebody waits for its first answer.
+    pub(super) fn once_only(settings: &'a Http, clock: &'a dyn Clock) -> Result<Self, Failure> {
+        Self::with(settings, clock, &|_| (), 0)
+    }
+
+    fn with(settings: &'a Http, clock: &'a dyn Clock, note: Note<'a>, most: u32) -> Result<Self, Failure> {
         Ok(Self {
+            most,
             http: build(settings)?,
             credentials: Mutex::new(Credentials::new(&settings.auth)),
             pace: Pace::new(settings.rate),
@@ -132,8 +144,13 @@ impl<'a> Client<'a> {
     async fn pause(&self, tries: &mut u32, why: String, after: Option<Duration>) -> Result<(), Failure> {
         let all = self.repeats.fetch_add(1, Ordering::SeqCst);
         let failed = |message: String| Failure::at(Hop::Request, message).passing();
-        if *tries >= REPEATS {
-            return Err(failed(format!("{why}; tried {} times, the next run tries again", REPEATS + 1)));
+        if *tries >= self.most {
+            let tried = if self.most == 0 {
+                String::new()
+            } else {
+                format!("; tried {} times, the next run tries again", self.most + 1)
+            };
+            return Err(failed(format!("{why}{tried}")));
         }
         if all >= REPEATS_OF_A_READ {
             return Err(failed(format!(
@@ -270,6 +287,7 @@ impl<'a> Client<'a> {
     }
 
     fn missed(&self, error: reqwest::Error) -> Miss {
+        let host = error.url().and_then(Url::host_str).unwrap_or("the server").to_owned();
         let error = error.without_url();
         let (timeout, connect) = (error.is_timeout(), error.is_connect());
         if error.is_builder() || error.is_redirect() {
@@ -281,7 +299,9 @@ impl<'a> Client<'a> {
         }
         let why = match (timeout, connect) {
             (true, _) => format!("nothing came for {} seconds", self.settings.patience.no_progress.as_secs()),
-            (false, true) => format!("no connection: {cause}"),
+            (false, true) => {
+                format!("no connection to `{host}` ({cause}); check the address and the firewall")
+            }
             (false, false) => format!("the connection broke: {cause}"),
         };
         Miss::Again { why, after: None }

@@ -221,7 +221,7 @@ pub(super) async fn probe(settings: &Http, clock: &dyn Clock) -> Vec<Step> {
         steps.push(Step { hop, took: now.duration_since(std::mem::replace(&mut began, now)), result });
         right
     };
-    let client = match Client::new(settings, clock, &|_| ()) {
+    let client = match Client::once_only(settings, clock) {
         Ok(client) => client,
         Err(failure) => {
             step("credentials", Err(failure));
