@@ -251,7 +251,8 @@ impl Engine {
         let today = self.clock.now().with_timezone(&settings.mapping.eligibility.timezone).date_naive();
         let how = Arc::clone(settings);
         let builder = std::mem::take(&mut gathering.builder);
-        let work = move || decode(arrived, &how, index, &mapping, today, builder);
+        let by = feed.grouping.column().to_owned();
+        let work = move || decode(arrived, (&how, &by), index, &mapping, today, builder);
         let (tally, map, builder) = match tokio::task::spawn_blocking(work).await {
             Ok(Ok(decoded)) => decoded,
             Ok(Err(error)) => {
@@ -279,7 +280,7 @@ type Taken = (Tally, MapReport, PeopleBuilder);
 
 fn decode(
     mut arrived: Arrived,
-    settings: &source::Settings,
+    (settings, by): (&source::Settings, &str),
     index: u16,
     mapping: &Mapping,
     today: chrono::NaiveDate,
@@ -304,7 +305,8 @@ fn decode(
                 Place::File | Place::Sftp(_) => json::Layout::List(list),
             };
             let dates = settings.mapping.date_columns();
-            let cells = json::Cells { columns: mapping.columns(), dates: &dates };
+            let needed = settings.mapping.needed_columns(by);
+            let cells = json::Cells { columns: mapping.columns(), needed: &needed, dates: &dates };
             json::read(&mut arrived.spool, layout, cells, index, &mut sink)?
         }
     };
@@ -320,6 +322,11 @@ impl Gathering {
             *self.report.repairs.entry(repair.clone()).or_default() += rows;
         }
         self.note(&settings.name, &map);
+        for path in &tally.unseen {
+            let text =
+                format!("source `{}`: no record has anything at `{path}`, so nobody has that", settings.name);
+            self.notes.push(Note { text, rows: tally.rows, explains: false });
+        }
         let mut findings: Vec<String> =
             map.proofs().iter().map(|proof| named(&settings.name, proof)).collect();
         findings.extend(decide::incomplete(&settings.name, tally.rows, settings.min_rows, map.unusable));

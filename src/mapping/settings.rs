@@ -60,6 +60,26 @@ impl Take {
 }
 
 impl Settings {
+    /// What must be somewhere in the records of a source whose records leave out what they do not have: of each set one
+    /// column at least. The required fields, the status, `when`, and the group's own column; an optional field that nobody
+    /// has is no sign of anything.
+    #[must_use]
+    pub fn needed_columns(&self, by: &str) -> Vec<Vec<String>> {
+        let mut needed = Vec::new();
+        for (field, source) in &self.fields {
+            match &source.take {
+                Take::Cel(_) => needed.extend(source.take.columns().into_iter().map(|column| vec![column])),
+                Take::Column(_) | Take::FirstOf(_) if field.required() => needed.push(source.take.columns()),
+                Take::Column(_) | Take::FirstOf(_) | Take::Value(_) => {}
+            }
+        }
+        let when = self.eligibility.when.iter().flat_map(|text| columns_of(text));
+        let status = self.eligibility.status.iter().map(|status| status.column.clone());
+        let by = Some(by).filter(|by| !by.is_empty()).map(str::to_owned);
+        needed.extend(when.chain(status).chain(by).map(|column| vec![column]));
+        needed
+    }
+
     /// The columns that are read as dates and as nothing else.
     #[must_use]
     pub fn date_columns(&self) -> Vec<String> {

@@ -8,6 +8,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{BufRead as _, BufReader, Read as _, Seek as _},
 };
@@ -24,6 +25,8 @@ const LARGEST_DOCUMENT: u64 = 256 << 20;
 pub struct Cells<'a> {
     /// The columns, as the mapping names them: dotted paths, or JSONPath.
     pub columns: &'a [String],
+    /// Of each of these sets at least one must be in some record: else a field was lost on the way.
+    pub needed: &'a [Vec<String>],
     /// Those of them that hold dates alone: a time after the date is cut off, and no day is shifted.
     pub dates: &'a [String],
 }
@@ -114,6 +117,7 @@ struct Column {
 
 struct Rows<'a, 's> {
     columns: Vec<Column>,
+    needed: Vec<Vec<String>>,
     source: u16,
     header: Header,
     table: Table,
@@ -139,6 +143,7 @@ impl<'a, 's> Rows<'a, 's> {
         sink(Step::Header(&header))?;
         Ok(Self {
             columns,
+            needed: cells.needed.to_vec(),
             source,
             header,
             table: Table::default(),
@@ -187,22 +192,27 @@ impl<'a, 's> Rows<'a, 's> {
     }
 
     fn finish(self) -> Result<Tally, Incomplete> {
-        let lost: Vec<String> = self
-            .columns
-            .iter()
-            .filter(|column| !column.seen)
-            .map(|column| format!("`{}`", column.path.as_str()))
-            .collect();
+        let unseen: Vec<&str> =
+            self.columns.iter().filter(|column| !column.seen).map(|column| column.path.as_str()).collect();
+        let lost = self.needed.iter().filter(|set| set.iter().all(|name| unseen.contains(&name.as_str())));
+        let lost: BTreeSet<String> = lost.flatten().map(|name| format!("`{name}`")).collect();
         if self.rows > 0 && !lost.is_empty() {
             return Err(Incomplete(format!(
                 "no record has anything at {}; correct the path in the mapping, or look whether the account may still see the field",
-                lost.join(", ")
+                lost.into_iter().collect::<Vec<_>>().join(", ")
             )));
         }
         if !self.table.is_empty() {
             (self.sink)(Step::Rows(&self.table))?;
         }
-        Ok(Tally { rows: self.rows, ends_with_newline: true, header: self.header, ..Tally::default() })
+        let unseen = if self.rows > 0 { unseen.into_iter().map(str::to_owned).collect() } else { Vec::new() };
+        Ok(Tally {
+            rows: self.rows,
+            ends_with_newline: true,
+            header: self.header,
+            unseen,
+            ..Tally::default()
+        })
     }
 }
 

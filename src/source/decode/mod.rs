@@ -40,6 +40,8 @@ pub struct Tally {
     pub ends_with_newline: bool,
     /// The header, as it was handed on.
     pub header: Header,
+    /// Columns that no record has, and need not have.
+    pub unseen: Vec<String>,
 }
 
 /// How many ragged rows are named; more than this nobody reads.

@@ -16,7 +16,8 @@ fn read_all(
     let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let (columns, dates) = (own(columns), own(dates));
     let mut rows = Vec::new();
-    let cells = Cells { columns: &columns, dates: &dates };
+    let needed: Vec<Vec<String>> = columns.iter().map(|column| vec![column.clone()]).collect();
+    let cells = Cells { columns: &columns, needed: &needed, dates: &dates };
     let tally = read(&mut spool(text), layout, cells, 0, &mut |step| {
         if let Step::Rows(table) = step {
             rows.extend(
