@@ -20,6 +20,7 @@ mod open;
 mod pause;
 mod plan;
 mod plan_text;
+mod presets;
 mod rejects;
 mod remote;
 mod render;
@@ -93,6 +94,8 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Play the whole job against the sandbox: two days, with everything that can happen to a row.
     Demo(demo::Demo),
+    /// List the presets for HR systems' APIs, or show one.
+    Presets(presets::Presets),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print the completions of a shell.
@@ -156,6 +159,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::AlertTest => alert_test::run(config).await,
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Demo(command) => demo::run(command).await,
+        Command::Presets(command) => presets::run(&command),
         Command::Schema => schema::run(),
         Command::Completions(command) => completions::run(&command),
         Command::Man => man::run(),

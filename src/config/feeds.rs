@@ -3,7 +3,6 @@
 use super::{
     guard::guard,
     keys::{DEFAULTS, FEED, GROUPS},
-    mappings::Mapping,
     read::{Fields, Item, Reader},
     schedule::{Crons, Of, Schedule, schedule},
     sources::Source,
@@ -83,7 +82,6 @@ fn submit(reader: &Reader, fields: &Fields<'_>, base: Submit) -> Option<Submit> 
 
 /// What feeds are made of; nothing stands for what is itself wrong and was reported.
 pub(super) struct Parts<'p> {
-    pub(super) mappings: &'p BTreeMap<&'p str, Option<Mapping>>,
     pub(super) sources: &'p BTreeMap<&'p str, Option<Source>>,
     pub(super) defaults: &'p Defaults,
     pub(super) crons: &'p Crons,
@@ -147,7 +145,7 @@ fn feed(reader: &Reader, name: &str, item: &Item<'_>, parts: &Parts<'_>, fed: &m
     let zone = settings.as_ref().and_then(|settings| settings.schedule.timezone);
     let sources = named.and_then(|named| {
         let built: Vec<_> =
-            named.iter().map(|(name, source)| build(reader, item, name, source, zone, parts)).collect();
+            named.iter().map(|(name, source)| build(reader, item, name, source, zone)).collect();
         built.into_iter().collect::<Option<Vec<_>>>()
     });
     let (settings, grouping, sources) = (settings?, grouping?, sources?);
@@ -209,9 +207,8 @@ fn build(
     name: &str,
     source: &Source,
     zone: Option<Tz>,
-    parts: &Parts<'_>,
 ) -> Option<Arc<source::Settings>> {
-    let mapping = parts.mappings.get(source.mapping.as_str())?.as_ref()?;
+    let (mapping_name, mapping) = &source.mapping;
     let eligibility = &mapping.eligibility;
     let has_dates = eligibility.starts_on.is_some() || eligibility.ends_on.is_some();
     let timezone = match eligibility.timezone.or(zone) {
@@ -221,7 +218,7 @@ fn build(
         None => {
             let message = format!(
                 "dates of the mapping `{}` decide who is covered, and nothing says whose today counts",
-                source.mapping
+                mapping_name
             );
             let help = "add `schedule: { timezone: America/New_York }` to the feed or to `defaults`, or `timezone` to the mapping's `eligibility`";
             reader.problem(feed.key, &feed.path, message, Some(help.to_owned()));
@@ -229,7 +226,7 @@ fn build(
         }
     };
     let mapping = mapping::Settings {
-        name: source.mapping.clone(),
+        name: mapping_name.clone(),
         fields: source.fields.clone(),
         blanks: mapping.blanks.clone(),
         eligibility: mapping::Eligibility {

@@ -212,7 +212,7 @@ pub(super) static SOURCE: &[Key] = &[
     key("json", Section(http::JSON), "the file is a JSON document with a list of records"),
     later("decrypt", "OpenPGP comes in a later version; deliver the file over SFTP in the clear"),
     key("min_rows", Whole(0), "fewer rows are an incomplete read; default 1"),
-    must("mapping", Text, "the name of a mapping"),
+    key("mapping", Text, "the name of a mapping"),
     key("fields", Section(FIELDS), "single fields instead of the mapping's"),
 ];
 

@@ -12,6 +12,7 @@ mod http;
 mod keys;
 mod mappings;
 mod places;
+mod presets;
 mod problem;
 mod read;
 mod schedule;
@@ -23,6 +24,7 @@ mod vitable;
 mod words;
 mod yaml;
 
+pub use presets::{About as Preset, Parameter, preset, presets};
 pub use problem::{Excerpt, Problem, Problems};
 pub use schema::schema;
 
@@ -85,7 +87,8 @@ pub fn load(
     for root in &roots {
         reader.survey(root, "");
     }
-    match settings(&reader, &roots, path, env) {
+    let presets = presets::load(&mut reader, &roots)?;
+    match settings(&reader, &roots, &presets, path, env) {
         Some(settings) if reader.is_clean() => Ok(Settings { warnings: reader.into_warnings(), ..settings }),
         Some(_) | None => {
             if reader.is_clean() {
@@ -223,6 +226,7 @@ fn matching(reader: &Reader, item: &Item<'_>) -> Option<Vec<PathBuf>> {
 fn settings(
     reader: &Reader,
     roots: &[Node],
+    presets: &presets::Presets,
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Settings> {
@@ -244,7 +248,7 @@ fn settings(
         named("mappings").into_iter().map(|(name, item)| (name, mappings::mapping(reader, &item))).collect();
     let sources: BTreeMap<&str, _> = named("sources")
         .into_iter()
-        .map(|(name, item)| (name, sources::source(reader, &item, &mappings)))
+        .map(|(name, item)| (name, sources::source(reader, &item, &mappings, presets)))
         .collect();
     let named_feeds = named("feeds");
     alerts::of_feeds(reader, &named_feeds, alerts.as_mut());
@@ -252,7 +256,7 @@ fn settings(
         let help = "add `feeds` here or in an included file".to_owned();
         reader.problem(first.key, "", "no feed is configured, so nothing would ever run", Some(help));
     }
-    let parts = feeds::Parts { mappings: &mappings, sources: &sources, defaults: &defaults, crons: &crons };
+    let parts = feeds::Parts { sources: &sources, defaults: &defaults, crons: &crons };
     let mut feeds = feeds::feeds(reader, &named_feeds, &parts).into_iter().collect::<Option<Vec<_>>>();
     if let Some(feeds) = &mut feeds {
         feeds.sort_by(|one, other| one.name.cmp(&other.name));

@@ -3,8 +3,9 @@
 use super::{
     files::pick,
     http::{http, json as json_block, paths},
-    keys::{CSV, FILE, SFTP, SOURCE, TRAILER},
-    mappings::{Mapping, fields as mapping_fields, optional},
+    keys::{CSV, FILE, SFTP, SOURCE, TRAILER, http::HTTP},
+    mappings::{Mapping, fields as mapping_fields, mapping, optional},
+    presets::{Presets, expand},
     read::{Fields, Item, Reader},
     secrets::secret,
     vitable::file as readable_file,
@@ -25,8 +26,8 @@ pub(super) struct Source {
     pub(super) csv: Csv,
     pub(super) records: Option<ListPath>,
     pub(super) min_rows: u64,
-    /// The mapping's name.
-    pub(super) mapping: String,
+    /// The mapping's name, and what it says beside its fields.
+    pub(super) mapping: (String, Mapping),
     /// The mapping's fields with the source's own in their place; no required one is missing.
     pub(super) fields: BTreeMap<Field, FieldSource>,
 }
@@ -36,12 +37,18 @@ pub(super) fn source(
     reader: &Reader,
     item: &Item<'_>,
     mappings: &BTreeMap<&str, Option<Mapping>>,
+    presets: &Presets,
 ) -> Option<Source> {
     let fields = reader.open(item, SOURCE)?;
+    let mut preset = None;
     let place = reader.one_of(&fields, &["file", "sftp", "http"], &[]).and_then(|item| match () {
         () if fields.has("file") => file(reader, &item),
         () if fields.has("sftp") => sftp(reader, &item),
-        () => http(reader, &item).map(|(http, pick)| (Place::Http(Box::new(http)), pick)),
+        () => {
+            let (place, its) = of_api(reader, &item, presets)?;
+            preset = its;
+            Some(place)
+        }
     });
     let json = records(reader, &fields);
     let csv = match fields.get("csv") {
@@ -56,16 +63,23 @@ pub(super) fn source(
         Some(item) => mapping_fields(reader, &item),
         None => Some(BTreeMap::new()),
     };
-    let item = fields.get("mapping");
-    let mapping = item.as_ref().and_then(|item| merged(reader, item, own?, mappings));
-    let ((mut place, pick), (mapping, fields)) = (place?, mapping?);
-    let eligibility = mappings.get(mapping.as_str()).and_then(Option::as_ref).map(|known| &known.eligibility);
+    let (mut place, pick) = place?;
+    let (item, named) = match (fields.get("mapping"), preset) {
+        (Some(item), _) => (item.clone(), known(reader, &item, mappings)?),
+        (None, Some((item, name, mapping))) => (item, (name, mapping)),
+        (None, None) => {
+            let help = Some("name one of `mappings`".to_owned());
+            reader.problem(fields.key, &fields.path, "`mapping` is missing, and required", help);
+            return None;
+        }
+    };
+    let (mapping, fields) = merged(reader, &item, own?, named)?;
     let mut records = json?;
     if let Place::Http(http) = &mut place {
-        http.identity = paths(reader, &item?, &fields, eligibility)?;
+        http.identity = paths(reader, &item, &fields, Some(&mapping.1.eligibility))?;
         records = Some(http.records.clone());
     } else if records.is_some() {
-        paths(reader, &item?, &fields, eligibility)?;
+        paths(reader, &item, &fields, Some(&mapping.1.eligibility))?;
     }
     Some(Source { place, pick, csv: csv?, records, min_rows: min_rows?, mapping, fields })
 }
@@ -88,13 +102,32 @@ fn records(reader: &Reader, fields: &Fields<'_>) -> Option<Option<ListPath>> {
     optional(json, |item| json_block(reader, item))
 }
 
-/// The mapping's fields with the source's own over them.
-fn merged(
+/// An `http:` block; with a preset, also where it is named, what its mapping is called, and that mapping.
+type OfApi<'n> = ((Place, Pick), Option<(Item<'n>, String, Mapping)>);
+
+fn of_api<'n>(reader: &Reader, item: &Item<'n>, presets: &Presets) -> Option<OfApi<'n>> {
+    let fields = reader.open(item, HTTP)?;
+    let at_place = |(http, pick)| (Place::Http(Box::new(http)), pick);
+    let Some(named) = fields.get("preset") else {
+        return Some((at_place(http(reader, &fields)?), None));
+    };
+    let expanded = expand(reader, item, &fields, presets)?;
+    let block = |node| Item { node, key: item.key, path: item.path.clone() };
+    let place = reader.open(&block(&expanded.http), HTTP).and_then(|fields| http(reader, &fields));
+    let mapping = match &expanded.mapping {
+        Some(node) => Some(mapping(reader, &block(node))?),
+        None => None,
+    };
+    let name = format!("preset {}", reader.text(&named)?);
+    Some((at_place(place?), mapping.map(|mapping| (named, name, mapping))))
+}
+
+/// The mapping that a source names.
+fn known(
     reader: &Reader,
     item: &Item<'_>,
-    own: BTreeMap<Field, FieldSource>,
     mappings: &BTreeMap<&str, Option<Mapping>>,
-) -> Option<(String, BTreeMap<Field, FieldSource>)> {
+) -> Option<(String, Mapping)> {
     let name = reader.text(item)?;
     let Some(mapping) = mappings.get(name) else {
         let help = did_you_mean(name, mappings.keys().copied())
@@ -102,7 +135,17 @@ fn merged(
         reader.wrong(item, format!("there is no mapping `{name}`"), &help);
         return None;
     };
-    let mut fields = mapping.as_ref()?.fields.clone();
+    Some((name.to_owned(), mapping.clone()?))
+}
+
+/// The mapping's fields with the source's own over them; no required one may be missing.
+fn merged(
+    reader: &Reader,
+    item: &Item<'_>,
+    own: BTreeMap<Field, FieldSource>,
+    (name, mapping): (String, Mapping),
+) -> Option<((String, Mapping), BTreeMap<Field, FieldSource>)> {
+    let mut fields = mapping.fields.clone();
     fields.extend(own);
     let missing: Vec<Field> =
         Field::ALL.into_iter().filter(|field| field.required() && !fields.contains_key(field)).collect();
@@ -112,7 +155,7 @@ fn merged(
         reader.wrong(item, message, "add a column to the mapping's `fields` or to the source's own");
         return None;
     }
-    Some((name.to_owned(), fields))
+    Some(((name, mapping), fields))
 }
 
 fn file(reader: &Reader, item: &Item<'_>) -> Option<(Place, Pick)> {

@@ -12,6 +12,16 @@ pub(super) struct Node {
     pub(super) kind: Kind,
 }
 
+impl Node {
+    /// What stands under a key of a map.
+    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+        match &self.kind {
+            Kind::Map(entries) => entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node),
+            Kind::Null | Kind::Scalar(_) | Kind::List(_) => None,
+        }
+    }
+}
+
 /// What a value is. YAML's guesses are undone: `yes`, `010` and `2024` are the text that was written.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {

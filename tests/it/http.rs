@@ -14,7 +14,7 @@ use rosterd::{
     secret::Secret,
     source::{
         self, Arrived, Auth, Detail, Failure, Http, JsonPath, ListPath, OAuth2, Pagination, Patience, Rate,
-        Request, Total,
+        Request, Where,
     },
 };
 use serde_json::{Value, json};
@@ -222,7 +222,7 @@ async fn every_kind_of_pagination_reads_the_whole_list() {
     let all: Vec<u64> = (0..25).collect();
     for (count, total) in [(25, false), (25, true), (20, false), (20, true), (0, false), (0, true)] {
         let api = Api::start(move |asked| ok(&numbered(asked, count))).await;
-        let total = total.then(|| Total::Body(path("$.total")));
+        let total = total.then(|| Where::Body(path("$.total")));
         assert_eq!(ids(Http { total, ..source(&api) }).await, all.get(..count).unwrap());
     }
 
@@ -277,7 +277,7 @@ async fn every_kind_of_pagination_reads_the_whole_list() {
     let api =
         Api::start(|_| answer(200, &[("x-count", "25")], Value::Array(people(0, 25)).to_string())).await;
     let records = ListPath::parse("$").unwrap();
-    let total = Some(Total::Header("X-Count".to_owned()));
+    let total = Some(Where::Header("X-Count".to_owned()));
     let http = Http { pagination: Pagination::None, records, total, ..source(&api) };
     let arrived = read(http.clone()).await.0.unwrap();
     assert_eq!(arrived.path, format!("{}/people", api.url));

@@ -6,7 +6,7 @@ use crate::http::{Api, Asked, answer, ids, numbered, ok, path, people, read, req
 use axum::{body::Body, response::Response};
 use rosterd::{
     secret::Secret,
-    source::{Auth, Detail, Failure, Fresh, Hop, Http, ListPath, OAuth2, Pagination, Total},
+    source::{Auth, Detail, Failure, Fresh, Hop, Http, ListPath, OAuth2, Pagination, Where},
 };
 use serde_json::{Value, json};
 use std::{
@@ -107,9 +107,9 @@ async fn what_proves_that_the_list_is_not_whole_ends_the_read() {
     let mut all = String::new();
     for (name, fault) in faults {
         let api = Api::start(fault).await;
-        let fresh = Fresh { at: path("as_of"), max_age: Duration::from_secs(86_400) };
+        let fresh = Fresh { at: Where::Body(path("as_of")), max_age: Duration::from_secs(86_400) };
         let why = incomplete(Http {
-            total: Some(Total::Body(path("total"))),
+            total: Some(Where::Body(path("total"))),
             record_error: Some(path("$.error")),
             fresh: (name == "old data").then_some(fresh),
             ..source(&api)
@@ -142,7 +142,7 @@ async fn rows_that_move_are_read_once_more_and_never_mixed() {
     assert_eq!(api.count(), 4);
 
     let api = Api::start(|asked| ok(&numbered(asked, 30 + asked.before))).await;
-    let total = Some(Total::Body(path("total")));
+    let total = Some(Where::Body(path("total")));
     assert!(
         incomplete(Http { total, ..source(&api) }).await.contains("the server counted 32 records at first")
     );

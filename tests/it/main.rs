@@ -41,6 +41,7 @@ mod state;
 mod systemd;
 mod tidy;
 mod transfers;
+mod vendors;
 mod vitable;
 mod whole_path;
 mod words_of_people;

@@ -4,7 +4,7 @@ mod pages;
 mod request;
 
 use super::{
-    keys::http::{AUTH, BASIC, CERTIFICATE, DETAIL, FRESH, HEADER, HTTP, JSON, OAUTH2},
+    keys::http::{AUTH, BASIC, CERTIFICATE, DETAIL, FRESH, HEADER, JSON, OAUTH2},
     mappings::{Eligibility, optional},
     read::{Fields, Item, Reader},
     secrets::secret,
@@ -18,17 +18,17 @@ use crate::{
     secret::Secret,
     source::{
         AfterSuccess, Auth, Certificate, Detail, Fresh, Http, JsonPath, ListPath, OAuth2, Patience, Pick,
-        Rate, Total,
+        Rate, Where,
     },
 };
 use request::{request, url};
 use std::{collections::BTreeMap, time::Duration};
 
-/// Reads an `http:` block.
-pub(super) fn http(reader: &Reader, item: &Item<'_>) -> Option<(Http, Pick)> {
-    let fields = reader.open(item, HTTP)?;
-    if fields.has("preset") || fields.has("with") {
-        return None;
+/// Reads an `http:` block that names no preset.
+pub(super) fn http(reader: &Reader, fields: &Fields<'_>) -> Option<(Http, Pick)> {
+    if let Some(with) = fields.get("with") {
+        let help = Some("add `preset`, or remove `with`".to_owned());
+        reader.problem(with.key, &with.path, "`with` is for a `preset`, and there is none", help);
     }
     let needed = |name: &str, what: &str| {
         let item = fields.get(name);
@@ -53,7 +53,7 @@ pub(super) fn http(reader: &Reader, item: &Item<'_>) -> Option<(Http, Pick)> {
         Some(item) => auth(reader, &item),
         None => Some((Auth::None, None)),
     };
-    let total = total(reader, &fields);
+    let total = total(reader, fields);
     if !fields.has("total") && !fields.has("total_header") {
         reader.warn(&fields.path, "there is no `total` and no `total_header`, so that only the pages themselves prove that a list is whole");
     }
@@ -167,10 +167,7 @@ fn auth(reader: &Reader, item: &Item<'_>) -> Option<(Auth, Option<Certificate>)>
     let auth = if fields.has("bearer") {
         Auth::Bearer(secret(reader, &item)?)
     } else if fields.has("basic") {
-        let fields = reader.open(&item, BASIC)?;
-        let username = fields.get("username").and_then(|item| reader.text(&item));
-        let password = fields.get("password").and_then(|item| secret(reader, &item));
-        Auth::Basic { username: username?.to_owned(), password: password? }
+        basic(reader, &item)?
     } else if fields.has("header") {
         let fields = reader.open(&item, HEADER)?;
         let name = fields.get("name").and_then(|item| request::header_name(reader, &item));
@@ -180,6 +177,26 @@ fn auth(reader: &Reader, item: &Item<'_>) -> Option<(Auth, Option<Certificate>)>
         oauth2(reader, &item)?
     };
     Some((auth, certificate?))
+}
+
+fn basic(reader: &Reader, item: &Item<'_>) -> Option<Auth> {
+    let fields = reader.open(item, BASIC)?;
+    if let Some(item) = fields.get("api_key") {
+        if fields.has("username") || fields.has("password") {
+            let help = Some("remove one of the two".to_owned());
+            reader.problem(item.key, &item.path, "`api_key` stands for `username` and `password`", help);
+            return None;
+        }
+        return Some(Auth::BasicKey(secret(reader, &item)?));
+    }
+    if !fields.has("username") || !fields.has("password") {
+        let help = Some("add `username` and `password`, or `api_key`".to_owned());
+        reader.problem(fields.key, &fields.path, "nothing says who logs in", help);
+        return None;
+    }
+    let username = fields.get("username").and_then(|item| reader.text(&item));
+    let password = fields.get("password").and_then(|item| secret(reader, &item));
+    Some(Auth::Basic { username: username?.to_owned(), password: password? })
 }
 
 fn oauth2(reader: &Reader, item: &Item<'_>) -> Option<Auth> {
@@ -209,11 +226,11 @@ fn hidden(reader: &Reader, item: &Item<'_>) -> Option<Secret> {
     secret(reader, item)
 }
 
-fn total(reader: &Reader, fields: &Fields<'_>) -> Option<Option<Total>> {
+fn total(reader: &Reader, fields: &Fields<'_>) -> Option<Option<Where>> {
     match (fields.get("total"), fields.get("total_header")) {
         (None, None) => Some(None),
-        (Some(item), None) => Some(Some(Total::Body(path(reader, &item)?))),
-        (None, Some(item)) => Some(Some(Total::Header(request::header_name(reader, &item)?))),
+        (Some(item), None) => Some(Some(Where::Body(path(reader, &item)?))),
+        (None, Some(item)) => Some(Some(Where::Header(request::header_name(reader, &item)?))),
         (Some(_), Some(item)) => {
             let help = "keep the one that the API has and remove the other".to_owned();
             reader.problem(
@@ -252,7 +269,12 @@ fn rate(reader: &Reader, item: &Item<'_>) -> Option<Rate> {
 
 fn fresh(reader: &Reader, item: &Item<'_>) -> Option<Fresh> {
     let fields = reader.open(item, FRESH)?;
-    let at = fields.get("at").and_then(|item| path(reader, &item));
+    let item = reader.one_of(&fields, &["at", "header"], &[])?;
+    let at = if fields.has("at") {
+        path(reader, &item).map(Where::Body)
+    } else {
+        request::header_name(reader, &item).map(Where::Header)
+    };
     let max_age = fields.get("max_age").and_then(|item| reader.duration(&item, Duration::from_secs(1)));
     Some(Fresh { at: at?, max_age: max_age? })
 }

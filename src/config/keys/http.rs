@@ -2,13 +2,18 @@
 
 use super::{
     Key, SECRET,
-    Shape::{Any, AnyOf, Choice, Duration, Flag, Named, Section, Text, Whole},
-    key, later, must,
+    Shape::{Any, AnyOf, Choice, Duration, Flag, List, Named, Section, Text, Whole},
+    key, must,
 };
+use crate::config::keys::MAPPING;
 
 pub(in crate::config) static HTTP: &[Key] = &[
-    later("preset", "presets come in a later version; spell the API out, as docs/http.md shows"),
-    later("with", "presets come in a later version; spell the API out, as docs/http.md shows"),
+    key(
+        "preset",
+        Text,
+        "a preset that `rosterd presets` lists, or the path of one of your own, ending in `.yaml`",
+    ),
+    key("with", Named(&Any), "what the preset wants to be told"),
     key("request", Section(REQUEST), "the call that gives the list"),
     key("auth", Section(AUTH), "how rosterd shows who it is"),
     key("ca_file", Text, "certificates added to the system's roots"),
@@ -30,6 +35,36 @@ pub(in crate::config) static HTTP: &[Key] = &[
     key("fresh", Section(FRESH), "how old the data may be, where the API says how old they are"),
 ];
 
+/// The file of a preset.
+pub(in crate::config) static PRESET: &[Key] = &[
+    must("name", Text, "the vendor's or product's own name"),
+    must("reads", Text, "what it reads, in a few words"),
+    key(
+        "parameters",
+        Named(&Section(PARAMETER)),
+        "what it wants to be told; `<name>` stands for it in the texts below",
+    ),
+    key("trap", Text, "the known trap"),
+    key("answer", Text, "what is done about it"),
+    key("facts", List(&Section(FACT)), "what is known of the API, and from where"),
+    key("unconfirmed", List(&Text), "what nobody has confirmed; `rosterd check` repeats it"),
+    must("http", Section(HTTP), "the block"),
+    key("mapping", Section(MAPPING), "the mapping of a source that names none"),
+];
+
+pub(in crate::config) static PARAMETER: &[Key] = &[
+    must("about", Text, "what it is"),
+    key("secret", Flag, "whether it is a place where a secret is"),
+    key("default", Any, "what it is when nothing is said"),
+    key("example", Text, "as it may look"),
+];
+
+pub(in crate::config) static FACT: &[Key] = &[
+    must("fact", Text, "what is known"),
+    must("mark", Choice(&["vendor", "code", "others", "unconfirmed"]), "who says so"),
+    must("source", Text, "where it was read"),
+];
+
 pub(in crate::config) static REQUEST: &[Key] = &[
     key("method", Choice(&["GET", "POST"]), "default GET"),
     must("url", Text, "https; plain http for loopback addresses alone"),
@@ -46,8 +81,15 @@ pub(in crate::config) static AUTH: &[Key] = &[
     key("client_certificate", Section(CERTIFICATE), "a client certificate, beside any of them"),
 ];
 
-pub(in crate::config) static BASIC: &[Key] =
-    &[must("username", Text, "in the clear"), must("password", Section(SECRET), "a secret")];
+pub(in crate::config) static BASIC: &[Key] = &[
+    key("username", Text, "in the clear, with `password`"),
+    key("password", Section(SECRET), "a secret"),
+    key(
+        "api_key",
+        Section(SECRET),
+        "instead of both: a key that is the user name, where the password says nothing",
+    ),
+];
 
 pub(in crate::config) static HEADER: &[Key] =
     &[must("name", Text, "the header's name"), must("value", Section(SECRET), "a secret")];
@@ -106,7 +148,8 @@ pub(in crate::config) static DETAIL: &[Key] = &[
 ];
 
 pub(in crate::config) static FRESH: &[Key] = &[
-    must("at", Text, "where the first answer says of when its data are"),
+    key("at", Text, "where the first answer says of when its data are"),
+    key("header", Text, "the same in a header"),
     must("max_age", Duration, "older data are an incomplete read"),
 ];
 

@@ -46,6 +46,10 @@ impl Credentials {
                 (AUTHORIZATION, value(&format!("Bearer {}", read(secret)?.expose_secret()))?)
             }
             Auth::Basic { username, password } => (AUTHORIZATION, basic(username, &read(password)?)?),
+            // The password says nothing, and `x` is what vendors write in their examples.
+            Auth::BasicKey(key) => {
+                (AUTHORIZATION, basic(read(key)?.expose_secret().trim(), &SecretString::from("x"))?)
+            }
             Auth::Header { name, value: secret } => {
                 let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
                     Failure::at(Hop::Authenticate, "`auth.header.name` is no name of a header")

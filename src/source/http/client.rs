@@ -203,6 +203,10 @@ impl<'a> Client<'a> {
 
     fn judge(&self, ask: &Ask, answer: Answer) -> Result<Answer, Miss> {
         let status = answer.status;
+        if status == 202 {
+            let why = "the server answered 202: its data are not ready yet, and a later run tries again";
+            return Err(Miss::Never(Failure::at(Hop::Request, why).passing()));
+        }
         if answer.is_success() || ask.nothing_at.contains(&status) {
             return Ok(answer);
         }

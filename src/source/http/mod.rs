@@ -24,7 +24,7 @@ mod request;
 mod settings;
 
 pub(crate) use request::braces;
-pub use settings::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, Rate, Request, Total};
+pub use settings::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, Rate, Request, Where};
 
 use super::{Arrived, Failure, Hop, Note, spool::Spool};
 use crate::{clock::Clock, probe::Step};
@@ -102,7 +102,7 @@ async fn pass(client: &Client<'_>, settings: &Http, spool_dir: &Path) -> Result<
         let Some(answer) = ask(client, settings, &next).await? else { break };
         let page = Page::read(&answer, settings).map_err(|why| flawed(number, &why))?;
         if number == 1 {
-            modified = fresh(settings, &page, client.clock().now())?;
+            modified = fresh(settings, (&answer, &page), client.clock().now())?;
         }
         next = pages.take(&page, &said(settings, &answer, &page), &answer.url)?;
         let records = match &settings.detail {
@@ -146,15 +146,19 @@ fn flawed(page: u64, why: &str) -> Failure {
 
 /// What an answer says of the whole list.
 fn said(settings: &Http, answer: &Answer, page: &Page) -> Said {
-    let total = match &settings.total {
-        None => None,
-        Some(Total::Body(path)) => path.text(&page.rest),
-        Some(Total::Header(name)) => {
-            answer.headers.get(name.as_str()).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        }
-    };
+    let total = settings.total.as_ref().and_then(|place| text_at(place, answer, page));
     let mut links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     Said { total: total.and_then(|text| text.trim().parse().ok()), link: links.find_map(next_link) }
+}
+
+/// What an answer says at this place.
+fn text_at(place: &Where, answer: &Answer, page: &Page) -> Option<String> {
+    match place {
+        Where::Body(path) => path.text(&page.rest),
+        Where::Header(name) => {
+            answer.headers.get(name.as_str()).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        }
+    }
 }
 
 /// The address with `rel="next"` of a `Link` header.
@@ -172,13 +176,17 @@ fn next_link(header: &str) -> Option<String> {
 }
 
 /// The time of the data, if they say it and are not too old.
-fn fresh(settings: &Http, page: &Page, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Failure> {
+fn fresh(
+    settings: &Http,
+    (answer, page): (&Answer, &Page),
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(fresh) = &settings.fresh else { return Ok(None) };
-    let said = fresh.at.text(&page.rest).and_then(|text| instant(&text));
+    let said = text_at(&fresh.at, answer, page).and_then(|text| instant(text.trim()));
     let Some(said) = said else {
         return Err(Failure::Incomplete(format!(
             "the first answer does not say at `{}` how old its data are; correct `fresh`",
-            fresh.at.as_str()
+            fresh.at
         )));
     };
     let age = (now - said).to_std().unwrap_or_default();
@@ -244,7 +252,7 @@ async fn first_page(client: &Client<'_>, settings: &Http) -> Result<String, Fail
         return Ok("there is nothing to ask".to_owned());
     };
     let page = Page::read(&answer, settings).map_err(|why| flawed(1, &why))?;
-    fresh(settings, &page, client.clock().now())?;
+    fresh(settings, (&answer, &page), client.clock().now())?;
     let failed = |flaw| match Stop::from(flaw) {
         Stop::Moved(why) => Failure::Incomplete(why),
         Stop::Failure(failure) => failure,

@@ -26,7 +26,7 @@ pub struct Http {
     /// How the list is gone through.
     pub pagination: Pagination,
     /// Where the number of all records is said.
-    pub total: Option<Total>,
+    pub total: Option<Where>,
     /// A record that has something here could not be read.
     pub record_error: Option<JsonPath>,
     /// A second call for each record.
@@ -70,6 +70,8 @@ pub enum Auth {
         /// A secret.
         password: Secret,
     },
+    /// `Authorization: Basic …` with a key for a user name.
+    BasicKey(Secret),
     /// A header of its own.
     Header {
         /// Its name.
@@ -158,13 +160,22 @@ impl Pagination {
     }
 }
 
-/// Where the number of all records is said.
+/// Where an answer says something of the whole list.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Total {
+pub enum Where {
     /// In the answer.
     Body(JsonPath),
     /// In a header.
     Header(String),
+}
+
+impl std::fmt::Display for Where {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Body(path) => f.write_str(path.as_str()),
+            Self::Header(name) => f.write_str(name),
+        }
+    }
 }
 
 /// A second call for each record, whose object is merged into it.
@@ -191,7 +202,7 @@ pub struct Rate {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fresh {
     /// Where the time of the data stands in the first answer.
-    pub at: JsonPath,
+    pub at: Where,
     /// Older data is an incomplete read.
     pub max_age: Duration,
 }
