@@ -40,6 +40,11 @@ pub(crate) fn columns_of(source: &str) -> Vec<String> {
     uses.read.into_iter().collect()
 }
 
+/// Those of them that it reads without asking first whether they are there.
+pub(super) fn needed_by(source: &str) -> Vec<String> {
+    Expression::compile(source).map(|expression| expression.columns).unwrap_or_default()
+}
+
 impl Expression {
     /// Compiles an expression.
     ///

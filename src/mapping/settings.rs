@@ -1,6 +1,6 @@
 //! What the configuration says of a mapping, checked.
 
-use super::expression::columns_of;
+use super::expression::{columns_of, needed_by};
 use crate::roster::{Field, GroupRef};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
@@ -68,12 +68,12 @@ impl Settings {
         let mut needed = Vec::new();
         for (field, source) in &self.fields {
             match &source.take {
-                Take::Cel(_) => needed.extend(source.take.columns().into_iter().map(|column| vec![column])),
+                Take::Cel(text) => needed.extend(needed_by(text).into_iter().map(|column| vec![column])),
                 Take::Column(_) | Take::FirstOf(_) if field.required() => needed.push(source.take.columns()),
                 Take::Column(_) | Take::FirstOf(_) | Take::Value(_) => {}
             }
         }
-        let when = self.eligibility.when.iter().flat_map(|text| columns_of(text));
+        let when = self.eligibility.when.iter().flat_map(|text| needed_by(text));
         let status = self.eligibility.status.iter().map(|status| status.column.clone());
         let by = Some(by).filter(|by| !by.is_empty()).map(str::to_owned);
         needed.extend(when.chain(status).chain(by).map(|column| vec![column]));

@@ -386,3 +386,103 @@ async fn a_person_whose_details_fail_fails_the_read() {
         Http { records: ListPath::parse("list").unwrap(), pagination: Pagination::None, ..source(&api) };
     assert_eq!(read(http).await.0.unwrap().size, 0, "an empty list is for `min_rows` to judge");
 }
+
+#[tokio::test]
+async fn an_answer_that_says_less_than_it_must_is_no_end_of_the_list() {
+    let offset =
+        Pagination::Offset { param: "skip".to_owned(), size_param: Some("limit".to_owned()), size: 10 };
+    let link = || Pagination::NextLink(path("$.next"));
+    let cases: [(&str, Pagination, Fault, &str); 7] = [
+        // Twice the size was asked for, and the few behind the second page would have been skipped.
+        (
+            "a limit of its own",
+            offset,
+            |asked| {
+                let from = asked.number("skip", 0);
+                ok(&json!({"data": people(from, 7_usize.saturating_sub(from).min(5))}))
+            },
+            "is not the last",
+        ),
+        (
+            "a link that is an object",
+            link(),
+            |asked| ok(&json!({"data": people(asked.before * 3, 3), "next": {"href": "/people?after=3"}})),
+            "leads nowhere",
+        ),
+        (
+            "no content in the middle",
+            link(),
+            |asked| match asked.before {
+                0 => ok(&json!({"data": people(0, 3), "next": "/people?after=3"})),
+                _ => answer(204, &[], ""),
+            },
+            "no content",
+        ),
+        (
+            "a part",
+            Pagination::None,
+            |_| answer(206, &[], json!({"data": people(0, 3)}).to_string()),
+            "a part of the list",
+        ),
+        (
+            "a link beside one answer",
+            Pagination::None,
+            |_| {
+                answer(
+                    200,
+                    &[("link", "</people?page=2>; rel=\"next\"")],
+                    json!({"data": people(0, 3)}).to_string(),
+                )
+            },
+            "leads to another page",
+        ),
+        ("not ready", link(), |_| answer(202, &[], "{\"data\":[]}"), "not ready"),
+        (
+            "a wait beyond all time",
+            link(),
+            |_| answer(429, &[("retry-after", "1700000000000000")], ""),
+            "for very long",
+        ),
+    ];
+    for (name, pagination, fault, expected) in cases {
+        let api = Api::start(fault).await;
+        let (arrived, _) = read(Http { pagination, ..source(&api) }).await;
+        let why = arrived.map(drop).unwrap_err().to_string();
+        assert!(why.contains(expected), "{name}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_two_copies_of_the_data_are_never_mixed() {
+    let fresh =
+        Fresh { at: Where::Header("X-As-Of".to_owned()), max_age: Duration::from_secs(36_500 * 86_400) };
+    let copies = |asked: &Asked, changes: bool| {
+        let at =
+            if changes && asked.before % 2 == 1 { "2026-01-02T06:00:00Z" } else { "2026-01-01T06:00:00Z" };
+        answer(200, &[("x-as-of", at)], numbered(asked, 15).to_string())
+    };
+    let api = Api::start(move |asked| copies(asked, true)).await;
+    let why = incomplete(Http { fresh: Some(fresh.clone()), ..source(&api) }).await;
+    assert!(why.contains("in two reads one after the other"), "{why}");
+    let api = Api::start(move |asked| copies(asked, false)).await;
+    assert!(read(Http { fresh: Some(fresh), ..source(&api) }).await.0.is_ok());
+}
+
+#[tokio::test]
+async fn a_record_chooses_no_host_and_a_detail_is_of_the_one_who_was_asked_for() {
+    let other = Api::start(|_| ok(&json!({}))).await;
+    let api = Api::start(|asked| match asked.path.as_str() {
+        "/people" => ok(&json!({"data": [{"key": "a", "host": ".evil.example"}, {"key": "b", "host": ""}]})),
+        // The same details for everybody, as from a cache that knows no difference.
+        _ => ok(&json!({"key": "a", "id": 7})),
+    })
+    .await;
+    let detail =
+        |url: String| Some(Detail { request: crate::http::request(&url), record: None, at_a_time: 1 });
+    let http = Http { pagination: Pagination::None, ..source(&api) };
+    let why = incomplete(Http { detail: detail(format!("{}/of/{{key}}", api.url)), ..http.clone() }).await;
+    assert!(why.contains("of another person"), "{why}");
+    let why = incomplete(Http { detail: detail(format!("{}{{host}}/x", api.url)), ..http }).await;
+    assert!(why.contains("another host"), "{why}");
+    assert_eq!(other.count(), 0);
+}

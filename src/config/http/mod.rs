@@ -62,6 +62,9 @@ pub(super) fn http(reader: &Reader, fields: &Fields<'_>) -> Option<(Http, Pick)>
     let detail = optional(fields.get("detail"), |item| detail(reader, item));
     let rate = optional(fields.get("rate"), |item| rate(reader, item));
     let fresh = optional(fields.get("fresh"), |item| fresh(reader, item));
+    if let Some(records) = &records {
+        beside(reader, fields, records);
+    }
     let (auth, certificate) = auth?;
     let http = Http {
         request: request?,
@@ -123,6 +126,37 @@ pub(super) fn paths(
     }
     right.then_some(())?;
     Some(reference.iter().filter_map(|name| JsonPath::parse(name).ok()).collect())
+}
+
+/// What an answer says of the whole list stands beside the list, never in it.
+fn beside(reader: &Reader, fields: &Fields<'_>, records: &ListPath) {
+    let pages = fields.get("pagination").and_then(|item| match &item.node.kind {
+        Kind::Map(_) => Some(item),
+        Kind::Null | Kind::Scalar(_) | Kind::List(_) => None,
+    });
+    let under = |item: &Item<'_>, name: &str| item.node.get(name).cloned();
+    let cursor =
+        pages.as_ref().and_then(|item| under(item, "cursor")).and_then(|node| node.get("from").cloned());
+    let link = pages.as_ref().and_then(|item| under(item, "next_link"));
+    let fresh = fields.get("fresh").and_then(|item| under(&item, "at"));
+    let total = fields.get("total").map(|item| item.node.clone());
+    for (name, node) in [
+        ("pagination.cursor.from", cursor),
+        ("pagination.next_link", link),
+        ("fresh.at", fresh),
+        ("total", total),
+    ] {
+        let Some(node) = node else { continue };
+        let Kind::Scalar(text) = &node.kind else { continue };
+        if JsonPath::parse(text).is_ok_and(|path| path.is_within(records)) {
+            let item = Item { node: &node, key: node.at, path: super::read::dotted(&fields.path, name) };
+            let message = format!(
+                "`{text}` leads into the list at `{}`, where nothing is said of the whole of it",
+                records.as_str()
+            );
+            reader.wrong(&item, message, "name a field that stands beside the list");
+        }
+    }
 }
 
 fn list(reader: &Reader, item: &Item<'_>) -> Option<ListPath> {

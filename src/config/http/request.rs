@@ -13,8 +13,20 @@ use serde_json::Value;
 use url::Url;
 
 /// Words in the names of headers and parameters that hold credentials.
-const CREDENTIALS: [&str; 7] =
-    ["authorization", "cookie", "token", "secret", "password", "api_key", "api-key"];
+const CREDENTIALS: [&str; 12] = [
+    "authorization",
+    "cookie",
+    "token",
+    "secret",
+    "password",
+    "api_key",
+    "api-key",
+    "access_key",
+    "access-key",
+    "subscription-key",
+    "functions-key",
+    "signature",
+];
 
 /// Reads a request. `of_record` is for a detail, whose texts may name fields of its record in braces.
 pub(super) fn request(reader: &Reader, item: &Item<'_>, of_record: bool) -> Option<Request> {
@@ -26,6 +38,14 @@ pub(super) fn request(reader: &Reader, item: &Item<'_>, of_record: bool) -> Opti
     let url = fields.get("url").and_then(|item| {
         let parsed = url(reader, &item)?;
         filled(reader, &item, of_record)?;
+        let text = reader.text(&item)?;
+        let host_ends =
+            text.find("://").and_then(|at| text.get(at + 3..)?.find('/').map(|slash| at + 3 + slash));
+        if of_record && text.find('{').is_some_and(|brace| host_ends.is_none_or(|end| brace < end)) {
+            let help = "keep braces behind the host's `/`";
+            reader.wrong(&item, "a record would choose the host that credentials go to", help);
+            return None;
+        }
         // The braces of a detail stay as they are written until a record fills them.
         Some(if of_record { reader.text(&item)?.to_owned() } else { parsed.into() })
     });

@@ -144,7 +144,8 @@ async fn token(settings: &OAuth2, client: &Client<'_>) -> Result<Token, Failure>
         Some(serde_json::Value::String(text)) => text.parse().ok().map(Duration::from_secs),
         Some(_) | None => None,
     };
-    let life = life.unwrap_or(UNSAID).min(Duration::from_secs(86_400));
+    // A token that is over at once would be asked for before each request; a 401 renews it anyway.
+    let life = life.unwrap_or(UNSAID).clamp(Duration::from_secs(30), Duration::from_secs(86_400));
     let until = Instant::now() + life.saturating_sub(EARLY.min(life / 10));
     Ok(Token { value: value(&format!("Bearer {text}"))?, until })
 }

@@ -1,12 +1,16 @@
 //! One request after the other: who we are, no faster than the rate, repeated where that may help, and bounded in
 //! number and size.
 
-use super::{auth::Credentials, pace::Pace, settings::Http};
+use super::{
+    auth::Credentials,
+    pace::Pace,
+    settings::{Auth, Http},
+};
 use crate::{
     clock::Clock,
     source::{Failure, Hop, Note},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
     Method, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
@@ -159,10 +163,14 @@ impl<'a> Client<'a> {
         }
         let wait = match after {
             Some(after) if after > LONGEST_WAIT => {
-                let until = self.clock.now() + after;
+                let until = TimeDelta::from_std(after).ok();
+                let until = until.and_then(|after| self.clock.now().checked_add_signed(after));
+                let until = until.map_or_else(
+                    || "for very long".to_owned(),
+                    |until| format!("until {} UTC", until.format("%Y-%m-%d %H:%M")),
+                );
                 return Err(failed(format!(
-                    "{why}; the server asks to be left alone until {} UTC, so a later run tries again",
-                    until.format("%Y-%m-%d %H:%M")
+                    "{why}; the server asks to be left alone {until}, so a later run tries again"
                 )));
             }
             // A server that asks for no wait at all gets the usual one.
@@ -358,7 +366,12 @@ fn build(settings: &Http) -> Result<reqwest::Client, Failure> {
         .referer(false)
         .connect_timeout(settings.patience.no_progress)
         .read_timeout(settings.patience.no_progress);
-    if Url::parse(&settings.request.url).is_ok_and(|url| is_loopback(&url)) {
+    // What goes to this host goes through no proxy, whichever of the two it is: it may go in the clear.
+    let token = match &settings.auth {
+        Auth::OAuth2(oauth2) => Some(oauth2.token_url.clone()),
+        Auth::None | Auth::Bearer(_) | Auth::Basic { .. } | Auth::BasicKey(_) | Auth::Header { .. } => None,
+    };
+    if Url::parse(&settings.request.url).ok().into_iter().chain(token).any(|url| is_loopback(&url)) {
         builder = builder.no_proxy();
     }
     let unusable = |what: &str| Failure::at(Hop::Authenticate, what);

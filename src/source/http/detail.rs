@@ -14,6 +14,9 @@ use crate::source::{
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
+/// The most that the records of a page may have with their details, in bytes.
+const LARGEST_JOINED: usize = 256 << 20;
+
 /// The records of a page, each with what the second call says of it, in their order.
 pub(super) async fn join(
     client: &Client<'_>,
@@ -44,6 +47,11 @@ pub(super) async fn join(
     let mut joined = Records::default();
     while let Some(record) = merged.try_next().await? {
         joined.push(&record, settings);
+        if joined.lines.len() > LARGEST_JOINED {
+            let why =
+                format!("has more than {} MiB with its details; ask for smaller pages", LARGEST_JOINED >> 20);
+            return Err(flawed(number, &why));
+        }
     }
     Ok(joined)
 }
@@ -54,7 +62,8 @@ fn merge(record: &mut Value, found: Value, settings: &Http, detail: &Detail) -> 
         None => Some(found),
     };
     let texts = |record: &Value| -> Vec<Option<String>> {
-        settings.identity.iter().map(|path: &JsonPath| path.text(record)).collect()
+        let named = request::named(&detail.request);
+        settings.identity.iter().chain(&named).map(|path: &JsonPath| path.text(record)).collect()
     };
     let before = texts(record);
     match (&mut *record, found) {

@@ -28,12 +28,12 @@ pub use settings::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, R
 
 use super::{Arrived, Failure, Hop, Note, spool::Spool};
 use crate::{clock::Clock, probe::Step};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use client::{Answer, Client};
 use next::{Flaw, Next, Pages, Said};
 use page::Page;
 use reqwest::header::LINK;
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use tokio::time::Instant;
 use url::Url;
 
@@ -42,9 +42,26 @@ const NO_SUCH_PAGE: &[u16] = &[400, 404, 416];
 
 /// The disk is the state's too: a list that has no end must not fill it.
 const LARGEST_READ: u64 = 4 << 30;
+/// A read that takes longer is of no use to its own day.
+const LONGEST: Duration = Duration::from_secs(12 * 3_600);
 
 /// As [`super::fetch`], from an HTTP API.
 pub(super) async fn fetch(
+    settings: &Http,
+    spool_dir: &Path,
+    clock: &dyn Clock,
+    note: Note<'_>,
+) -> Result<Arrived, Failure> {
+    match tokio::time::timeout(LONGEST, read(settings, spool_dir, clock, note)).await {
+        Ok(read) => read,
+        Err(_) => Err(Failure::at(
+            Hop::Request,
+            format!("the read had not ended after {} hours; ask for larger pages", LONGEST.as_secs() / 3_600),
+        )),
+    }
+}
+
+async fn read(
     settings: &Http,
     spool_dir: &Path,
     clock: &dyn Clock,
@@ -103,6 +120,12 @@ async fn pass(client: &Client<'_>, settings: &Http, spool_dir: &Path) -> Result<
         let page = Page::read(&answer, settings).map_err(|why| flawed(number, &why))?;
         if number == 1 {
             modified = fresh(settings, (&answer, &page), client.clock().now())?;
+        } else if let Some(other) = told(settings, (&answer, &page)).filter(|other| modified != Some(*other))
+        {
+            return Err(Stop::Moved(format!(
+                "the data of page {number} are of {} UTC, and those of the first page are not",
+                other.format("%Y-%m-%d %H:%M:%S")
+            )));
         }
         next = pages.take(&page, &said(settings, &answer, &page), &answer.url)?;
         let records = match &settings.detail {
@@ -147,8 +170,12 @@ fn flawed(page: u64, why: &str) -> Failure {
 /// What an answer says of the whole list.
 fn said(settings: &Http, answer: &Answer, page: &Page) -> Said {
     let total = settings.total.as_ref().and_then(|place| text_at(place, answer, page));
-    let mut links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-    Said { total: total.and_then(|text| text.trim().parse().ok()), link: links.find_map(next_link) }
+    let mut links =
+        answer.headers.get_all(LINK).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Said {
+        total: total.and_then(|text| text.trim().parse().ok()),
+        link: links.find_map(|link| next_link(&link)),
+    }
 }
 
 /// What an answer says at this place.
@@ -175,6 +202,11 @@ fn next_link(header: &str) -> Option<String> {
     })
 }
 
+/// What an answer says of when its data are.
+fn told(settings: &Http, (answer, page): (&Answer, &Page)) -> Option<DateTime<Utc>> {
+    text_at(&settings.fresh.as_ref()?.at, answer, page).and_then(|text| instant(text.trim()))
+}
+
 /// The time of the data, if they say it and are not too old.
 fn fresh(
     settings: &Http,
@@ -182,15 +214,20 @@ fn fresh(
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(fresh) = &settings.fresh else { return Ok(None) };
-    let said = text_at(&fresh.at, answer, page).and_then(|text| instant(text.trim()));
-    let Some(said) = said else {
+    let Some(said) = told(settings, (answer, page)) else {
         return Err(Failure::Incomplete(format!(
             "the first answer does not say at `{}` how old its data are; correct `fresh`",
             fresh.at
         )));
     };
-    let age = (now - said).to_std().unwrap_or_default();
-    if age > fresh.max_age {
+    let age = now.signed_duration_since(said);
+    if age < -TimeDelta::days(1) {
+        return Err(Failure::Incomplete(format!(
+            "the first answer says at `{}` that its data are of a day to come; correct `fresh`",
+            fresh.at
+        )));
+    }
+    if age.to_std().unwrap_or_default() > fresh.max_age {
         return Err(Failure::Incomplete(format!(
             "the data are of {} UTC, which is longer ago than `max_age` allows; let the HR system be read anew",
             said.format("%Y-%m-%d %H:%M")

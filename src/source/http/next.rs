@@ -4,7 +4,9 @@ use super::{
     page::{Id, Page},
     settings::{Http, Pagination},
 };
+use crate::source::json::JsonPath;
 use hashbrown::{HashMap, HashSet};
+use serde_json::Value;
 use url::Url;
 
 /// A list of more pages than this has no end that we believe in.
@@ -159,10 +161,19 @@ impl<'a> Pages<'a> {
 
     fn next(&mut self, page: &Page, said: &Said, from: &Url) -> Result<Next, Flaw> {
         let mark = match &self.settings.pagination {
-            Pagination::None => return Ok(Next::End),
+            Pagination::None => {
+                return match &said.link {
+                    None => Ok(Next::End),
+                    Some(_) => Err(Flaw::Proof(
+                        "the answer leads to another page (`Link`), so it is not the whole list; write \
+                         `pagination: { link_header: true }`"
+                            .to_owned(),
+                    )),
+                };
+            }
             Pagination::Page { .. } | Pagination::Offset { .. } => return self.next_counted(page),
-            Pagination::Cursor { from, .. } => from.text(&page.rest),
-            Pagination::NextLink(path) => path.text(&page.rest),
+            Pagination::Cursor { from, .. } => self.mark(from, page)?,
+            Pagination::NextLink(path) => self.mark(path, page)?,
             Pagination::LinkHeader => said.link.clone(),
         };
         let number = self.number;
@@ -195,11 +206,29 @@ impl<'a> Pages<'a> {
         if url.origin() == from.origin() { Ok(Next::Url(url)) } else { Err(Flaw::Elsewhere) }
     }
 
-    /// A page without a mark is the last; but a full one that says nothing of a next one proves nothing.
+    /// What leads to the next page. Something that is neither a text nor nothing is no end of the list.
+    fn mark(&self, path: &JsonPath, page: &Page) -> Result<Option<String>, Flaw> {
+        match path.find(&page.rest) {
+            None | Some(Value::Null | Value::Bool(false)) => Ok(None),
+            Some(Value::String(text)) => Ok((!text.is_empty()).then(|| text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(Value::Bool(true) | Value::Array(_) | Value::Object(_)) => Err(Flaw::Proof(format!(
+                "page {} has at `{}` something that leads nowhere; name the field in it, such as `$.next.href`",
+                self.number,
+                path.as_str()
+            ))),
+        }
+    }
+
+    /// A page without a mark is the last; but a full one that says nothing of a next one proves nothing, unless the pages
+    /// before it said it.
     fn unmarked(&self, page: &Page) -> Result<Next, Flaw> {
         match &self.settings.pagination {
             Pagination::Cursor { from, size: Some(size), .. }
-                if page.count >= *size && self.total.is_none() && from.find(&page.rest).is_none() =>
+                if page.count >= *size
+                    && self.total.is_none()
+                    && self.marks.is_empty()
+                    && from.find(&page.rest).is_none() =>
             {
                 Err(Flaw::Proof(format!(
                     "page {} is full, and nothing at `{}` says whether another one follows; correct `from`, \
@@ -251,7 +280,7 @@ impl<'a> Pages<'a> {
             Pagination::Page { param, first, size_param, size } => {
                 (param, first + self.number, size_param, *size)
             }
-            Pagination::Offset { param, size_param, size } => (param, self.number * size, size_param, *size),
+            Pagination::Offset { param, size_param, size } => (param, self.records, size_param, *size),
             Pagination::None
             | Pagination::Cursor { .. }
             | Pagination::NextLink(_)

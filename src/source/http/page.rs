@@ -1,6 +1,9 @@
 //! One answer as records: each checked, and written on a line of its own.
 
-use super::{client::Answer, settings::Http};
+use super::{
+    client::Answer,
+    settings::{Http, Pagination},
+};
 use crate::source::json::{Broken, JsonPath, exact, records, text_of};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -44,8 +47,18 @@ impl Page {
     /// # Errors
     /// What proves that it is not what it should be. Shows nothing of it.
     pub(super) fn read(answer: &Answer, settings: &Http) -> Result<Self, String> {
-        if answer.status == 204 || !(200..300).contains(&answer.status) {
-            return Ok(Self::empty());
+        let counted = matches!(settings.pagination, Pagination::Page { .. } | Pagination::Offset { .. });
+        match answer.status {
+            // A page past the end; anywhere else it is no list.
+            204 if counted => return Ok(Self::empty()),
+            204 => return Err("has no content (204), which is no list; ask whoever keeps the API".to_owned()),
+            206 if settings.total.is_none() => {
+                return Err(
+                    "is a part of the list (206), and nothing says how much there is; add `total`".to_owned()
+                );
+            }
+            200..300 => {}
+            _ => return Ok(Self::empty()),
         }
         let text = document(answer)?;
         let mut page = Self::empty();
@@ -103,12 +116,12 @@ pub(super) fn not_json(line: usize, column: usize, cut: bool) -> String {
 /// The path of the error that a record carries, if it does.
 pub(super) fn error_in<'s>(record: &Value, settings: &'s Http) -> Option<&'s str> {
     let path = settings.record_error.as_ref()?;
-    let there = match path.find(record)? {
+    let there = path.find_all(record).into_iter().any(|value| match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),
         Value::Array(list) => !list.is_empty(),
         Value::Bool(true) | Value::Number(_) | Value::Object(_) => true,
-    };
+    });
     there.then_some(path.as_str())
 }
 

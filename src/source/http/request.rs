@@ -20,6 +20,11 @@ pub(super) fn ask(
         None => Ok(text.to_owned()),
     };
     let mut url = Url::parse(&fill(&request.url, true)?).map_err(|_| "`url` is no URL".to_owned())?;
+    // A record fills a path, and never chooses where credentials go.
+    let fixed = request.url.split('{').next().and_then(|fixed| Url::parse(fixed).ok());
+    if record.is_some() && fixed.is_none_or(|fixed| fixed.origin() != url.origin()) {
+        return Err("`url` would lead to another host; keep braces behind the host's `/`".to_owned());
+    }
     let query = request.query.iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
     let mut pairs = Vec::new();
     for (name, value) in query {
@@ -60,6 +65,25 @@ fn body_of(body: &Value, record: &Value) -> Result<Value, String> {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => body.clone(),
     })
+}
+
+/// Every path that a request names in braces: whose call it is.
+pub(super) fn named(request: &Request) -> Vec<JsonPath> {
+    let mut texts: Vec<&str> = vec![&request.url];
+    texts.extend(request.query.iter().map(|(_, value)| value.as_str()));
+    if let Some(body) = &request.body {
+        texts_of(body, &mut texts);
+    }
+    texts.into_iter().flat_map(|text| braces(text).unwrap_or_default()).collect()
+}
+
+fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, texts)),
+        Value::Object(map) => map.values().for_each(|item| texts_of(item, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// The names in braces of a text.

@@ -54,7 +54,7 @@ impl JsonPath {
         &self.text
     }
 
-    /// What stands there: of several, the first that is not null. `None` when there is nothing, which is not null.
+    /// What stands there: of several, the first that is not blank. `None` when there is nothing, which is not null.
     pub(in crate::source) fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         match &self.kind {
             Kind::Dotted(parts) => parts.iter().try_fold(value, |value, part| match value {
@@ -64,9 +64,29 @@ impl JsonPath {
             }),
             Kind::Query(query) => {
                 let found = query.query(value).all();
-                found.iter().copied().find(|value| !value.is_null()).or(found.first().copied())
+                let blank = |value: &Value| {
+                    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+                };
+                found.iter().copied().find(|value| !blank(value)).or(found.first().copied())
             }
         }
+    }
+
+    /// Everything that stands there.
+    pub(in crate::source) fn find_all<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
+        match &self.kind {
+            Kind::Dotted(_) => self.find(value).into_iter().collect(),
+            Kind::Query(query) => query.query(value).all(),
+        }
+    }
+
+    /// Whether it leads to the list, or into it: what is there is handed on record by record, and is not around it.
+    #[must_use]
+    pub fn is_within(&self, list: &super::ListPath) -> bool {
+        let names = |text: &str| text.strip_prefix('$').unwrap_or(text).trim_start_matches('.').to_owned();
+        let (path, list) = (names(&self.text), names(list.as_str()));
+        let rest = path.strip_prefix(&list);
+        list.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
 
     /// The text that stands there, if there is one.
