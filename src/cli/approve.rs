@@ -114,7 +114,10 @@ pub(super) fn reject(desk: &Desk, command: Reject, talk: &dyn Talk) -> Result<Ex
     talk.err(&shown(&holds))?;
     speak(desk, &holds, false, &command.which.reason)?;
     for hold in &holds {
-        talk.out(&format!("{}: rejected; it is not asked for again while it stays the same\n", hold.group))?;
+        talk.out(&format!(
+            "{}: rejected; it is not asked for again while it stays the same, and no later word releases it: the change has to become another one at the source. The group waits meanwhile, its new people too\n",
+            hold.group
+        ))?;
     }
     Ok(Exit::Done)
 }
@@ -182,8 +185,11 @@ fn speak(desk: &Desk, holds: &[Hold], approved: bool, reason: &str) -> Result<()
 
 fn was_first(hold: &Hold, word: &Word) -> Failure {
     let said = if word.approved { "approved" } else { "rejected" };
-    let next =
-        if word.approved { format!("; to send it, type: rosterd sync {}", hold.feed) } else { String::new() };
+    let next = if word.approved {
+        format!("; to send it, type: rosterd sync {}", hold.feed)
+    } else {
+        "; the first word counts. Have the change become another one at the source: for people without a row, rows that say that they have left".to_owned()
+    };
     Failure::text(format!(
         "{} was first: {} was {said} on {} UTC ({}){next}",
         word.by,

@@ -90,7 +90,10 @@ fn ways<'w>(settings: &'w Settings, clock: &Arc<dyn Clock>) -> Vec<Way<'w>> {
             Box::pin(async move { Some(source::probe(each, &*clock).await) }),
         ));
     }
-    ways.push(("mail".to_owned(), Box::pin(mail(&settings.alerts))));
+    // `alerts: none` has no way to be tried.
+    if settings.alerts.mail().is_some() {
+        ways.push(("mail".to_owned(), Box::pin(mail(&settings.alerts))));
+    }
     ways
 }
 

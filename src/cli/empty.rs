@@ -38,7 +38,7 @@ pub(super) async fn run(desk: &Desk, command: Empty, talk: &dyn Talk) -> Result<
             engine.deliver().await?;
         }
         talk.out(&format!(
-            "{group} is no longer retired ({} had emptied it on {}); the next sync of its feed submits its roster, within the guard\n",
+            "{group} is no longer retired ({} had emptied it on {}); the next sync of its feed submits its roster, within the guard: more people than `added` allows wait for your approval\n",
             retired.by,
             retired.at.format("%Y-%m-%d")
         ))?;

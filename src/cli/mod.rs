@@ -75,7 +75,7 @@ enum Command {
     Explain(explain::Explain),
     /// Release what a run holds, after showing it.
     Approve(approve::Approve),
-    /// Refuse what a run holds: it is not asked for again while it stays the same.
+    /// Refuse what a run holds, for good: it is not asked for again while it stays the same, and the group waits.
     Reject(approve::Reject),
     /// Empty a group on purpose and retire it: everybody in it loses coverage; or take that back.
     Empty(empty::Empty),

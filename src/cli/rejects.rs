@@ -152,7 +152,11 @@ fn rule(problem: &Problem, consequence: Consequence) -> Option<&'static str> {
         (None, Consequence::Refused) => Some("refused_by_vitable"),
         (
             None,
-            Consequence::Carried | Consequence::LeftOut | Consequence::FieldLeftOut | Consequence::Held,
+            Consequence::Carried
+            | Consequence::LeftOut
+            | Consequence::FieldLeftOut
+            | Consequence::Held
+            | Consequence::NotSent,
         ) => None,
     }
 }
@@ -167,6 +171,7 @@ fn consequence(row: &RowProblem) -> String {
         (Consequence::FieldLeftOut, _) => "only this field was left out".to_owned(),
         (Consequence::Held, _) => "held: the whole group waits".to_owned(),
         (Consequence::Refused, _) => "refused: the whole group waits".to_owned(),
+        (Consequence::NotSent, _) => "nothing was sent: too much of the file cannot be used".to_owned(),
     }
 }
 

@@ -123,6 +123,7 @@ fn problem_row(row: &RowProblem, read: &ReadReport) -> String {
         Consequence::FieldLeftOut => "the field was left out",
         Consequence::Held => "held",
         Consequence::Refused => "the roster was refused",
+        Consequence::NotSent => "nothing was sent",
     };
     let what: Vec<String> = row.problems.iter().map(ToString::to_string).collect();
     let what = if what.is_empty() { String::new() } else { format!(": {}", what.join("; ")) };

@@ -207,10 +207,15 @@ impl Engine {
         let accepted = self.ledger.accepted_read(&feed.name)?.unwrap_or_default();
         let mut found = BTreeMap::new();
         for group in self.groups_of(feed, &read.people)? {
-            let before = accepted.of(&group);
+            // A feed that was renamed goes on where the one before it stood.
+            let heritage = match (accepted.of(&group), self.ledger.owner(&group)?) {
+                (None, Some(owner)) if owner != feed.name => self.ledger.accepted_read(&owner)?,
+                (None | Some(_), _) => None,
+            };
+            let before = accepted.of(&group).or(heritage.as_ref().and_then(|read| read.of(&group)));
             let of_source = |(source, shape): (&String, &SourceShape)| {
                 let evidence = read.evidence.get(source).map_or("", String::as_str);
-                let before = before.and_then(|shapes| shapes.get(source));
+                let before = before.and_then(|shapes| same_source(source, &read.shapes, shapes));
                 decide::suspicions(source, evidence, shape, before, &feed.guard)
             };
             let why: Vec<Suspicion> = read.shapes.iter().flat_map(of_source).collect();
@@ -273,6 +278,24 @@ impl Engine {
         gathering.evidence.insert(source.clone(), evidence);
         gathering.report.files.push(file);
         gathering.judge(settings, &tally, map)
+    }
+}
+
+/// How the source looked before: under its name, or, when just one of the names of then is gone and just one is new, under
+/// the other one.
+fn same_source<'b>(
+    source: &String,
+    now: &BTreeMap<String, SourceShape>,
+    before: &'b BTreeMap<String, SourceShape>,
+) -> Option<&'b SourceShape> {
+    if let Some(known) = before.get(source) {
+        return Some(known);
+    }
+    let mut gone = before.iter().filter(|(name, _)| !now.contains_key(*name)).map(|(_, shape)| shape);
+    let new = now.keys().filter(|name| !before.contains_key(*name)).count();
+    match (gone.next(), gone.next(), new) {
+        (Some(renamed), None, 1) => Some(renamed),
+        (None | Some(_), None | Some(_), _) => None,
     }
 }
 

@@ -170,9 +170,11 @@ impl ProblemRows {
     fn push(&mut self, row: RowProblem) {
         let list = match row.consequence {
             Consequence::FieldLeftOut => &mut self.mild,
-            Consequence::Carried | Consequence::LeftOut | Consequence::Held | Consequence::Refused => {
-                &mut self.costly
-            }
+            Consequence::Carried
+            | Consequence::LeftOut
+            | Consequence::Held
+            | Consequence::Refused
+            | Consequence::NotSent => &mut self.costly,
         };
         *self.counts.entry(consequence_name(row.consequence)).or_default() += 1;
         if list.len() < PROBLEM_ROWS {
@@ -272,6 +274,7 @@ const fn consequence_name(consequence: Consequence) -> &'static str {
         Consequence::FieldLeftOut => "field_left_out",
         Consequence::Held => "held",
         Consequence::Refused => "refused",
+        Consequence::NotSent => "not_sent",
     }
 }
 
@@ -340,7 +343,7 @@ pub(super) fn first_problems(people: &People, most: usize) -> Vec<RowProblem> {
         .map(|(at, reference_id, problems)| RowProblem {
             at,
             reference_id,
-            consequence: Consequence::LeftOut,
+            consequence: Consequence::NotSent,
             problems,
             since: None,
         })

@@ -202,6 +202,8 @@ pub enum Consequence {
     Held,
     /// Vitable refused the whole roster for it.
     Refused,
+    /// The read was incomplete, so nothing was sent for anybody.
+    NotSent,
 }
 
 /// What became of one group in a run.

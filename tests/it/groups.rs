@@ -1,6 +1,6 @@
 //! Groups that a person empties, takes over or leaves behind, and a state that is pointed at another Vitable.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
 
 use crate::world::{Ran, Setup, World, people, person, put};
 use rosterd::{
@@ -289,4 +289,27 @@ fn a_group_column_that_slid_shows_nobody_and_makes_no_groups() {
     world.arrives("day-2.csv", &[people(1..=3, EAST), people(4..=4, "acme-estt")].concat());
     let ran = world.rosterd(&["sync", "acme"]).ends(1);
     assert!(ran.text().contains("acme-estt"), "{}", ran.text());
+}
+
+#[test]
+fn a_feed_or_a_source_under_another_name_is_compared_with_what_it_was() {
+    for (from, to, feed) in [
+        ("feeds:\n  acme:", "feeds:\n  renamed:", "renamed"),
+        ("sources:\n  acme:", "sources:\n  renamed:", "acme"),
+    ] {
+        let world = settled();
+        reconfigure(&world, from, to);
+        if feed == "acme" {
+            reconfigure(&world, "sources: [acme]", "sources: [renamed]");
+        }
+        let rows = [people(1..=5, "East"), people(21..=23, "West")].concat();
+        let blank = |row: &String| {
+            let mut cells: Vec<&str> = row.split(',').collect();
+            cells[5] = "";
+            cells.join(",")
+        };
+        world.arrives("day-2.csv", &rows.iter().map(blank).collect::<Vec<_>>());
+        let ran = world.rosterd(&["sync", feed]).ends(3);
+        assert!(ran.text().contains("blank_column"), "{}", ran.text());
+    }
 }
