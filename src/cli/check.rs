@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use futures_util::StreamExt;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     path::PathBuf,
     pin::Pin,
@@ -36,6 +36,9 @@ pub(super) async fn run(config: Option<PathBuf>, command: Check) -> Result<Exit,
     for warning in &settings.warnings {
         writeln!(out, "warning: {warning}")?;
     }
+    for warning in endings(&settings) {
+        writeln!(out, "warning: {warning}")?;
+    }
     let feeds = settings.feeds.len();
     writeln!(
         out,
@@ -44,6 +47,13 @@ pub(super) async fn run(config: Option<PathBuf>, command: Check) -> Result<Exit,
         if feeds == 1 { "feed" } else { "feeds" }
     )?;
     if command.connect { connect(&settings, &mut out).await } else { Ok(Exit::Done) }
+}
+
+/// Credentials that are about to end, each once.
+fn endings(settings: &Settings) -> BTreeSet<String> {
+    let now = SystemClock.now();
+    let sources = settings.feeds.iter().flat_map(|feed| &feed.sources);
+    sources.flat_map(|each| source::endings(each)).filter_map(|ending| ending.warning(now)).collect()
 }
 
 /// A peer, and what trying it found; nothing when this version does not try it.

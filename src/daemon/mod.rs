@@ -58,6 +58,8 @@ const LOOK: Duration = Duration::from_secs(60);
 const GIVEN_UP: Duration = Duration::from_secs(60 * 60);
 /// How often it is looked whether a copy of the state is due.
 const COPY_LOOK: Duration = Duration::from_secs(10 * 60);
+/// How often it is looked whether another day has begun: on each the credentials are looked at.
+const ENDS: Duration = Duration::from_secs(10 * 60);
 /// When work waits and nothing has moved for this long, the daemon is not alive.
 const STALLED: Duration = Duration::from_secs(60 * 60);
 /// The keeper's loop turns at least each minute; longer than this, it does not.
@@ -132,6 +134,7 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
         background.spawn(watched(handle.clone(), every));
     }
     background.spawn(look_at_given_up(handle.clone()));
+    background.spawn(look_at_ends(handle.clone()));
     background.spawn(copy_state(handle.clone()));
     let mut mails = JoinSet::new();
     mails.spawn(hand_on_mails(handle.clone(), stopping.clone()));
@@ -255,6 +258,7 @@ async fn reload(keeper: &mut Keeper, reread: &Reread) -> Result<(), Ended> {
             );
             let heirs = engine.settle_moves_of_gone_feeds()?;
             engine.tell_orphans()?;
+            engine.tell_every_expiring()?;
             keeper.handle.set_engine(Arc::new(engine));
             keeper.plan_anew()?;
             keeper.try_the_door();
@@ -348,6 +352,25 @@ async fn copy_state(handle: Handle) {
             Ok(Some(Err(error))) => tracing::error!(%error, "the copy beside the state could not be made"),
             Ok(Some(Ok(_))) => tracing::info!("a copy was made beside the state"),
             Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// Looks at the start and on each day whether a credential is about to end: a paused feed, or one without a schedule,
+/// has no run that would.
+async fn look_at_ends(handle: Handle) {
+    let mut hours = interval(ENDS);
+    let mut last = None;
+    loop {
+        hours.tick().await;
+        let engine = handle.engine();
+        let today = engine.clock().now().date_naive();
+        if last.replace(today) == Some(today) {
+            continue;
+        }
+        let looked = tokio::task::spawn_blocking(move || engine.tell_every_expiring()).await;
+        if let Ok(Err(error)) = looked {
+            handle.tell(handle::News::Broken(error.to_string()));
         }
     }
 }

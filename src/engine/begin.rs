@@ -140,6 +140,7 @@ impl Engine {
             None => self.begin_run(order)?,
         };
         order.progress.step(Step::Began { run: run.id, feed: order.feed.name.clone() });
+        self.tell_expiring(order.feed)?;
         let decided = tokio::select! {
             biased;
             () = self.shared.stopped() => None,

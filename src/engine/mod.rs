@@ -11,6 +11,7 @@ mod begin;
 mod carry;
 mod contact;
 mod empty;
+mod expiring;
 mod facts;
 mod follow;
 mod orphans;

@@ -27,6 +27,7 @@ const OF_THE_FEED: &[Kind] = &[
     Kind::Refused,
     Kind::MembersFailed,
     Kind::AfterSuccess,
+    Kind::SecretExpiring,
     Kind::RowsLeftOut,
     Kind::RowsCarried,
     Kind::OldPlan,

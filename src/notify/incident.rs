@@ -77,6 +77,8 @@ kinds! {
     UnfinishedRun = "unfinished_run",
     /// Mails do not arrive: the mail server takes none, or refuses a recipient.
     MailUndeliverable = "mail_undeliverable",
+    /// A secret or certificate of a source is about to end, or has ended.
+    SecretExpiring = "secret_expiring",
     /// A file was read, and cannot be deleted or moved as `after_success` says.
     AfterSuccess = "after_success",
     /// Rows of people who are not covered cannot be used.
@@ -123,6 +125,7 @@ impl Kind {
             | Self::ConfigWrong
             | Self::UnfinishedRun
             | Self::AfterSuccess
+            | Self::SecretExpiring
             | Self::RowsLeftOut
             | Self::RowsCarried
             | Self::NotEmptied
@@ -144,6 +147,9 @@ pub struct Incident {
     pub run: Option<RunId>,
     /// The request, for Vitable's support.
     pub request_id: Option<RequestId>,
+    /// The source and credential concerned, for [`Kind::SecretExpiring`] alone: each is an incident of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// Vitable's trace id.
     pub trace_id: Option<String>,
     /// What happened this time, as whole sentences. A change of it is worth a new mail, so it must not have
@@ -187,6 +193,7 @@ impl Incident {
             group: None,
             run: None,
             request_id: None,
+            credential: None,
             trace_id: None,
             reason: reason.into(),
             what_to_do: Vec::new(),
@@ -197,11 +204,12 @@ impl Incident {
     }
 
     /// The identity under which it stays open from run to run: kind, feed, group, and for a request that hangs
-    /// the request. A JSON list, so that no name can be mistaken for another.
+    /// the request, for a credential that ends the credential. A JSON list, so that no name can be mistaken for another.
     #[must_use]
     pub fn key(&self) -> String {
-        let request = match self.kind {
-            Kind::Stuck | Kind::TimedOut => self.request_id.as_ref(),
+        let one = match self.kind {
+            Kind::Stuck | Kind::TimedOut => self.request_id.as_ref().map(RequestId::as_str),
+            Kind::SecretExpiring => self.credential.as_deref(),
             Kind::OtherLedger
             | Kind::Disk
             | Kind::ClockWrong
@@ -232,7 +240,7 @@ impl Incident {
             | Kind::NotEmptied
             | Kind::OldPlan => None,
         };
-        serde_json::json!([self.kind, self.feed, self.group, request]).to_string()
+        serde_json::json!([self.kind, self.feed, self.group, one]).to_string()
     }
 
     /// How the keys of all incidents of a kind begin, or of those that are about `feed`; `Some(None)` is about those

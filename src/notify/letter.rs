@@ -3,6 +3,7 @@
 use super::{
     Affected, Incident, Reason,
     phrase::{clean, cut, fill, is_command},
+    policy::is_reminded,
     words::{Words, label, words},
 };
 use chrono::{DateTime, Utc};
@@ -335,6 +336,11 @@ fn facts(incident: &Incident) -> Vec<(&'static str, String)> {
 fn footer(entries: &[Entry], remind_every: Duration) -> String {
     if entries.iter().all(|entry| entry.reason.is_over()) {
         return "Sent by rosterd because something that it had reported is over.".to_owned();
+    }
+    if entries.iter().all(|entry| entry.reason.is_over() || !is_reminded(entry.incident.kind)) {
+        return "Sent by rosterd. The next mail about this comes 10 and 5 days before the end, at the end, and when it \
+                is over."
+            .to_owned();
     }
     format!(
         "Sent by rosterd. The next mail about this comes when it changes, after {} if it is still open, and when \

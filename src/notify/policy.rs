@@ -82,9 +82,22 @@ pub fn worth_its_end(history: &History) -> bool {
 }
 
 /// For how long after it opened an incident is not mailed again while it stays the same: a carried record
-/// is reminded of from day 7 (`config.md`, `carry_forward_for`).
+/// is reminded of from day 7 (`config.md`, `carry_forward_for`), an end that comes
+/// nearer only at its steps.
 fn quiet_for(kind: Kind) -> TimeDelta {
-    if kind == Kind::RowsCarried { TimeDelta::days(7) } else { TimeDelta::zero() }
+    if kind == Kind::RowsCarried {
+        TimeDelta::days(7)
+    } else if !is_reminded(kind) {
+        TimeDelta::MAX
+    } else {
+        TimeDelta::zero()
+    }
+}
+
+/// Whether an open incident of the kind is mailed again each `remind_every`. Of an end that comes nearer each step is
+/// told as a change, and there is nothing else to say.
+pub(super) fn is_reminded(kind: Kind) -> bool {
+    kind != Kind::SecretExpiring
 }
 
 #[cfg(test)]
@@ -150,6 +163,13 @@ mod tests {
         assert_eq!(verdict(Kind::RowsCarried, "b", known, 1, DAY), Some(Reason::Changed));
         let found = verdict(Kind::RowsCarried, "a", known, 7 * 24, DAY);
         assert_eq!(found, Some(Reason::Reminder));
+    }
+
+    #[test]
+    fn an_end_that_comes_nearer_is_told_at_its_steps_alone() {
+        let known = Some((Some(0), 0, None));
+        assert_eq!(verdict(Kind::SecretExpiring, "a", known, 9_999, DAY), None);
+        assert_eq!(verdict(Kind::SecretExpiring, "b", known, 1, DAY), Some(Reason::Changed));
     }
 
     #[test]

@@ -30,7 +30,9 @@ mod spool;
 mod tidy;
 
 pub(crate) use http::braces;
-pub use http::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, Rate, Request, Where};
+pub use http::{
+    Auth, Certificate, Detail, Ending, Fresh, Http, OAuth2, Pagination, Rate, Request, Where, endings,
+};
 pub use json::{JsonPath, ListPath, NotAList, NotAPath};
 pub use settings::{AfterSuccess, Csv, HostKey, Patience, Pick, Place, Settings, Sftp, Trailer};
 pub use tidy::{FileRead, Tidied};

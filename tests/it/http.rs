@@ -142,6 +142,7 @@ pub(crate) fn source(api: &Api) -> Http {
     Http {
         request: request(&format!("{}/people", api.url)),
         auth: Auth::None,
+        expires: None,
         certificate: None,
         ca_file: None,
         records: ListPath::parse("$.data").unwrap(),

@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod daemon;
 mod days;
+mod expiring;
 mod explain;
 mod faked_clock;
 mod faults;

@@ -21,6 +21,7 @@ use crate::{
         Rate, Where,
     },
 };
+use chrono::NaiveDate;
 use request::{request, url};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -51,7 +52,7 @@ pub(super) fn http(reader: &Reader, fields: &Fields<'_>) -> Option<(Http, Pick)>
             .and_then(|item| pages::pagination(reader, &item));
     let auth = match fields.get("auth") {
         Some(item) => auth(reader, &item),
-        None => Some((Auth::None, None)),
+        None => Some((Auth::None, None, None)),
     };
     let total = total(reader, fields);
     if !fields.has("total") && !fields.has("total_header") {
@@ -65,10 +66,11 @@ pub(super) fn http(reader: &Reader, fields: &Fields<'_>) -> Option<(Http, Pick)>
     if let Some(records) = &records {
         beside(reader, fields, records);
     }
-    let (auth, certificate) = auth?;
+    let (auth, expires, certificate) = auth?;
     let http = Http {
         request: request?,
         auth,
+        expires,
         certificate,
         ca_file: ca_file?,
         records: records?,
@@ -185,7 +187,10 @@ pub(super) fn path(reader: &Reader, item: &Item<'_>) -> Option<JsonPath> {
     path.ok()
 }
 
-fn auth(reader: &Reader, item: &Item<'_>) -> Option<(Auth, Option<Certificate>)> {
+/// Who we are, the day on which the secret ends, and a certificate beside it.
+type WhoWeAre = (Auth, Option<NaiveDate>, Option<Certificate>);
+
+fn auth(reader: &Reader, item: &Item<'_>) -> Option<WhoWeAre> {
     let fields = reader.open(item, AUTH)?;
     let kinds = ["bearer", "basic", "header", "oauth2"];
     let certificate = optional(fields.get("client_certificate"), |item| {
@@ -194,8 +199,14 @@ fn auth(reader: &Reader, item: &Item<'_>) -> Option<(Auth, Option<Certificate>)>
         let private_key = fields.get("private_key").and_then(|item| secret(reader, &item));
         Some(Certificate { certificate: certificate?, private_key: private_key? })
     });
+    let expires = optional(fields.get("expires"), |item| day(reader, item));
     if fields.has("client_certificate") && !kinds.iter().any(|kind| fields.has(kind)) {
-        return Some((Auth::None, certificate?));
+        if let Some(item) = fields.get("expires") {
+            let help = "remove it; rosterd reads the end of a certificate from the certificate".to_owned();
+            reader.problem(item.key, &item.path, "`expires` is for a secret, and there is none", Some(help));
+            return None;
+        }
+        return Some((Auth::None, None, certificate?));
     }
     let item = reader.one_of(&fields, &kinds, &[])?;
     let auth = if fields.has("bearer") {
@@ -210,7 +221,16 @@ fn auth(reader: &Reader, item: &Item<'_>) -> Option<(Auth, Option<Certificate>)>
     } else {
         oauth2(reader, &item)?
     };
-    Some((auth, certificate?))
+    Some((auth, expires?, certificate?))
+}
+
+fn day(reader: &Reader, item: &Item<'_>) -> Option<NaiveDate> {
+    let text = reader.text(item)?;
+    let day = text.parse().ok().filter(|day: &NaiveDate| day.to_string() == text);
+    if day.is_none() {
+        reader.wrong(item, "expected a day", "write it as `2027-03-01`");
+    }
+    day
 }
 
 fn basic(reader: &Reader, item: &Item<'_>) -> Option<Auth> {

@@ -78,6 +78,11 @@ pub(in crate::config) static AUTH: &[Key] = &[
     key("basic", Section(BASIC), "`Authorization: Basic …`"),
     key("header", Section(HEADER), "a header of the API's own"),
     key("oauth2", Section(OAUTH2), "OAuth2 client credentials"),
+    key(
+        "expires",
+        Text,
+        "the day on which the secret beside it ends, such as `2027-03-01`; somebody is told 30, 10 and 5 days before",
+    ),
     key("client_certificate", Section(CERTIFICATE), "a client certificate, beside any of them"),
 ];
 

@@ -56,6 +56,7 @@ pub(super) const fn words(kind: Kind) -> &'static Words {
         Kind::ConfigWrong => &host::CONFIG_WRONG,
         Kind::UnfinishedRun => &host::UNFINISHED_RUN,
         Kind::MailUndeliverable => &host::MAIL_UNDELIVERABLE,
+        Kind::SecretExpiring => &reading::SECRET_EXPIRING,
         Kind::AfterSuccess => &reading::AFTER_SUCCESS,
         Kind::RowsLeftOut => &reading::ROWS_LEFT_OUT,
         Kind::RowsCarried => &reading::ROWS_CARRIED,

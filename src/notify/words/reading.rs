@@ -34,6 +34,22 @@ pub(super) const FILE_LATE: Words = Words {
     over: "a file of {feed} came in time and was read.",
 };
 
+pub(super) const SECRET_EXPIRING: Words = Words {
+    subject: "secret or certificate expiring",
+    tally: &[],
+    happened: "A credential with which {feed} is read has an end.",
+    means: "Nobody has lost coverage. But from the end on the source cannot be read: then nothing is submitted, new people \
+            wait for coverage, and people who left stay covered.",
+    remedy: &[
+        "Have whoever keeps the API renew the credential of {feed} that is named below, and put the new one in its place.",
+        "For a secret, write its new end under `auth.expires` of the source and have the configuration read again \
+         (`systemctl reload rosterd`); a certificate says its end itself. To see whether the new one is taken:",
+        "rosterd check --connect",
+    ],
+    over_subject: "secret or certificate renewed",
+    over: "the credential of {feed} was renewed, or is used no longer.",
+};
+
 pub(super) const AFTER_SUCCESS: Words = Words {
     subject: "file not moved or deleted",
     tally: &[],

@@ -11,18 +11,21 @@
 //! | `pace` | when the next request may leave |
 //! | `request` | the configuration's request made ready, braces filled |
 //! | `page` | an answer's records |
+//! | `ends` | when credentials end |
 //! | `detail` | the second call for each record |
 //! | `next` | pure: which page is next, and what the pages prove |
 
 mod auth;
 mod client;
 mod detail;
+mod ends;
 mod next;
 mod pace;
 mod page;
 mod request;
 mod settings;
 
+pub use ends::{Ending, endings};
 pub(crate) use request::braces;
 pub use settings::{Auth, Certificate, Detail, Fresh, Http, OAuth2, Pagination, Rate, Request, Where};
 

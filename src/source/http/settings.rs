@@ -7,6 +7,7 @@ use crate::{
         settings::Patience,
     },
 };
+use chrono::NaiveDate;
 use std::{path::PathBuf, time::Duration};
 use url::Url;
 
@@ -17,6 +18,8 @@ pub struct Http {
     pub request: Request,
     /// How we show who we are.
     pub auth: Auth,
+    /// The day from which nobody can rely on the secret in it.
+    pub expires: Option<NaiveDate>,
     /// A client certificate beside that.
     pub certificate: Option<Certificate>,
     /// Certificates added to the system's roots.

@@ -76,6 +76,13 @@ pub(super) fn wide_examples() -> Vec<Incident> {
             "Source `acme`: after success: the folder `sftp://vitable@sftp.acme.example:22/outbound/processed` \
              (`move_to`) cannot be used (no such file); create it on the server, writable for this account.",
         ),
+        Incident {
+            credential: Some("acme/auth".into()),
+            ..feed(
+                Kind::SecretExpiring,
+                "Source `acme`: the secret under `auth` ends on 2027-03-01, in 10 days or less.",
+            )
+        },
         feed(Kind::ReadIncomplete, "The trailer counts 120 rows, and 87 were read."),
         Incident {
             counts: counts(&[("rows", 87)]),
