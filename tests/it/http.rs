@@ -139,8 +139,13 @@ pub(crate) fn path(text: &str) -> JsonPath {
 
 /// Pages of ten by number, without a total.
 pub(crate) fn source(api: &Api) -> Http {
+    source_at(&api.url)
+}
+
+/// The same of any server.
+pub(crate) fn source_at(url: &str) -> Http {
     Http {
-        request: request(&format!("{}/people", api.url)),
+        request: request(&format!("{url}/people")),
         auth: Auth::None,
         expires: None,
         certificate: None,

@@ -18,6 +18,7 @@ mod holds;
 mod http;
 mod http_faults;
 mod http_path;
+mod http_tls;
 mod inside;
 mod kill;
 mod ledger;

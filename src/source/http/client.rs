@@ -5,6 +5,7 @@ use super::{
     auth::Credentials,
     pace::Pace,
     settings::{Auth, Http},
+    tls,
 };
 use crate::{
     clock::Clock,
@@ -304,6 +305,9 @@ impl<'a> Client<'a> {
         let (timeout, connect) = (error.is_timeout(), error.is_connect());
         if error.is_builder() || error.is_redirect() {
             return Miss::Never(Failure::at(Hop::Request, "the request cannot be made; correct `request`"));
+        }
+        if let Some(failure) = tls::explain(&error, &host, self.settings.certificate.is_some()) {
+            return Miss::Never(failure);
         }
         let mut cause: &dyn Error = &error;
         while let Some(inner) = cause.source() {

@@ -8,6 +8,7 @@
 //! | `settings` | the block of the configuration, checked |
 //! | `client` | one request: who we are, the rate, repeats, bounds |
 //! | `auth` | credentials and tokens |
+//! | `tls` | what is said when no encrypted connection comes about |
 //! | `pace` | when the next request may leave |
 //! | `request` | the configuration's request made ready, braces filled |
 //! | `page` | an answer's records |
@@ -24,6 +25,7 @@ mod pace;
 mod page;
 mod request;
 mod settings;
+mod tls;
 
 pub use ends::{Ending, endings};
 pub(crate) use request::braces;
