@@ -19,6 +19,7 @@ mod http;
 mod http_faults;
 mod http_path;
 mod http_tls;
+mod http_trouble;
 mod inside;
 mod kill;
 mod ledger;
