@@ -318,7 +318,7 @@ fn paylocity_gives_twenty_at_a_time_and_a_transfer_is_no_termination() {
         }
         ok(&body)
     };
-    let with = "company_id: B6001, client_id: rosterd, client_secret: { file: hr.secret }";
+    let with = "company_id: B6001, client_id: rosterd, client_secret: { file: hr.secret }, secret_ends: \"2127-09-30\"";
     let host = Host::new("paylocity", with, people(60, "A"), fake);
     host.says_what_is_unconfirmed();
     host.sync().ends(0);
