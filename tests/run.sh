@@ -10,6 +10,9 @@ command -v cc >/dev/null 2>&1 || missing+=(build-essential)
 command -v python3 >/dev/null 2>&1 || missing+=(python3)
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
 compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(faketime)
+command -v gpg >/dev/null 2>&1 || missing+=(gnupg)
+command -v zip >/dev/null 2>&1 || missing+=(zip)
+command -v iconv >/dev/null 2>&1 || missing+=(libc-bin)
 command -v groff >/dev/null 2>&1 || missing+=(groff-base)
 command -v systemd-analyze >/dev/null 2>&1 || missing+=(systemd)
 command -v unshare >/dev/null 2>&1 || missing+=(util-linux)
@@ -30,10 +33,10 @@ fi
 
 # The official client of Vitable, which must work against the sandbox unchanged; and a mail server.
 venv=target/python
-if ! "$venv/bin/python" -c 'import vitable_connect, aiosmtpd' >/dev/null 2>&1; then
+if ! "$venv/bin/python" -c 'import vitable_connect, aiosmtpd, openpyxl' >/dev/null 2>&1; then
   mkdir -p target
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet vitable-connect==6.2.0 aiosmtpd==1.4.6
+  "$venv/bin/pip" install --quiet vitable-connect==6.2.0 aiosmtpd==1.4.6 openpyxl==3.1.5
 fi
 export ROSTERD_TEST_PYTHON="$PWD/$venv/bin/python"
 

@@ -16,7 +16,7 @@ use rosterd::{
         Certainty, Coverage, Covered, Field, FingerprintKey, GroupRef, People, PeopleBuilder, PlanId,
         ReferenceId,
     },
-    source::decode::{Step, csv},
+    source::decode::{self, How, Step, json::Cells},
     table::Table,
     vitable,
 };
@@ -95,7 +95,15 @@ impl Roster {
     fn rows(&self, each: &mut dyn FnMut(Step<'_>) -> anyhow::Result<()>) -> anyhow::Result<u64> {
         let source = self.feed.sources.first().ok_or_else(|| anyhow::anyhow!("the feed has no source"))?;
         let mut failed = None;
-        let tally = csv::read(&mut self.open()?, &source.csv, 0, &mut |step| {
+        let how = How {
+            name: "roster.csv",
+            format: &source.format,
+            decrypt: source.decrypt.as_ref(),
+            cells: Cells { columns: &[], needed: &[], dates: &[] },
+            dir: &std::env::temp_dir(),
+            source_index: 0,
+        };
+        let tally = decode::read(self.open()?, &how, &mut |step| {
             if failed.is_none() {
                 failed = each(step).err();
             }

@@ -6,7 +6,7 @@ use rosterd::{
     clock::SystemClock,
     mapping,
     secret::Secret,
-    source::{self, AfterSuccess, Csv, HostKey, Patience, Pick, Place, Settings, Sftp},
+    source::{self, AfterSuccess, Format, HostKey, Patience, Pick, Place, Settings, Sftp},
 };
 use std::{collections::BTreeMap, io::Write, path::Path, sync::Arc, time::Duration};
 
@@ -42,8 +42,8 @@ async fn main() -> anyhow::Result<()> {
             max_age: None,
             after_success: AfterSuccess::Leave,
         },
-        csv: Csv::default(),
-        records: None,
+        format: Format::ByName,
+        decrypt: None,
         min_rows: 1,
         mapping: Arc::new(mapping::Settings {
             name: "bench".to_owned(),

@@ -149,7 +149,7 @@ fn feed(reader: &Reader, name: &str, item: &Item<'_>, parts: &Parts<'_>, fed: &m
         built.into_iter().collect::<Option<Vec<_>>>()
     });
     let (settings, grouping, sources) = (settings?, grouping?, sources?);
-    let is_json = sources.iter().any(|source| source.records.is_some());
+    let is_json = sources.iter().any(|source| source.format.has_records());
     if is_json {
         group_path(reader, &fields, grouping.column())?;
     }
@@ -241,8 +241,8 @@ fn build(
         name: name.to_owned(),
         place: source.place.clone(),
         pick: source.pick.clone(),
-        csv: source.csv.clone(),
-        records: source.records.clone(),
+        format: source.format.clone(),
+        decrypt: source.decrypt.clone(),
         min_rows: source.min_rows,
         mapping: Arc::new(mapping),
     }))

@@ -207,10 +207,10 @@ pub(super) static SOURCE: &[Key] = &[
     key("file", Section(FILE), "a file on this host"),
     key("sftp", Section(SFTP), "a file on an SFTP server"),
     key("http", Section(http::HTTP), "an HTTP API"),
-    key("csv", Section(CSV), "how the file is read; the default"),
-    later("xlsx", "sheets come in a later version; export CSV"),
+    key("csv", Section(CSV), "how a CSV file is read; the default, unless the file's name ends with `.xlsx`"),
+    key("xlsx", Section(XLSX), "which sheet of an Excel workbook is read"),
     key("json", Section(http::JSON), "the file is a JSON document with a list of records"),
-    later("decrypt", "OpenPGP comes in a later version; deliver the file over SFTP in the clear"),
+    key("decrypt", Section(DECRYPT), "the files are encrypted with OpenPGP"),
     key("min_rows", Whole(0), "fewer rows are an incomplete read; default 1"),
     key("mapping", Text, "the name of a mapping"),
     key("fields", Section(FIELDS), "single fields instead of the mapping's"),
@@ -257,10 +257,29 @@ pub(super) static MOVE: &[Key] =
     &[must("move_to", Text, "a folder of the same place; no file there is overwritten")];
 
 pub(super) static CSV: &[Key] = &[
-    key("delimiter", Text, "one character between cells; default a comma"),
-    key("encoding", Choice(&["auto", "utf-8"]), "default auto"),
+    key("delimiter", Text, "one character between cells; found among `,`, `;`, `|` and the tab when not set"),
+    key(
+        "encoding",
+        Text,
+        "`auto`, which is the default, or a name such as `utf-8`, `windows-1252`, `utf-16le`",
+    ),
     key("header_row", Whole(1), "the line of the header; default 1"),
     key("trailer", Section(TRAILER), "the line after the last person that proves that the file is whole"),
+];
+
+pub(super) static XLSX: &[Key] = &[
+    key("sheet", Text, "the sheet's name; default the first one that is shown"),
+    key("header_row", Whole(1), "the row of the header; default 1"),
+];
+
+pub(super) static DECRYPT: &[Key] = &[
+    must("private_key", Section(SECRET), "the private key that the files are encrypted for, armored"),
+    key("passphrase", Section(SECRET), "the private key's passphrase"),
+    key(
+        "signed_by",
+        Section(SECRET),
+        "the sender's public key, armored; a file without its signature is refused",
+    ),
 ];
 
 pub(super) static TRAILER: &[Key] = &[

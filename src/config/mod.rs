@@ -7,6 +7,7 @@ mod alerts;
 mod dates;
 mod feeds;
 mod files;
+mod formats;
 mod guard;
 mod http;
 mod keys;

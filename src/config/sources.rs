@@ -2,8 +2,9 @@
 
 use super::{
     files::pick,
-    http::{http, json as json_block, paths},
-    keys::{CSV, FILE, SFTP, SOURCE, TRAILER, http::HTTP},
+    formats::{decrypt, format},
+    http::{http, paths},
+    keys::{FILE, SFTP, SOURCE, http::HTTP},
     mappings::{Mapping, fields as mapping_fields, mapping, optional},
     presets::{Presets, expand},
     read::{Fields, Item, Reader},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     mapping::FieldSource,
     roster::Field,
-    source::{Csv, HostKey, ListPath, Patience, Pick, Place, Sftp, Trailer},
+    source::{Decrypt, Format, HostKey, Patience, Pick, Place, Sftp},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,8 +24,8 @@ use std::{collections::BTreeMap, time::Duration};
 pub(super) struct Source {
     pub(super) place: Place,
     pub(super) pick: Pick,
-    pub(super) csv: Csv,
-    pub(super) records: Option<ListPath>,
+    pub(super) format: Format,
+    pub(super) decrypt: Option<Decrypt>,
     pub(super) min_rows: u64,
     /// The mapping's name, and what it says beside its fields.
     pub(super) mapping: (String, Mapping),
@@ -50,11 +51,8 @@ pub(super) fn source(
             Some(place)
         }
     });
-    let json = records(reader, &fields);
-    let csv = match fields.get("csv") {
-        Some(item) => csv(reader, &item),
-        None => Some(Csv::default()),
-    };
+    let format = format(reader, &fields);
+    let decrypt = optional(fields.get("decrypt"), |item| decrypt(reader, item));
     let min_rows = match fields.get("min_rows") {
         Some(item) => reader.whole(&item, 0..=u64::MAX),
         None => Some(1),
@@ -74,32 +72,14 @@ pub(super) fn source(
         }
     };
     let (mapping, fields) = merged(reader, &item, own?, named)?;
-    let mut records = json?;
-    if let Place::Http(http) = &mut place {
-        http.identity = paths(reader, &item, &fields, Some(&mapping.1.eligibility))?;
-        records = Some(http.records.clone());
-    } else if records.is_some() {
-        paths(reader, &item, &fields, Some(&mapping.1.eligibility))?;
+    let format = format?;
+    if format.has_records() {
+        let identity = paths(reader, &item, &fields, Some(&mapping.1.eligibility))?;
+        if let Place::Http(http) = &mut place {
+            http.identity = identity;
+        }
     }
-    Some(Source { place, pick, csv: csv?, records, min_rows: min_rows?, mapping, fields })
-}
-
-/// `json:` of a source of files; an HTTP source has no format of its own.
-fn records(reader: &Reader, fields: &Fields<'_>) -> Option<Option<ListPath>> {
-    let wrong = |item: &Item<'_>, message: &str| {
-        let help = Some("remove it".to_owned());
-        reader.problem(item.key, &item.path, message, help);
-    };
-    let (csv, json) = (fields.get("csv"), fields.get("json"));
-    if let Some(item) = csv.as_ref().or(json.as_ref()).filter(|_| fields.has("http")) {
-        wrong(item, "this is for files; what an API answers is JSON, and `records` of `http` says where");
-        return None;
-    }
-    if let Some(item) = json.as_ref().filter(|_| csv.is_some()) {
-        wrong(item, "only one of `csv`, `json` may be given");
-        return None;
-    }
-    optional(json, |item| json_block(reader, item))
+    Some(Source { place, pick, format, decrypt: decrypt?, min_rows: min_rows?, mapping, fields })
 }
 
 /// An `http:` block; with a preset, also where it is named, what its mapping is called, and that mapping.
@@ -217,53 +197,4 @@ fn host_key(reader: &Reader, fields: &Fields<'_>) -> Option<HostKey> {
         return None;
     }
     Some(HostKey::Fingerprint(text.to_owned()))
-}
-
-fn csv(reader: &Reader, item: &Item<'_>) -> Option<Csv> {
-    let fields = reader.open(item, CSV)?;
-    let default = Csv::default();
-    let delimiter = match fields.get("delimiter") {
-        Some(item) => delimiter(reader, &item),
-        None => Some(default.delimiter),
-    };
-    let encoding = fields.get("encoding").is_none_or(|item| encoding(reader, &item));
-    let header_row = match fields.get("header_row") {
-        Some(item) => reader.whole(&item, 1..=1000).and_then(|row| u32::try_from(row).ok()),
-        None => Some(default.header_row),
-    };
-    let trailer = optional(fields.get("trailer"), |item| trailer(reader, item));
-    let csv = Csv { delimiter: delimiter?, header_row: header_row?, trailer: trailer? };
-    encoding.then_some(csv)
-}
-
-fn delimiter(reader: &Reader, item: &Item<'_>) -> Option<u8> {
-    match reader.text(item)?.as_bytes() {
-        [byte] if *byte == b'\t' || (byte.is_ascii_punctuation() && *byte != b'"') => Some(*byte),
-        _ => {
-            let help = "write `\",\"`, `\";\"`, `\"|\"` or, for a tab, `\"\\t\"` in double quotes";
-            reader.wrong(item, "expected one character between cells", help);
-            None
-        }
-    }
-}
-
-fn encoding(reader: &Reader, item: &Item<'_>) -> bool {
-    match reader.text(item) {
-        None => false,
-        Some("auto" | "utf-8") => true,
-        Some(_) => {
-            let help = "other encodings come in a later version; have the file written as `utf-8`";
-            reader.wrong(item, "this `encoding` is not supported yet", help);
-            false
-        }
-    }
-}
-
-fn trailer(reader: &Reader, item: &Item<'_>) -> Option<Trailer> {
-    let fields = reader.open(item, TRAILER)?;
-    let starts_with = fields.get("starts_with").and_then(|item| reader.text(&item));
-    let count_column = optional(fields.get("count_column"), |item| {
-        reader.whole(item, 1..=10_000).and_then(|column| u32::try_from(column).ok())
-    });
-    Some(Trailer { starts_with: starts_with?.to_owned(), count_column: count_column? })
 }

@@ -8,8 +8,8 @@ use crate::{
     notify::Kind,
     roster::{GroupRef, People, PeopleBuilder, PlanId, ReferenceId, SourceShape},
     source::{
-        self, AfterSuccess, Arrived, Failure, Pick, Place,
-        decode::{Incomplete, Step as Decoded, Tally, csv, json},
+        self, AfterSuccess, Arrived, Decrypt, Failure, Format, Pick, Place,
+        decode::{self, How, Incomplete, Step as Decoded, Tally, json::Cells},
     },
 };
 use std::{
@@ -254,10 +254,10 @@ impl Engine {
             }
         };
         let today = self.clock.now().with_timezone(&settings.mapping.eligibility.timezone).date_naive();
-        let how = Arc::clone(settings);
+        let (read_by, dir) = (Arc::clone(settings), self.settings.state_dir.clone());
         let builder = std::mem::take(&mut gathering.builder);
         let by = feed.grouping.column().to_owned();
-        let work = move || decode(arrived, (&how, &by), index, &mapping, today, builder);
+        let work = move || decode(arrived, (&read_by, &by), &dir, index, &mapping, today, builder);
         let (tally, map, builder) = match tokio::task::spawn_blocking(work).await {
             Ok(Ok(decoded)) => decoded,
             Ok(Err(error)) => {
@@ -302,15 +302,26 @@ fn same_source<'b>(
 type Taken = (Tally, MapReport, PeopleBuilder);
 
 fn decode(
-    mut arrived: Arrived,
+    arrived: Arrived,
     (settings, by): (&source::Settings, &str),
+    dir: &Path,
     index: u16,
     mapping: &Mapping,
     today: chrono::NaiveDate,
     mut builder: PeopleBuilder,
 ) -> Result<Taken, Incomplete> {
     let mut bound = None;
-    let mut sink = |step: Decoded<'_>| {
+    let dates = settings.mapping.date_columns();
+    let needed = settings.mapping.needed_columns(by);
+    let how = How {
+        name: &arrived.path,
+        format: &settings.format,
+        decrypt: settings.decrypt.as_ref(),
+        cells: Cells { columns: mapping.columns(), needed: &needed, dates: &dates },
+        dir,
+        source_index: index,
+    };
+    let tally = decode::read(arrived.spool, &how, &mut |step: Decoded<'_>| {
         match (step, &mut bound) {
             (Decoded::Header(header), _) => {
                 bound = Some(mapping.bind(header).map_err(|lost| Incomplete(lost.to_string()))?);
@@ -319,20 +330,7 @@ fn decode(
             (Decoded::Rows(_), None) => {}
         }
         Ok(())
-    };
-    let tally = match &settings.records {
-        None => csv::read(&mut arrived.spool, &settings.csv, index, &mut sink)?,
-        Some(list) => {
-            let layout = match settings.place {
-                Place::Http(_) => json::Layout::Lines,
-                Place::File | Place::Sftp(_) => json::Layout::List(list),
-            };
-            let dates = settings.mapping.date_columns();
-            let needed = settings.mapping.needed_columns(by);
-            let cells = json::Cells { columns: mapping.columns(), needed: &needed, dates: &dates };
-            json::read(&mut arrived.spool, layout, cells, index, &mut sink)?
-        }
-    };
+    })?;
     let report = bound.map(mapping::Bound::finish).unwrap_or_default();
     Ok((tally, report, builder))
 }
@@ -349,6 +347,13 @@ impl Gathering {
             let text =
                 format!("source `{}`: no record has anything at `{path}`, so nobody has that", settings.name);
             self.notes.push(Note { text, rows: tally.rows, explains: false });
+        }
+        if tally.passed_over_lines > 0 {
+            let text = format!(
+                "source `{}`: nobody's lines were passed over: the header once more, totals, empty rows at the end",
+                settings.name
+            );
+            self.notes.push(Note { text, rows: tally.passed_over_lines, explains: false });
         }
         let mut findings: Vec<String> =
             map.proofs().iter().map(|proof| named(&settings.name, proof)).collect();
@@ -388,6 +393,11 @@ impl Gathering {
 
 /// A local file in place of the source, through the same mapping and guard.
 fn local(settings: &source::Settings, path: &Path) -> source::Settings {
+    // In place of an API a person names a document of the same form.
+    let format = match &settings.place {
+        Place::Http(http) => Format::Json(http.records.clone()),
+        Place::File | Place::Sftp(_) => settings.format.clone(),
+    };
     source::Settings {
         place: Place::File,
         pick: Pick {
@@ -396,6 +406,8 @@ fn local(settings: &source::Settings, path: &Path) -> source::Settings {
             max_age: None,
             after_success: AfterSuccess::Leave,
         },
+        format,
+        decrypt: settings.decrypt.clone().map(|decrypt| Decrypt { or_clear: true, ..decrypt }),
         ..settings.clone()
     }
 }

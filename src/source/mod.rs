@@ -34,7 +34,10 @@ pub use http::{
     Auth, Certificate, Detail, Ending, Fresh, Http, OAuth2, Pagination, Rate, Request, Where, endings,
 };
 pub use json::{JsonPath, ListPath, NotAList, NotAPath};
-pub use settings::{AfterSuccess, Csv, HostKey, Patience, Pick, Place, Settings, Sftp, Trailer};
+pub use settings::{
+    AfterSuccess, Csv, Decrypt, Encoding, Format, HostKey, Patience, Pick, Place, Settings, Sftp, Trailer,
+    Xlsx,
+};
 pub use tidy::{FileRead, Tidied};
 
 use crate::{clock::Clock, probe::Step};

@@ -13,10 +13,10 @@ pub struct Settings {
     pub place: Place,
     /// Which file it is.
     pub pick: Pick,
-    /// How the file is read.
-    pub csv: Csv,
-    /// The source gives JSON records and no table: where their list is in a document.
-    pub records: Option<ListPath>,
+    /// What the file holds, and how it is read.
+    pub format: Format,
+    /// How the file is decrypted, if it comes encrypted.
+    pub decrypt: Option<Decrypt>,
     /// Fewer rows than this are an incomplete read.
     pub min_rows: u64,
     /// How its rows become members, single fields of the source's own included.
@@ -104,11 +104,39 @@ pub enum AfterSuccess {
     MoveTo(String),
 }
 
+/// What a file holds, once it is decrypted and unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// What the file's name says: a sheet for `.xlsx`, else CSV with every default.
+    ByName,
+    /// CSV.
+    Csv(Csv),
+    /// A sheet of an Excel workbook.
+    Xlsx(Xlsx),
+    /// A JSON document, and where the list of its records is.
+    Json(ListPath),
+    /// A JSON record on each line, as the HTTP driver writes them; no file of a place is read so.
+    Lines,
+}
+
+impl Format {
+    /// Whether rows are records, whose columns are paths.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        match self {
+            Self::Json(_) | Self::Lines => true,
+            Self::ByName | Self::Csv(_) | Self::Xlsx(_) => false,
+        }
+    }
+}
+
 /// How a CSV file is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Csv {
-    /// Between cells.
-    pub delimiter: u8,
+    /// Between cells; found among `,`, `;`, `|` and the tab when nothing is said.
+    pub delimiter: Option<u8>,
+    /// How characters are written.
+    pub encoding: Encoding,
     /// The line of the header, from 1.
     pub header_row: u32,
     /// The line after the last person that proves that the file is whole.
@@ -117,8 +145,49 @@ pub struct Csv {
 
 impl Default for Csv {
     fn default() -> Self {
-        Self { delimiter: b',', header_row: 1, trailer: None }
+        Self { delimiter: None, encoding: Encoding::default(), header_row: 1, trailer: None }
     }
+}
+
+/// How characters are written; the default is UTF-8, else what a byte order mark or a certain detection says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encoding(pub(super) Option<&'static encoding_rs::Encoding>);
+
+impl Encoding {
+    /// The encoding of this name, as browsers know it (`utf-8`, `windows-1252`, `utf-16le`, `macintosh`).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let found = encoding_rs::Encoding::for_label_no_replacement(name.as_bytes())?;
+        Some(Self(Some(found)))
+    }
+}
+
+/// How a sheet is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Xlsx {
+    /// The sheet's name; the first one that is shown when nothing is said.
+    pub sheet: Option<String>,
+    /// The row of the header, from 1.
+    pub header_row: u32,
+}
+
+impl Default for Xlsx {
+    fn default() -> Self {
+        Self { sheet: None, header_row: 1 }
+    }
+}
+
+/// How an OpenPGP file is decrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decrypt {
+    /// Our private key, armored.
+    pub private_key: Secret,
+    /// Its passphrase.
+    pub passphrase: Option<Secret>,
+    /// The sender's public key, armored; a file that it has not signed is refused.
+    pub signed_by: Option<Secret>,
+    /// Whether a file in the clear is taken too: the one that a person names with `--file` may be.
+    pub or_clear: bool,
 }
 
 /// A trailer line.

@@ -197,10 +197,10 @@ fn settings(http: Http) -> source::Settings {
     };
     source::Settings {
         name: "acme".to_owned(),
-        records: Some(http.records.clone()),
         place: source::Place::Http(Box::new(http)),
         pick,
-        csv: source::Csv::default(),
+        format: source::Format::Lines,
+        decrypt: None,
         min_rows: 1,
         mapping: Arc::new(mapping::Settings {
             name: "hr".to_owned(),

@@ -6,7 +6,7 @@ use crate::sshd::{Sshd, run};
 use rosterd::{
     clock::SystemClock,
     mapping,
-    source::{self, AfterSuccess, Arrived, Csv, Failure, Hop, HostKey, Pick, Place, Settings, Sftp},
+    source::{self, AfterSuccess, Arrived, Failure, Format, Hop, HostKey, Pick, Place, Settings, Sftp},
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -28,8 +28,8 @@ pub(crate) fn settings(server: Sftp, path: &Path, settle: Duration) -> Settings 
             max_age: None,
             after_success: AfterSuccess::Leave,
         },
-        csv: Csv::default(),
-        records: None,
+        format: Format::ByName,
+        decrypt: None,
         min_rows: 1,
         mapping: Arc::new(mapping::Settings {
             name: "hr".to_owned(),

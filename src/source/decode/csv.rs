@@ -6,25 +6,23 @@
 //! and for NUL; a cell is copied once, into the table.
 
 use super::{
-    Incomplete, RAGGED_SHOWN, Step, Tally, sniff,
+    Incomplete, Step, Tally, delimiter,
+    rows::{Rows, Sink},
+    sniff,
     text::{LARGEST_RECORD, Text, line_ends, too_large},
 };
 use crate::{
     roster::RowAt,
     source::{Csv, Trailer},
-    table::{Header, Table},
+    table::Table,
 };
 use memchr::{memchr, memchr2, memchr3};
 use std::{fs::File, ops::Range};
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 1 << 20;
-/// A batch is handed on when it has so many rows, few enough that they are mapped while the cache still has them,
-const BATCH_ROWS: usize = 2_048;
-/// or so many bytes.
-const BATCH_BYTES: usize = 4 << 20;
 
-/// Reads a spooled CSV file from its start: the header, then the rows in batches. `source_index` is the
+/// Reads a CSV file in UTF-8 from its start: the header, then the rows in batches. `source_index` is the
 /// source's place in the feed's read, and goes into every [`RowAt`].
 ///
 /// # Errors
@@ -46,6 +44,10 @@ fn read_by(
     source_index: u16,
     sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
 ) -> Result<Tally, Incomplete> {
+    let delimiter = match csv.delimiter {
+        Some(delimiter) => delimiter,
+        None => delimiter::find(&super::head(spool)?, csv.header_row)?,
+    };
     let mut text = Text::open(spool, chunk)?;
     if text.bytes().is_empty() {
         return Err(Incomplete(
@@ -53,15 +55,19 @@ fn read_by(
         ));
     }
     if let Some(kind) = sniff::foreign(text.bytes()) {
+        let instead = match kind {
+            sniff::WORKBOOK => "write `xlsx: {}` in place of `csv`",
+            sniff::JSON => "write `json: { records: … }` in place of `csv`",
+            _ => "export it as CSV in UTF-8",
+        };
         return Err(Incomplete(format!(
-            "the file is {kind}, not CSV; export it as CSV in UTF-8, or look whether the right file is \
-             named by `path`"
+            "the file is {kind}, not CSV; {instead}, or look whether the right file is named by `path`"
         )));
     }
     if text.bytes().starts_with(b"\xEF\xBB\xBF") {
         text.take(3);
     }
-    let mut reader = Reader::new(csv, source_index);
+    let mut reader = Reader::new(csv, delimiter, source_index);
     loop {
         let taken = reader.feed(text.chunk(reader.line)?, text.at_end(), sink)?;
         text.take(taken);
@@ -86,35 +92,28 @@ enum Expect {
 
 struct Reader<'c> {
     csv: &'c Csv,
-    source: u16,
+    delimiter: u8,
     expect: Expect,
     /// The physical line of what is read next, from 1.
     line: u32,
     record: Record,
-    table: Table,
-    tally: Tally,
+    rows: Rows,
 }
 
 impl<'c> Reader<'c> {
-    fn new(csv: &'c Csv, source: u16) -> Self {
+    fn new(csv: &'c Csv, delimiter: u8, source: u16) -> Self {
         Self {
             csv,
-            source,
+            delimiter,
             expect: Expect::Header(csv.header_row.max(1)),
             line: 1,
             record: Record::default(),
-            table: Table::default(),
-            tally: Tally::default(),
+            rows: Rows::new(source),
         }
     }
 
     /// Reads every whole record of `text` and returns how many bytes they had.
-    fn feed(
-        &mut self,
-        text: &str,
-        at_end: bool,
-        sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
-    ) -> Result<usize, Incomplete> {
+    fn feed(&mut self, text: &str, at_end: bool, sink: &mut Sink<'_>) -> Result<usize, Incomplete> {
         let mut from = 0;
         while from < text.len() {
             if let Expect::Header(lines @ 2..) = self.expect {
@@ -126,7 +125,7 @@ impl<'c> Reader<'c> {
                 self.expect = Expect::Header(lines - 1);
                 continue;
             }
-            let Some(end) = self.record.cut(text, from, at_end, self.csv.delimiter, self.line)? else {
+            let Some(end) = self.record.cut(text, from, at_end, self.delimiter, self.line)? else {
                 break;
             };
             let line = self.line;
@@ -151,12 +150,7 @@ impl<'c> Reader<'c> {
         Ok(from)
     }
 
-    fn header(
-        &mut self,
-        text: &str,
-        line: u32,
-        sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
-    ) -> Result<(), Incomplete> {
+    fn header(&mut self, text: &str, line: u32, sink: &mut Sink<'_>) -> Result<(), Incomplete> {
         let names: Vec<String> = self.record.cells(text).map(|name| name.trim().to_owned()).collect();
         if names.iter().all(String::is_empty) {
             return Err(Incomplete(format!(
@@ -164,17 +158,11 @@ impl<'c> Reader<'c> {
                  {{ header_row: … }}`"
             )));
         }
-        self.tally.header = Header { names, line };
         self.expect = Expect::Rows;
-        sink(Step::Header(&self.tally.header))
+        self.rows.header(names, line, sink)
     }
 
-    fn row(
-        &mut self,
-        text: &str,
-        line: u32,
-        sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
-    ) -> Result<(), Incomplete> {
+    fn row(&mut self, text: &str, line: u32, sink: &mut Sink<'_>) -> Result<(), Incomplete> {
         if let Some(trailer) = &self.csv.trailer {
             let first = self.record.cells(text).next().unwrap_or("");
             if first.trim_start().starts_with(&trailer.starts_with) {
@@ -183,21 +171,13 @@ impl<'c> Reader<'c> {
                 return Ok(());
             }
         }
-        self.tally.rows += 1;
-        let at =
-            RowAt { source: self.source, record: u32::try_from(self.tally.rows).unwrap_or(u32::MAX), line };
-        if self.record.cells.len() != self.tally.header.names.len() {
-            self.tally.ragged_rows += 1;
-            if self.tally.ragged.len() < RAGGED_SHOWN {
-                self.tally.ragged.push(at);
-            }
+        if self.rows.is_nobodys(self.record.cells(text), line) {
+            return Ok(());
         }
-        self.record.put(text, at, &mut self.table);
-        if self.table.len() >= BATCH_ROWS || self.table.bytes() >= BATCH_BYTES {
-            sink(Step::Rows(&self.table))?;
-            self.table.clear();
-        }
-        Ok(())
+        self.rows.release(sink)?;
+        let at = self.rows.place(self.record.cells.len(), line);
+        self.record.put(text, at, &mut self.rows.table);
+        self.rows.hand_on(sink)
     }
 
     fn check_count(&self, trailer: &Trailer, text: &str, line: u32) -> Result<(), Incomplete> {
@@ -222,21 +202,17 @@ impl<'c> Reader<'c> {
                 cell.chars().count()
             )));
         };
-        if count == self.tally.rows {
+        if count == self.rows.tally.rows {
             return Ok(());
         }
         Err(Incomplete(format!(
             "the trailer on line {line} counts {count} rows, the file has {}; ask for the file again, it \
              is not the whole of what was exported",
-            self.tally.rows
+            self.rows.tally.rows
         )))
     }
 
-    fn finish(
-        mut self,
-        ends_with_newline: bool,
-        sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
-    ) -> Result<Tally, Incomplete> {
+    fn finish(mut self, ends_with_newline: bool, sink: &mut Sink<'_>) -> Result<Tally, Incomplete> {
         match (&self.expect, &self.csv.trailer) {
             (Expect::Header(_), _) => Err(Incomplete(format!(
                 "the file ends on line {} before the header on line {}; it was cut, or `header_row` is wrong",
@@ -245,14 +221,11 @@ impl<'c> Reader<'c> {
             (Expect::Rows, Some(trailer)) => Err(Incomplete(format!(
                 "the last line does not begin with `{}`, so the trailer is missing and the file was cut \
                  after {} rows; ask for it again",
-                trailer.starts_with, self.tally.rows
+                trailer.starts_with, self.rows.tally.rows
             ))),
             (Expect::Rows, None) | (Expect::Nothing(_), _) => {
-                if !self.table.is_empty() {
-                    sink(Step::Rows(&self.table))?;
-                }
-                self.tally.ends_with_newline = ends_with_newline;
-                Ok(self.tally)
+                self.rows.tally.ends_with_newline = ends_with_newline;
+                self.rows.finish(sink)
             }
         }
     }
@@ -398,7 +371,7 @@ impl Record {
         }
     }
 
-    fn cells<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'t str> + 't {
+    fn cells<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'t str> + Clone + 't {
         self.cells.iter().map(move |cell| {
             let text = if cell.unquoted { &self.unquoted } else { text };
             text.get(cell.at.clone()).unwrap_or("")

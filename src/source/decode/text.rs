@@ -1,6 +1,6 @@
 //! The bytes of a spooled file as checked text, a buffer at a time: strict UTF-8, no NUL byte.
 
-use super::Incomplete;
+use super::{Incomplete, unreadable};
 use std::{
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
@@ -112,13 +112,6 @@ pub(super) fn too_large(line: u32) -> Incomplete {
     Incomplete(format!(
         "the record that begins on line {line} is larger than 10 MB: probably a quote opens there and is \
          never closed; correct the export"
-    ))
-}
-
-fn unreadable(error: &std::io::Error) -> Incomplete {
-    Incomplete(format!(
-        "the spooled copy of the file cannot be read ({error}); look at the disk of the state directory, \
-         then run the feed again"
     ))
 }
 

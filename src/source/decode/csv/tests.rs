@@ -82,7 +82,7 @@ fn cells_come_back_as_rfc_4180_writes_them() {
 
 #[test]
 fn the_header_may_stand_below_a_title() {
-    let csv = Csv { header_row: 3, delimiter: b';', ..Csv::default() };
+    let csv = Csv { header_row: 3, delimiter: Some(b';'), ..Csv::default() };
     let text = b"Roster \"of\r\nmade, today\r\n id ;\"Last;Name\"\r\n1;2\r\n";
     assert_eq!(rows(text, &csv), vec![row(1, 4, &["1", "2"])]);
     let (tally, seen) = read_all(CHUNK, text, &csv).unwrap();
@@ -209,7 +209,7 @@ fn batches_are_bounded_and_complete() {
     let (mut batches, mut people) = (0, 0);
     let tally = read(&mut spool(text.as_bytes()), &Csv::default(), 0, &mut |step| {
         if let Step::Rows(table) = step {
-            assert!(table.len() <= BATCH_ROWS);
+            assert!(table.len() <= crate::source::decode::rows::BATCH_ROWS);
             for row in table.rows() {
                 assert_eq!(row.cell(0), people.to_string());
                 assert_eq!(row.at().line, people + 2);
@@ -220,7 +220,10 @@ fn batches_are_bounded_and_complete() {
         Ok(())
     })
     .unwrap();
-    assert_eq!((tally.rows, batches), (40_000, 40_000_usize.div_ceil(BATCH_ROWS)));
+    assert_eq!(
+        (tally.rows, batches),
+        (40_000, 40_000_usize.div_ceil(crate::source::decode::rows::BATCH_ROWS))
+    );
 }
 
 #[test]
@@ -247,6 +250,11 @@ proptest! {
         let bytes = writer.into_inner().unwrap();
         let (tally, (_, found)) = read_all(chunk, &bytes, &Csv::default()).unwrap();
         let found: Vec<Vec<String>> = found.into_iter().map(|(_, _, cells)| cells).collect();
+        let mut table = table;
+        // Empty rows below the last person are nobody's.
+        while table.last().is_some_and(|cells| cells.iter().all(|cell| cell.trim().is_empty())) {
+            table.pop();
+        }
         prop_assert_eq!(found, table);
         prop_assert_eq!(tally.ragged_rows, 0);
     }
