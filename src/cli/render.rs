@@ -7,7 +7,8 @@ use super::{
 use crate::{
     attempt::{Operation, State},
     ledger::{
-        Attempt, Consequence, GroupReport, GroupVerdict, Ledger, LedgerError, ReadReport, RowProblem, Run,
+        Attempt, Consequence, FileReport, GroupReport, GroupVerdict, Ledger, LedgerError, ReadReport,
+        RowProblem, Run,
     },
     notify::shell_word,
     roster::{GroupRef, ReferenceId, RunId},
@@ -80,11 +81,25 @@ pub(super) fn heading(out: &mut String, run: &Run) -> std::fmt::Result {
     }
 }
 
+fn not_picked(out: &mut String, file: &FileReport) -> std::fmt::Result {
+    if file.not_picked.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = file.not_picked.iter().map(|name| format!("`{name}`")).collect();
+    write!(out, "    not read: {}", names.join(", "))?;
+    let shown = u64::try_from(file.not_picked.len()).unwrap_or(u64::MAX);
+    match file.not_picked_files.saturating_sub(shown) {
+        0 => writeln!(out),
+        more => writeln!(out, " and {more} more"),
+    }
+}
+
 pub(super) fn reading(out: &mut String, read: &ReadReport, detail: Detail) -> std::fmt::Result {
     for file in &read.files {
         writeln!(out, "  {}: {} ({} rows, {} bytes)", file.source, file.path, file.rows, file.size)?;
         if detail == Detail::Whole {
             writeln!(out, "    SHA-256 {}", file.sha256)?;
+            not_picked(out, file)?;
         }
     }
     for finding in &read.findings {

@@ -72,6 +72,8 @@ pub(super) struct Read {
 
 /// How many problem rows of an incomplete read are shown.
 const SHOWN_PROBLEMS: usize = 20;
+/// So many names that were not read are remembered.
+const SHOWN_NOT_PICKED: usize = 20;
 /// How many pairs of members a note names.
 const NAMED_PAIRS: usize = 10;
 
@@ -243,6 +245,14 @@ impl Engine {
             sha256: arrived.sha256.clone(),
             modified: arrived.modified,
             rows: 0,
+            not_picked: arrived
+                .older
+                .iter()
+                .chain(&arrived.passed_over)
+                .take(SHOWN_NOT_PICKED)
+                .cloned()
+                .collect(),
+            not_picked_files: (arrived.older.len() + arrived.passed_over.len()) as u64,
         };
         let mapping =
             mapping::compile(&settings.mapping, &feed.grouping, Some(self.ledger.fingerprint_key()));

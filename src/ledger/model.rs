@@ -170,6 +170,13 @@ pub struct FileReport {
     pub modified: Option<DateTime<Utc>>,
     /// Data rows.
     pub rows: u64,
+    /// The first names beside it that fit `path` and were not read: older ones, the newest of them first, then dot files,
+    /// partial uploads and folders.
+    #[serde(default)]
+    pub not_picked: Vec<String>,
+    /// How many there were.
+    #[serde(default)]
+    pub not_picked_files: u64,
 }
 
 /// A row with its problems. Never a value of it.

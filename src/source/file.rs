@@ -4,7 +4,7 @@ mod after;
 
 use super::{
     AfterSuccess, Arrived, Failure, Hop, Note, Pick,
-    pick::{self, Entry, Look, Pattern},
+    pick::{self, Entry, Look, Others, Pattern},
     spool::Spool,
 };
 use crate::{clock::Clock, probe::Step};
@@ -28,7 +28,7 @@ pub(super) async fn fetch(
     note: Note<'_>,
 ) -> Result<Arrived, Failure> {
     let pattern = Pattern::new(&pick.path)?;
-    let (name, mut before, passed_over) = choose(&pattern)?;
+    let (name, mut before, others) = choose(&pattern)?;
     let path = pattern.path(&name);
     if let Some(wait) = pick::wait(pick.settle, before.modified, clock.now()) {
         note(&pick::waiting(&path, wait, pick.settle));
@@ -45,7 +45,7 @@ pub(super) async fn fetch(
         Failure::at(Hop::Read, format!("reading `{path}` was broken off; run the feed again"))
     })??;
     let after = look(&path)?;
-    pick::arrived(spool, &path, path.clone(), &before, after.as_ref(), passed_over)
+    pick::arrived(spool, &path, path.clone(), &before, after.as_ref(), others)
 }
 
 /// As [`super::probe`], for a file on this host.
@@ -82,11 +82,11 @@ fn newest(pick: &Pick, clock: &dyn Clock) -> Result<String, Failure> {
 }
 
 /// The file that the pattern names now, and what was passed over.
-fn choose(pattern: &Pattern) -> Result<(String, Look, Vec<String>), Failure> {
+fn choose(pattern: &Pattern) -> Result<(String, Look, Others), Failure> {
     if pattern.is_exact() {
         let path = pattern.path(&pattern.name);
         return match look(&path)? {
-            Some(look) => Ok((pattern.name.clone(), look, Vec::new())),
+            Some(look) => Ok((pattern.name.clone(), look, Others::default())),
             None => {
                 std::fs::metadata(&pattern.folder).map_err(|error| unlisted(&pattern.folder, &error))?;
                 Err(pick::nothing(pattern, &path, &[]))
@@ -113,8 +113,8 @@ fn choose(pattern: &Pattern) -> Result<(String, Look, Vec<String>), Failure> {
         });
     }
     match pattern.newest(entries) {
-        (Some(newest), passed_over) => Ok((newest.name, newest.look, passed_over)),
-        (None, passed_over) => Err(pick::nothing(pattern, &pattern.folder, &passed_over)),
+        (Some(newest), others) => Ok((newest.name, newest.look, others)),
+        (None, others) => Err(pick::nothing(pattern, &pattern.folder, &others.passed_over)),
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Arrived {
     pub sha256: String,
     /// When the place says that it was last written, to the precision of the place (seconds on SFTP).
     pub modified: Option<DateTime<Utc>>,
+    /// Names that fit the pattern and are older, the newest of them first.
+    pub older: Vec<String>,
     /// Names that fit the pattern, whole or but for a partial upload's ending, and were passed over: dot
     /// files, partial uploads, folders. Sorted.
     pub passed_over: Vec<String>,

@@ -1,7 +1,7 @@
 //! Which file of a folder is read, and whether it stands still. Pure: the places bring what they see.
 
 use super::{AfterSuccess, Arrived, Failure, Hop, Pick, spool::Spool};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use globset::{GlobBuilder, GlobMatcher};
 use std::time::Duration;
 
@@ -33,6 +33,15 @@ pub(super) struct Look {
     /// Bytes.
     pub(super) size: u64,
     pub(super) modified: Option<DateTime<Utc>>,
+}
+
+/// The names in the folder that are not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Others {
+    /// Files that fit and are older, the newest of them first.
+    pub(super) older: Vec<String>,
+    /// Dot files, partial uploads, folders.
+    pub(super) passed_over: Vec<String>,
 }
 
 impl Pattern {
@@ -89,17 +98,80 @@ impl Pattern {
         fits(name) || partial(name).is_some_and(fits)
     }
 
-    /// The newest file that fits, by time and then by name, and the names that were passed over.
-    pub(super) fn newest(&self, entries: Vec<Entry>) -> (Option<Entry>, Vec<String>) {
-        let (fit, unfit): (Vec<_>, Vec<_>) =
+    /// The newest file that fits, and the names of the others: by the date in the name where all have one, else
+    /// by time, and then by name.
+    pub(super) fn newest(&self, entries: Vec<Entry>) -> (Option<Entry>, Others) {
+        let (mut fit, unfit): (Vec<_>, Vec<_>) =
             entries.into_iter().filter(|entry| self.concerns(&entry.name)).partition(|entry| {
                 entry.is_file && !entry.name.starts_with('.') && partial(&entry.name).is_none()
             });
-        let newest =
-            fit.into_iter().max_by(|a, b| (a.look.modified, &a.name).cmp(&(b.look.modified, &b.name)));
+        let dated = fit.iter().all(|entry| date_in(&entry.name).is_some());
+        let key = |entry: &Entry| {
+            let date = if dated { date_in(&entry.name) } else { None };
+            (date, entry.look.modified, entry.name.clone())
+        };
+        fit.sort_by_cached_key(key);
+        let newest = fit.pop();
+        let older = fit.into_iter().rev().map(|entry| entry.name).collect();
         let mut passed_over: Vec<_> = unfit.into_iter().map(|entry| entry.name).collect();
         passed_over.sort_unstable();
-        (newest, passed_over)
+        (newest, Others { older, passed_over })
+    }
+}
+
+/// The one date in a name, year first as `20261124`, `2026-11-24`, `2026_11_24` or `2026.11.24`, with the four or six
+/// digits of a time behind it if they are there. Other orders are no dates here: day and month could be the other way
+/// round. Nothing when there are two.
+fn date_in(name: &str) -> Option<(NaiveDate, u32)> {
+    let mut found = None;
+    let mut after = 0;
+    for (at, _) in name.char_indices() {
+        let before = name.get(..at).and_then(|text| text.chars().next_back());
+        if at < after || before.is_some_and(|c| c.is_ascii_digit()) {
+            continue;
+        }
+        let Some((date, length)) = name.get(at..).and_then(date_at) else {
+            continue;
+        };
+        if found.is_some() {
+            return None;
+        }
+        let rest = name.get(at + length..).unwrap_or("");
+        let (time, used) = time_at(rest);
+        found = Some((date, time));
+        after = at + length + used;
+    }
+    found
+}
+
+/// The date with which a text begins, and its length.
+fn date_at(text: &str) -> Option<(NaiveDate, usize)> {
+    let mark = text.as_bytes().get(4).copied().filter(|byte| b"-_.".contains(byte));
+    let length = if mark.is_some() { 10 } else { 8 };
+    let part = text.get(..length)?;
+    if mark.is_some_and(|mark| part.as_bytes().get(7) != Some(&mark)) {
+        return None;
+    }
+    let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+    // Without marks ten digits in a row are no date, with fourteen a time stands behind it.
+    let more = text.get(length..)?.bytes().take_while(u8::is_ascii_digit).count();
+    if digits.len() != 8 || !matches!(more, 0 | 4 | 6) {
+        return None;
+    }
+    let number = |from: usize, to: usize| digits.get(from..to).and_then(|digits| digits.parse::<u32>().ok());
+    let year = i32::try_from(number(0, 4)?).ok().filter(|year| (1990..2100).contains(year))?;
+    Some((NaiveDate::from_ymd_opt(year, number(4, 6)?, number(6, 8)?)?, length))
+}
+
+/// The time behind a date as a number to compare, and the length of its text.
+fn time_at(rest: &str) -> (u32, usize) {
+    let mark = usize::from(rest.starts_with(['T', 't', '_', '-', '.']));
+    let digits = rest.bytes().skip(mark).take_while(u8::is_ascii_digit).count();
+    let number = rest.get(mark..mark + digits).and_then(|digits| digits.parse::<u32>().ok());
+    match (digits, number) {
+        (4, Some(time)) => (time * 100, mark + digits),
+        (6, Some(time)) => (time, mark + digits),
+        _ => (0, 0),
     }
 }
 
@@ -217,7 +289,7 @@ pub(super) fn arrived(
     path: String,
     before: &Look,
     after: Option<&Look>,
-    passed_over: Vec<String>,
+    others: Others,
 ) -> Result<Arrived, Failure> {
     let Some(after) = after else {
         return Err(Failure::Incomplete(format!(
@@ -239,7 +311,8 @@ pub(super) fn arrived(
             before.size
         )));
     }
-    Ok(Arrived { spool, path, size, sha256, modified: before.modified, passed_over })
+    let Others { older, passed_over } = others;
+    Ok(Arrived { spool, path, size, sha256, modified: before.modified, older, passed_over })
 }
 
 #[cfg(test)]
@@ -285,13 +358,39 @@ mod tests {
             entry("g.txt", 9),
             folder,
         ];
-        let (newest, passed_over) = pattern.newest(entries);
+        let (newest, others) = pattern.newest(entries);
         assert_eq!(newest.unwrap().name, "c.csv");
-        assert_eq!(passed_over, [".f.csv", "d.csv.part", "e.csv.TMP", "z.csv"]);
-        let (none, passed_over) = pattern.newest(vec![entry("d.csv.filepart", 9)]);
+        assert_eq!(others.older, ["b.csv", "a.csv"]);
+        assert_eq!(others.passed_over, [".f.csv", "d.csv.part", "e.csv.TMP", "z.csv"]);
+        let (none, others) = pattern.newest(vec![entry("d.csv.filepart", 9)]);
         assert_eq!(none, None);
-        let message = nothing(&pattern, "/out", &passed_over).to_string();
+        let message = nothing(&pattern, "/out", &others.passed_over).to_string();
         assert!(message.contains("`d.csv.filepart` was passed over"), "{message}");
+    }
+
+    #[test]
+    fn the_date_in_the_name_says_which_is_newest_where_all_have_one() {
+        let pattern = Pattern::new("/out/*.csv").unwrap();
+        let newest = |names: &[(&str, i64)]| {
+            let entries = names.iter().map(|(name, seconds)| entry(name, *seconds)).collect();
+            pattern.newest(entries).0.unwrap().name
+        };
+        // Copied again later.
+        assert_eq!(newest(&[("r-20261123.csv", 9), ("r-20261124.csv", 5)]), "r-20261124.csv");
+        assert_eq!(
+            newest(&[("r-2026-11-23.csv", 9), ("r-20261124T060000Z.csv", 5)]),
+            "r-20261124T060000Z.csv"
+        );
+        assert_eq!(newest(&[("r_20261124_0600.csv", 9), ("r_20261124_1200.csv", 5)]), "r_20261124_1200.csv");
+        // One without a date, or with one that may be read two ways: the time decides.
+        assert_eq!(newest(&[("roster.csv", 9), ("r-20261124.csv", 5)]), "roster.csv");
+        assert_eq!(newest(&[("r-11-12-2026.csv", 5), ("r-12-11-2026.csv", 9)]), "r-12-11-2026.csv");
+        for none in
+            ["r-20261324.csv", "r-2026112400.csv", "20261124-20261125.csv", "r-2026-1124.csv", "1234567.csv"]
+        {
+            assert_eq!(date_in(none), None, "{none}");
+        }
+        assert_eq!(date_in("20261124060000.csv").unwrap().1, 60_000);
     }
 
     #[test]

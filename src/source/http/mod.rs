@@ -148,7 +148,7 @@ async fn pass(client: &Client<'_>, settings: &Http, spool_dir: &Path) -> Result<
     pages.whole()?;
     let (file, size, sha256) = spool.finish();
     let path = shown(&settings.request.url);
-    Ok(Arrived { spool: file, path, size, sha256, modified, passed_over: Vec::new() })
+    Ok(Arrived { spool: file, path, size, sha256, modified, older: Vec::new(), passed_over: Vec::new() })
 }
 
 /// The next answer, if there is one to be asked for.

@@ -5,7 +5,7 @@ use crate::{
     clock::Clock,
     source::{
         Arrived, Failure, Hop, Note, Pick, Sftp,
-        pick::{self, Entry, Look, Pattern},
+        pick::{self, Entry, Look, Others, Pattern},
         spool::Spool,
     },
 };
@@ -41,7 +41,7 @@ impl Place<'_> {
         clock: &dyn Clock,
         note: Note<'_>,
     ) -> Result<Arrived, Failure> {
-        let (name, before, passed_over) = self.choose(pattern).await?;
+        let (name, before, others) = self.choose(pattern).await?;
         let path = pattern.path(&name);
         let at = self.at(&path);
         if let Some(wait) = pick::wait(pick.settle, before.modified, clock.now()) {
@@ -54,15 +54,15 @@ impl Place<'_> {
         }
         let spool = self.copy(&path, spool_dir).await?;
         let after = self.look(&path).await?;
-        pick::arrived(spool, &at, path, &before, after.as_ref(), passed_over)
+        pick::arrived(spool, &at, path, &before, after.as_ref(), others)
     }
 
     /// The file that the pattern names now, and what was passed over.
-    pub(super) async fn choose(&self, pattern: &Pattern) -> Result<(String, Look, Vec<String>), Failure> {
+    pub(super) async fn choose(&self, pattern: &Pattern) -> Result<(String, Look, Others), Failure> {
         if pattern.is_exact() {
             let path = pattern.path(&pattern.name);
             return match self.look(&path).await? {
-                Some(look) => Ok((pattern.name.clone(), look, Vec::new())),
+                Some(look) => Ok((pattern.name.clone(), look, Others::default())),
                 None => {
                     let folder = self.ask(self.sftp.metadata(&pattern.folder)).await;
                     folder.map_err(|error| self.unlisted(&pattern.folder, &error))?;
@@ -89,8 +89,8 @@ impl Place<'_> {
             entries.push(Entry { name, is_file, look });
         }
         match pattern.newest(entries) {
-            (Some(newest), passed_over) => Ok((newest.name, newest.look, passed_over)),
-            (None, passed_over) => Err(pick::nothing(pattern, &self.at(&pattern.folder), &passed_over)),
+            (Some(newest), others) => Ok((newest.name, newest.look, others)),
+            (None, others) => Err(pick::nothing(pattern, &self.at(&pattern.folder), &others.passed_over)),
         }
     }
 
