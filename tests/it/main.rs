@@ -3,6 +3,7 @@
 mod after_success;
 mod answers;
 mod any_sequence;
+mod arrivals;
 mod baseline;
 mod check;
 mod config;
