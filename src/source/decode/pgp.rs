@@ -61,7 +61,7 @@ pub(super) fn decrypt(file: File, settings: &Decrypt, dir: &Path) -> Result<File
         if !message.is_compressed() {
             break;
         }
-        message = message.decompress().map_err(|_error| damaged())?;
+        message = message.decompress().map_err(|_error| unpacked())?;
     }
     let mut bound = Bound::new(size);
     let plain = copy(&mut message, &mut bound, dir, &|_error| damaged())?;
@@ -193,6 +193,14 @@ fn public_keys(secret: &Secret) -> Result<Vec<SignedPublicKey>, Incomplete> {
     } else {
         Ok(keys)
     }
+}
+
+fn unpacked() -> Incomplete {
+    Incomplete(
+        "the OpenPGP message is compressed in a way that cannot be read: with bzip2, which rosterd does not take, or it \
+         was changed on its way; ask the sender for zip (`gpg --compress-algo zip`), or none"
+            .to_owned(),
+    )
 }
 
 fn damaged() -> Incomplete {

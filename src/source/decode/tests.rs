@@ -384,6 +384,8 @@ fn what_gpg_encrypts_is_read_only_when_it_is_whole_and_for_us() {
             "{name}: {why}"
         );
     }
+    gpg(&home, &["-o", "bzip2.pgp", "--compress-algo", "bzip2", "-r", "curve", "-e", "roster.csv"]);
+    assert!(home.why("bzip2.pgp", &key(&home, "curve")).contains("with bzip2, which rosterd does not take"));
     home.run("zip", &["-q", "packed.zip", "curve.pgp"]);
     assert_eq!(home.cells("packed.zip", &key(&home, "curve")), roster());
 }
