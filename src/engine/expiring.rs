@@ -5,7 +5,7 @@ use crate::{
     ledger::LedgerError,
     notify::{Incident, Kind},
     roster::FeedName,
-    source::{self, endings},
+    source::{self, Place, endings},
 };
 use std::collections::BTreeSet;
 
@@ -15,6 +15,8 @@ impl Engine {
         let sources: Vec<(&FeedName, &source::Settings)> = feed
             .sources
             .iter()
+            // No other has a credential with an end, and ten thousand feeds are not looked through for it.
+            .filter(|source| matches!(source.place, Place::Http(_)))
             .map(|source| (self.first_with(&source.name).unwrap_or(&feed.name), &**source))
             .collect();
         self.tell_endings(feed, &sources)
