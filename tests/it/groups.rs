@@ -1,6 +1,6 @@
 //! Groups that a person empties, takes over or leaves behind, and a state that is pointed at another Vitable.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails here")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use crate::world::{Ran, Setup, World, people, person, put};
 use rosterd::{

@@ -1,12 +1,7 @@
 //! Each preset against a fake of its vendor over real HTTP, by the built binary: the right members end in the sandbox,
 //! and the vendor's trap ends the read and nobody's coverage.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on fails here"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails here")]
 
 use crate::{
     http::{Api, Asked, answer, ok},
@@ -417,18 +412,18 @@ fn a_workday_report_changes_a_column_without_a_word() {
 
 #[test]
 fn finch_has_errors_inside_a_200_and_data_of_long_ago() {
-    let fake = |asked: &Asked, vendor: &mut Vendor| {
+    let began = SystemClock.now();
+    let fake = move |asked: &Asked, vendor: &mut Vendor| {
         let version = asked.headers.get("finch-api-version").is_some_and(|version| version == "2020-09-17");
         if asked.authorization() != "Bearer s3cret" || !version {
             return answer(401, &[], "");
         }
-        let now = SystemClock.now();
         let age = if vendor.trap == Trap::Other {
             chrono::TimeDelta::days(9)
         } else {
             chrono::TimeDelta::hours(20)
         };
-        let retrieved = (now - age).to_rfc3339();
+        let retrieved = (began - age).to_rfc3339();
         let found = |body: &Value| {
             answer(
                 200,
