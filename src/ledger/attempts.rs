@@ -4,7 +4,9 @@ use super::{
     Attempt, AttemptId, Facts, Ledger,
     error::{LedgerError, Result},
     groups::{group_state, put_group, retire},
-    key, notices,
+    key,
+    node::NodeMeta,
+    notices,
     store::Tx,
 };
 use crate::{
@@ -70,6 +72,7 @@ impl Ledger {
                 return Err(LedgerError::defect("a completion without its outcome was to be recorded"));
             }
             let doomed = move_to(tx, stored, state.clone(), now)?;
+            self.doomed.remember(&doomed);
             notices::put_facts(tx, facts)?;
             Ok((state, doomed))
         })?;
@@ -154,6 +157,7 @@ impl Ledger {
                 for (stored, after) in stored.into_iter().zip(&after) {
                     doomed.extend(move_to(tx, stored, after.state.clone(), now)?);
                 }
+                self.doomed.remember(&doomed);
                 notices::put_facts(tx, &told)?;
                 Ok(Some(doomed))
             })?;
@@ -197,7 +201,7 @@ pub(super) fn move_to(
     mut stored: StoredAttempt,
     state: State,
     now: DateTime<Utc>,
-) -> Result<Vec<u64>> {
+) -> Result<Vec<NodeMeta>> {
     if state == stored.attempt.state {
         return Ok(Vec::new());
     }

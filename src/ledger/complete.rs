@@ -88,6 +88,7 @@ impl Ledger {
                 waits::settle(tx, &stored.attempt, outcome, &reached, now)?;
                 notices::put_facts(tx, &facts)?;
                 let doomed = retire(tx, &mut group, Some(now))?;
+                self.doomed.remember(&doomed);
                 put_group(tx, &group)?;
                 Ok(Some(doomed))
             });

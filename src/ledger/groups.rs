@@ -219,6 +219,7 @@ impl Ledger {
                 holds::forget_group(tx, group)?;
             }
             let doomed = retire(tx, &mut state, None)?;
+            self.doomed.remember(&doomed);
             put_group(tx, &state)?;
             Ok(doomed)
         })?;
@@ -378,9 +379,11 @@ impl Ledger {
         Ok(chain)
     }
 
+    /// What is known of a roster file, also of one that was forgotten while the caller reads. The caller holds `files`.
     pub(super) fn node(&self, id: u64) -> Result<NodeMeta> {
         self.store
             .get(&key::node(id))?
+            .or_else(|| self.doomed.find(id))
             .ok_or_else(|| LedgerError::damaged(format!("nothing is known of the roster file `{id}`")))
     }
 
@@ -392,14 +395,13 @@ impl Ledger {
     }
 
     /// Removes files that the store names no longer, when nobody reads them.
-    pub(super) fn remove_rosters(&self, doomed: &[u64]) {
-        let mut waiting = self.doomed.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.extend(doomed);
+    pub(super) fn remove_rosters(&self, doomed: &[NodeMeta]) {
+        self.doomed.forgotten(doomed);
         // Nobody waits for a long reader: what stays goes with the next ones, or at the next start.
         let Ok(_alone) = self.files.try_write() else {
             return;
         };
-        for id in waiting.drain(..) {
+        for id in self.doomed.take() {
             files::remove(&node::path(&self.rosters, id));
         }
     }
@@ -420,13 +422,14 @@ pub(super) fn busy(group: &GroupRef, kept: &Kept) -> LedgerError {
     LedgerError::Busy { group: group.clone(), attempt: kept.attempt.0 }
 }
 
-/// Forgets the group's roster files that nothing builds on. Returns them, to be removed once this is durable.
+/// Forgets the group's roster files that nothing builds on. Returns them, to be remembered by
+/// [`Doomed`](super::doomed::Doomed) before the change is seen, and removed once it is durable.
 /// `now` ends the time of timed-out requests that nobody looks at any more.
 pub(super) fn retire(
     tx: &mut Tx<'_>,
     state: &mut GroupState,
     now: Option<DateTime<Utc>>,
-) -> Result<Vec<u64>> {
+) -> Result<Vec<NodeMeta>> {
     let mut over = Vec::new();
     state.timed_out.retain(|kept| {
         let stays = now.is_none_or(|now| now - kept.since < LATE);
@@ -447,10 +450,11 @@ pub(super) fn retire(
             open.extend(meta.and_then(|meta| meta.base));
         }
     }
-    let (stay, doomed) = state.nodes.iter().partition(|id| live.contains(id));
+    let (stay, unused): (Vec<u64>, Vec<u64>) = state.nodes.iter().partition(|id| live.contains(id));
     state.nodes = stay;
-    let doomed: Vec<u64> = doomed;
-    for &id in &doomed {
+    let mut doomed = Vec::new();
+    for id in unused {
+        doomed.extend(tx.get::<NodeMeta>(&key::node(id))?);
         tx.remove(key::node(id))?;
     }
     Ok(doomed)

@@ -26,6 +26,7 @@ mod check;
 mod codec;
 mod complete;
 mod crash;
+mod doomed;
 mod error;
 mod files;
 mod groups;
@@ -84,7 +85,7 @@ use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError, RwLock,
+        PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -103,7 +104,7 @@ pub struct Ledger {
     /// Held for reading while rosters are read, for writing while files are removed.
     files: RwLock<()>,
     /// Roster files that go when nobody reads.
-    doomed: Mutex<Vec<u64>>,
+    doomed: doomed::Doomed,
     next_node: AtomicU64,
     pin: RwLock<Option<Pin>>,
     group_pins: RwLock<HashMap<GroupRef, GroupId>>,
@@ -168,7 +169,7 @@ impl Ledger {
             sealer,
             fingerprint_key,
             files: RwLock::new(()),
-            doomed: Mutex::new(Vec::new()),
+            doomed: doomed::Doomed::default(),
             next_node: AtomicU64::new(next_node),
             pin: RwLock::new(pin),
             group_pins: RwLock::default(),

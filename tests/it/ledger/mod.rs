@@ -16,6 +16,7 @@ mod kill;
 mod life;
 mod model;
 mod notes;
+mod readers;
 mod rekey;
 mod removals;
 mod restore;
