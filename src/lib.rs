@@ -9,17 +9,18 @@
 //! | `roster` | nobody |
 //! | `clock`, `secret` | nobody: seams that others take as arguments |
 //! | `probe` | nobody: one hop on the way to a peer, tried |
+//! | `http` | nobody: what every HTTP client has in common |
 //! | `schedule` | nobody: what is due when; `now` is an argument |
 //! | `table` | `roster` |
 //! | `attempt` | `roster` |
 //! | `mapping` | `roster`, `table` |
 //! | `decide` | `roster` |
-//! | `source` | `roster` (where a row stands), `table`, `mapping` settings, `clock`, `secret`, `probe` |
-//! | `vitable` | `roster`, `decide` (the submission), `attempt`, `clock`, `secret`, `probe` |
+//! | `source` | `roster` (where a row stands), `table`, `mapping` settings, `clock`, `secret`, `probe`, `http` |
+//! | `vitable` | `roster`, `decide` (the submission), `attempt`, `clock`, `secret`, `probe`, `http` |
 //! | `ledger` | `roster`, `attempt` |
 //! | `notify` | `roster`, `secret`, `probe` |
 //! | `engine` | all of the above |
-//! | `config` | the settings types of all of the above |
+//! | `config` | the settings types of all of the above, `http` |
 //! | `daemon` | `roster`, `attempt`, `schedule`, `vitable`, `ledger`, `notify`, `engine`: the life of the process |
 //! | `sandbox` | `vitable` wire shapes, `clock` |
 //! | `cli` | everything; the only one that prints |
@@ -32,6 +33,7 @@ pub mod config;
 pub mod daemon;
 pub mod decide;
 pub mod engine;
+pub mod http;
 pub mod ledger;
 pub mod mapping;
 pub mod notify;

@@ -6,11 +6,12 @@ use super::{
     secrets::secret,
 };
 use crate::{
+    http::is_loopback,
     roster::OrganizationId,
     vitable::{Poll, Settings},
 };
 use std::{path::PathBuf, time::Duration};
-use url::{Host, Url};
+use url::Url;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -115,15 +116,6 @@ fn base_url(reader: &Reader, item: &Item<'_>) -> Option<Url> {
         return None;
     }
     Some(url)
-}
-
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 fn proxy(reader: &Reader, item: &Item<'_>) -> Option<Url> {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    http::{self, is_loopback},
     secret::{Secret, SecretError},
 };
 use backon::{ExponentialBuilder, Retryable};
@@ -13,10 +14,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret;
 use std::{
-    error::Error,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, Once, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -110,8 +110,8 @@ impl Client {
         let reads = builder(&settings)?.read_timeout(settings.timeout);
         let writes = builder(&settings)?.pool_max_idle_per_host(0);
         Ok(Self {
-            reads: reads.build().map_err(http)?,
-            writes: writes.build().map_err(http)?,
+            reads: reads.build().map_err(unusable)?,
+            writes: writes.build().map_err(unusable)?,
             in_flight: Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
             key: Mutex::new(key),
             keys: AtomicU64::new(0),
@@ -253,7 +253,7 @@ impl Client {
         progress();
         let now = self.clock.now();
         let headers = response.headers();
-        if let Some(theirs) = headers.get(DATE).and_then(http_date) {
+        if let Some(theirs) = headers.get(DATE).and_then(http::date) {
             *lock(&self.skew) = Some(theirs - now);
         }
         let html = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
@@ -304,16 +304,11 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     if let Some(seconds) = number(RETRY_AFTER.as_str()) {
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    if let Some(date) = headers.get(RETRY_AFTER).and_then(http_date) {
+    if let Some(date) = headers.get(RETRY_AFTER).and_then(http::date) {
         return Some(until(date));
     }
     let reset = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
     DateTime::from_timestamp(reset, 0).map(until)
-}
-
-fn http_date(value: &HeaderValue) -> Option<DateTime<Utc>> {
-    let date = DateTime::parse_from_rfc2822(value.to_str().ok()?).ok()?;
-    Some(date.with_timezone(&Utc))
 }
 
 /// A failure below HTTP in words: the innermost cause, never an address with its query.
@@ -323,11 +318,7 @@ pub(super) fn describe(error: reqwest::Error, timeout: Duration) -> String {
         return format!("nothing happened for {} seconds", timeout.as_secs_f64());
     }
     let phase = if error.is_connect() { "no connection" } else { "the connection broke" };
-    let mut cause: &dyn Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    format!("{phase}: {cause}")
+    format!("{phase}: {}", http::innermost(&error))
 }
 
 fn read_key(secret: &Secret) -> Result<HeaderValue, ClientError> {
@@ -338,20 +329,11 @@ fn read_key(secret: &Secret) -> Result<HeaderValue, ClientError> {
     Ok(value)
 }
 
-/// What both clients share: TLS by rustls and ring, HTTP/1.1, no redirect, nothing repeated unseen.
+/// What both clients share.
 fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, ClientError> {
-    static PROVIDER: Once = Once::new();
-    // A provider that somebody installed before is the same one: there is only ring in the tree.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(settings.timeout);
+    let mut builder = http::builder().connect_timeout(settings.timeout);
     if let Some(proxy) = &settings.proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(http)?);
+        builder = builder.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(unusable)?);
     } else if is_loopback(&settings.base_url) {
         builder = builder.no_proxy();
     }
@@ -362,21 +344,11 @@ fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, ClientError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let pem = std::fs::read(path).map_err(|error| ClientError::CaFile(path.to_owned(), error))?;
-    let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    let found = http::certificates(path).map_err(|error| ClientError::CaFile(path.to_owned(), error))?;
     if found.is_empty() { Err(ClientError::CaFormat(path.to_owned())) } else { Ok(found) }
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn http(error: reqwest::Error) -> ClientError {
+fn unusable(error: reqwest::Error) -> ClientError {
     ClientError::Http(error.without_url())
 }
 

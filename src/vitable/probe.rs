@@ -1,13 +1,9 @@
 //! The way to Vitable, hop by hop, for `rosterd check --connect`. Nothing is repeated, and nothing is changed.
 
-use super::{
-    ApiError, ApiErrorKind, Client, MAX_CLOCK_SKEW,
-    client::{Pace, is_loopback},
-    wire,
-};
-use crate::probe::Step;
+use super::{ApiError, ApiErrorKind, Client, MAX_CLOCK_SKEW, client::Pace, wire};
+use crate::{http, probe::Step};
 use hyper_util::client::proxy::matcher::Matcher;
-use std::{collections::BTreeSet, error::Error, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 use tokio::{net::TcpStream, time::Instant};
 use url::Url;
 
@@ -153,7 +149,7 @@ impl First {
             return Self { host: host(proxy), port: port(proxy), named_by: "vitable.proxy" };
         }
         // As the client itself does: the environment's proxy, but never for a loopback address.
-        let intercepted = (!is_loopback(api)).then(|| api.as_str().parse().ok()).flatten();
+        let intercepted = (!http::is_loopback(api)).then(|| api.as_str().parse().ok()).flatten();
         let proxy = intercepted.and_then(|api| Matcher::from_system().intercept(&api));
         match proxy.and_then(|proxy| Url::parse(&proxy.uri().to_string()).ok()) {
             Some(proxy) => Self { host: host(&proxy), port: port(&proxy), named_by: "HTTPS_PROXY" },
@@ -195,7 +191,7 @@ impl First {
         for address in addresses {
             match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => return Ok(((), format!("{address} answers"))),
-                Ok(Err(error)) => why = innermost(&error),
+                Ok(Err(error)) => why = http::innermost(&error).to_string(),
                 Err(_) => why = format!("no answer within {} seconds", PATIENCE.as_secs()),
             }
         }
@@ -206,14 +202,6 @@ impl First {
             self.named_by
         ))
     }
-}
-
-fn innermost(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 fn count(number: usize, what: &str) -> String {

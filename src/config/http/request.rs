@@ -4,9 +4,10 @@ use crate::{
     config::{
         keys::http::REQUEST,
         read::{Item, Reader},
-        vitable::{is_loopback, url as plain_url},
+        vitable::url as plain_url,
         yaml::{Kind, Node},
     },
+    http::is_loopback,
     source::{Request, braces},
 };
 use serde_json::Value;

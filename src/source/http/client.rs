@@ -9,20 +9,17 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    http::{self, is_loopback},
     source::{Failure, Hop, Note},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use reqwest::{
     Method, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
 };
 use secrecy::ExposeSecret as _;
 use std::{
-    error::Error,
-    sync::{
-        Once,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 use tokio::{sync::Mutex, time::Instant};
@@ -309,10 +306,7 @@ impl<'a> Client<'a> {
         if let Some(failure) = tls::explain(&error, &host, self.settings.certificate.is_some()) {
             return Miss::Never(failure);
         }
-        let mut cause: &dyn Error = &error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
+        let cause = http::innermost(&error);
         let why = match (timeout, connect) {
             (true, _) => format!("nothing came for {} seconds", self.settings.patience.no_progress.as_secs()),
             (false, true) => {
@@ -325,12 +319,11 @@ impl<'a> Client<'a> {
 
     /// How long the server asks to wait, in seconds or until a date.
     fn asked(&self, headers: &HeaderMap) -> Option<Duration> {
-        let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse::<u64>() {
+        let value = headers.get(RETRY_AFTER)?;
+        if let Ok(seconds) = value.to_str().ok()?.trim().parse::<u64>() {
             return Some(Duration::from_secs(seconds));
         }
-        let until = DateTime::parse_from_rfc2822(text).ok()?.with_timezone(&Utc);
-        Some((until - self.clock.now()).to_std().unwrap_or_default())
+        Some((http::date(value)? - self.clock.now()).to_std().unwrap_or_default())
     }
 }
 
@@ -359,15 +352,7 @@ fn refused(status: u16) -> Failure {
 }
 
 fn build(settings: &Http) -> Result<reqwest::Client, Failure> {
-    static PROVIDER: Once = Once::new();
-    // A provider that somebody installed before is the same one: there is only ring in the tree.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
+    let mut builder = http::builder()
         .connect_timeout(settings.patience.no_progress)
         .read_timeout(settings.patience.no_progress);
     // What goes to this host goes through no proxy, whichever of the two it is: it may go in the clear.
@@ -380,9 +365,8 @@ fn build(settings: &Http) -> Result<reqwest::Client, Failure> {
     }
     let unusable = |what: &str| Failure::at(Hop::Authenticate, what);
     if let Some(path) = &settings.ca_file {
-        let pem = std::fs::read(path)
+        let found = http::certificates(path)
             .map_err(|error| unusable(&format!("cannot read `ca_file` `{}` ({error})", path.display())))?;
-        let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
         if found.is_empty() {
             return Err(unusable("`ca_file` holds no PEM certificate"));
         }
@@ -402,14 +386,4 @@ fn build(settings: &Http) -> Result<reqwest::Client, Failure> {
     builder.build().map_err(|error| {
         unusable(&format!("no HTTP client can be made of these settings: {}", error.without_url()))
     })
-}
-
-/// Whether a URL leads to this host.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
