@@ -10,7 +10,7 @@ use crate::{
     ledger::{Attempt, Facts, Hold, LedgerError},
     notify::{Incident, Kind},
     roster::ReferenceId,
-    vitable::{ApiErrorKind, Polled, known_reason, scrub_all, values_of},
+    vitable::{ApiErrorKind, Polled, Scrubber, known_reason, values_of},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -193,17 +193,14 @@ impl Engine {
         }
         unknown.sort();
         unknown.dedup();
-        let mut clean = unknown.clone();
-        let scrubbed = self.ledger.payload_records(attempt.id, &mut |record| {
-            let texts: Vec<&str> = clean.iter().map(String::as_str).collect();
-            clean = scrub_all(&texts, values_of(record));
-        });
+        let texts: Vec<&str> = unknown.iter().map(String::as_str).collect();
+        let mut scrubber = Scrubber::new(&texts);
+        let scrubbed =
+            self.ledger.payload_records(attempt.id, &mut |record| scrubber.take_out(values_of(record)));
         // Who was to be removed is in no payload, and his values may stand in the reason all the same.
         let removed = self.ledger.records(&attempt.group, &attempt.removed)?;
-        for record in removed.values() {
-            let texts: Vec<&str> = clean.iter().map(String::as_str).collect();
-            clean = scrub_all(&texts, values_of(record.view()));
-        }
+        removed.values().for_each(|record| scrubber.take_out(values_of(record.view())));
+        let mut clean = scrubber.finish();
         match scrubbed {
             Ok(()) if removed.len() == attempt.removed.len() => {}
             Ok(()) => clean = vec![UNSHOWABLE.to_owned(); unknown.len()],

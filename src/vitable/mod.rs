@@ -26,6 +26,6 @@ pub use fields::RefusedField;
 pub use groups::{FindError, FoundGroup, Groups};
 pub use poll::Polled;
 pub use reason::{failure_kind, known_reason};
-pub use scrub::{scrub, scrub_all, scrub_for, values_of};
+pub use scrub::{Scrubber, scrub, scrub_all, scrub_for, values_of};
 pub use settings::{Poll, Settings};
 pub use submit::{OnSent, Submitted};

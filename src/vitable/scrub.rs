@@ -31,31 +31,59 @@ pub fn scrub<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
 /// The room needed grows with the texts: give each distinct text once, and some hundreds at a time.
 #[must_use]
 pub fn scrub_all<'a>(texts: &[&str], values: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut drafts: Vec<Draft> = texts.iter().map(|text| Draft::new(text)).collect();
-    // The texts are short and the rosters long: what is looked up are the values, in the spans of the texts.
-    let mut spans: HashMap<String, Vec<(usize, usize, usize)>> = HashMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
-        draft.spans(|folded, start, end| spans.entry(folded).or_default().push((index, start, end)));
-    }
-    let lengths: HashSet<usize> = spans.keys().map(String::len).collect();
-    let mut folded = String::new();
-    for value in values {
-        let value = value.trim();
-        folded.clear();
-        folded.extend(value.chars().map(fold));
-        if !lengths.contains(&folded.len()) || value.chars().nth(1).is_none() {
-            continue;
+    let mut scrubber = Scrubber::new(texts);
+    scrubber.take_out(values);
+    scrubber.finish()
+}
+
+/// [`scrub_all`] for values that come a few at a time.
+pub struct Scrubber {
+    drafts: Vec<Draft>,
+    /// Where each stretch of the texts stands: the draft, its beginning and its end.
+    spans: HashMap<String, Vec<(usize, usize, usize)>>,
+    lengths: HashSet<usize>,
+}
+
+impl Scrubber {
+    /// For these texts.
+    #[must_use]
+    pub fn new(texts: &[&str]) -> Self {
+        let drafts: Vec<Draft> = texts.iter().map(|text| Draft::new(text)).collect();
+        // The texts are short and the rosters long: what is looked up are the values, in the spans of the texts.
+        let mut spans: HashMap<String, Vec<(usize, usize, usize)>> = HashMap::new();
+        for (index, draft) in drafts.iter().enumerate() {
+            draft.spans(|folded, start, end| spans.entry(folded).or_default().push((index, start, end)));
         }
-        let exact = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase());
-        for &(index, start, end) in spans.get(&folded).into_iter().flatten() {
-            if let Some(draft) = drafts.get_mut(index)
-                && (!exact || draft.says(start, end, value))
-            {
-                draft.take_out(start, end);
+        let lengths = spans.keys().map(String::len).collect();
+        Self { drafts, spans, lengths }
+    }
+
+    /// Takes these values out of the texts, wherever they stand in what was given.
+    pub fn take_out<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
+        let mut folded = String::new();
+        for value in values {
+            let value = value.trim();
+            folded.clear();
+            folded.extend(value.chars().map(fold));
+            if !self.lengths.contains(&folded.len()) || value.chars().nth(1).is_none() {
+                continue;
+            }
+            let exact = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase());
+            for &(index, start, end) in self.spans.get(&folded).into_iter().flatten() {
+                if let Some(draft) = self.drafts.get_mut(index)
+                    && (!exact || draft.says(start, end, value))
+                {
+                    draft.take_out(start, end);
+                }
             }
         }
     }
-    drafts.into_iter().map(Draft::finish).collect()
+
+    /// The texts in their order, less what is quoted and what is a number: values are whole until here.
+    #[must_use]
+    pub fn finish(self) -> Vec<String> {
+        self.drafts.into_iter().map(Draft::finish).collect()
+    }
 }
 
 /// [`scrub`] with every value of the submission but its reference ids and plan ids.
@@ -323,5 +351,16 @@ mod tests {
     fn many_texts_are_scrubbed_in_one_pass_in_their_order() {
         let found = scrub_all(&["Ada left", "fine", "Troy"], VALUES.into_iter());
         assert_eq!(found, ["… left", "fine", "…"]);
+    }
+
+    #[test]
+    fn values_that_come_one_by_one_are_looked_for_in_the_whole_text() {
+        let texts = ["Ada of 1234 Elm Street left", "the \"Elm\" of Troy"];
+        let all = ["Ada", "Troy", "1234 Elm Street"];
+        let mut scrubber = Scrubber::new(&texts);
+        all.into_iter().for_each(|value| scrubber.take_out([value].into_iter()));
+        let found = scrubber.finish();
+        assert_eq!(found, ["… of … left", "the … of …"]);
+        assert_eq!(found, scrub_all(&texts, all.into_iter()));
     }
 }

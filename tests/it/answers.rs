@@ -362,3 +362,18 @@ fn what_vitable_says_of_somebody_who_was_to_be_removed_shows_nobody() {
     assert!(shown.contains("has an open claim"), "{shown}");
     assert!(!everything.to_lowercase().contains("zqfirst1"), "{everything}");
 }
+
+#[test]
+fn a_street_in_what_vitable_says_is_taken_out_with_its_long_house_number() {
+    let world = in_step(&setup());
+    fail(&world, &[("E-4321", "add", "nobody delivers to 4321 Zqstreet Road, Zqcity")]);
+    let rows = [people(1..=10, "East"), people(4321..=4321, "East"), people(21..=23, "West")].concat();
+    world.arrives("day-2.csv", &rows);
+    let ran = world.rosterd(&["sync", "acme"]).ends(4);
+    let shown = world.rosterd(&["show", "2", "--json"]).text();
+    assert!(shown.contains("nobody delivers to …"), "{shown}");
+    let everything = world.mails().concat() + &ran.text() + &shown;
+    for canary in ["zqstreet", "zqcity"] {
+        assert!(!everything.to_lowercase().contains(canary), "{everything}");
+    }
+}
