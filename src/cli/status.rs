@@ -213,7 +213,7 @@ fn write_hold(out: &mut String, now: DateTime<Utc>, hold: &Hold) -> std::fmt::Re
 
 fn of_group(ledger: &Ledger, feed: &FeedName, group: GroupRef) -> Result<GroupStatus, LedgerError> {
     let coverage = ledger.coverage(&group)?;
-    let last = ledger.attempts_of_group(&group, 1)?.into_iter().next();
+    let last = ledger.newest_attempt(&group)?;
     let mut held: Vec<Hold> = ledger.holds(Some(feed))?;
     held.retain(|hold| hold.group == group);
     held.sort_by_key(|hold| (hold.word.is_some(), Reverse(hold.last_run)));

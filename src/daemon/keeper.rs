@@ -371,9 +371,7 @@ impl Keeper {
 
     fn what_follows(&mut self, run: &Run, job: Option<&Job>) {
         let engine = self.engine();
-        let newest = |group: &GroupRef| {
-            engine.ledger().attempts_of_group(group, 1).ok().and_then(|newest| newest.into_iter().next())
-        };
+        let newest = |group: &GroupRef| engine.ledger().newest_attempt(group).ok().flatten();
         let again = |only| Job::new(run.feed.clone(), only, Trigger::Schedule);
         for next in next::after(run, &newest, self.stuck_after()) {
             match next {

@@ -37,9 +37,9 @@ pub struct GroupFacts {
     /// Why no move may leave it or come into it, whatever the guard says: its id is not the known one, or only
     /// another group was asked for.
     pub aside: Option<String>,
-    /// People who have left another group of the feed for this one, and are covered nowhere until this one has
     /// That the same read was released for the group in the first round of the same run.
     pub cleared: Option<Cleared>,
+    /// People who have left another group of the feed for this one, and are covered nowhere until this one has
     /// them: the guard has let them pass already.
     pub unfinished: BTreeSet<ReferenceId>,
     /// Who left of late, and how large the group was: at least of the last thirty days, when somebody leaves now.

@@ -79,24 +79,30 @@ impl Engine {
         let mut heirs = BTreeSet::new();
         let mut gone: BTreeMap<FeedName, Vec<OpenMove>> = BTreeMap::new();
         for open in self.ledger.open_moves(None)? {
-            // A run of before a reload goes on with what it has begun.
-            if self.feed(open.feed.as_str()).is_none() && !self.is_at_work(&open.feed)? {
+            if self.feed(open.feed.as_str()).is_none() {
                 gone.entry(open.feed.clone()).or_default().push(open);
             }
         }
         for (feed, open) in gone {
+            // A run of before a reload goes on with what it has begun.
+            if self.is_at_work(&feed)? {
+                continue;
+            }
+            let mut left: BTreeMap<GroupRef, Vec<OpenMove>> = BTreeMap::new();
+            for each in open {
+                left.entry(each.from.clone()).or_default().push(each);
+            }
             let mut taken: BTreeMap<FeedName, Vec<OpenMove>> = BTreeMap::new();
             let mut over: BTreeSet<ReferenceId> = BTreeSet::new();
-            for each in open {
-                match self.feeds().iter().find(|feed| feed.named_groups().contains(&each.from)) {
-                    Some(heir) => taken.entry(heir.name.clone()).or_default().push(each),
-                    None if self.is_emptied(&each.from)? => {
-                        over.insert(each.id);
-                    }
+            for (from, moves) in left {
+                match self.feeds().iter().find(|feed| feed.named_groups().contains(&from)) {
+                    Some(heir) => taken.entry(heir.name.clone()).or_default().extend(moves),
+                    None if self.is_emptied(&from)? => over.extend(moves.into_iter().map(|each| each.id)),
                     None => {}
                 }
             }
-            for (heir, moves) in taken {
+            for (heir, mut moves) in taken {
+                moves.sort_unstable_by(|one, other| one.id.cmp(&other.id));
                 self.hand_over(&feed, &heir, &moves)?;
                 heirs.insert(heir);
             }

@@ -12,7 +12,7 @@ use crate::{
     roster::ReferenceId,
 };
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many members of one sort the reason names.
 const NAMED: usize = 10;
@@ -32,11 +32,16 @@ impl Engine {
         let before = self.ledger.last_completed(&attempt.group)?.filter(|before| before.id < attempt.id);
         let adds: HashSet<ReferenceId> = failed(outcome, &Operation::Add).cloned().collect();
         let covered = self.ledger.covered_before(attempt.id, adds)?;
+        let mut failed_before: HashMap<&ReferenceId, Vec<&Failure>> = HashMap::new();
+        for known in
+            before.iter().filter_map(|before| before.outcome.as_ref()).flat_map(|each| &each.failures)
+        {
+            failed_before.entry(&known.reference_id).or_default().push(known);
+        }
         for failure in &mut outcome.failures {
             let earlier = before.as_ref().and_then(|before| {
-                let known = before.outcome.as_ref()?.failures.iter().find(|known| {
-                    known.reference_id == failure.reference_id && known.operation == failure.operation
-                })?;
+                let of_member = failed_before.get(&failure.reference_id)?;
+                let known = of_member.iter().find(|known| known.operation == failure.operation)?;
                 Some((known.since.unwrap_or(before.changed_at), known.thought_covered))
             });
             let add = failure.operation == Operation::Add;

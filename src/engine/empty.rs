@@ -125,7 +125,7 @@ impl Engine {
         group: &GroupRef,
         (by, reason): (&str, &str),
     ) -> Result<Retired, EmptyError> {
-        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let newest = self.ledger.newest_attempt(group)?;
         if let Some(attempt) = newest.filter(|attempt| attempt.state.in_flight() && attempt.empties()) {
             let request =
                 attempt.state.request_id().map_or("a request".to_owned(), |id| format!("request {id}"));
@@ -152,7 +152,7 @@ impl Engine {
     /// looked after whoever began it, and nothing more when its answer was lost, which is told by itself.
     pub(super) fn emptying_cut_off(&self, run: &Run) -> Result<Vec<Incident>, LedgerError> {
         let Some(group) = &run.only else { return Ok(Vec::new()) };
-        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let newest = self.ledger.newest_attempt(group)?;
         let mine = newest.filter(|attempt| attempt.run == run.id);
         match mine.map(|attempt| attempt.state) {
             Some(
@@ -174,7 +174,7 @@ impl Engine {
     /// When the ledger cannot be read or written.
     pub(super) fn tell_retired(&self, group: &GroupRef) -> Result<(), LedgerError> {
         let Some(retired) = self.ledger.retired(group)? else { return Ok(()) };
-        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let newest = self.ledger.newest_attempt(group)?;
         // What never came to an attempt is told by the run that was cut off.
         let settled = |newest: &Attempt| !newest.state.in_flight() && newest.prepared_at >= retired.at;
         let Some(newest) = newest.filter(settled) else { return Ok(()) };
@@ -210,7 +210,7 @@ impl Engine {
                 "rosterd never submitted anything to a group `{group}`, so there is nothing of it to empty; `rosterd status` lists the groups"
             )));
         };
-        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let newest = self.ledger.newest_attempt(group)?;
         match newest.and_then(|attempt| self.pass_over(&attempt)) {
             Some(why) => Err(EmptyError::Refused(format!("group `{group}` cannot be emptied now: {why}"))),
             None => Ok(feed),

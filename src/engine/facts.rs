@@ -61,7 +61,7 @@ impl Engine {
         } else {
             Past::default()
         };
-        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let newest = self.ledger.newest_attempt(group)?;
         let completed = self.ledger.last_completed(group)?;
         let approvals = self.ledger.approvals(&feed.name, group, self.clock.now())?;
         Ok(GroupFacts {

@@ -109,12 +109,13 @@ impl Engine {
     ) -> Result<State, LedgerError> {
         self.scrub_reasons(attempt, &mut outcome)?;
         self.remember_earlier(attempt, &mut outcome)?;
-        let (incidents, kinds) = self.seen_by_completion(attempt, &outcome, aside)?;
+        let late = self.is_late(attempt)?;
+        let (incidents, kinds) = self.seen_by_completion(attempt, late, &outcome, aside)?;
         let scope = Scope {
             kinds: &kinds,
             feed: Some(&attempt.feed),
             group: Some(&attempt.group),
-            request: self.is_late(attempt)?.then(|| attempt.state.request_id()).flatten(),
+            request: late.then(|| attempt.state.request_id()).flatten(),
             daemon: TAKEN,
             ..Scope::NOTHING
         };
@@ -146,7 +147,7 @@ impl Engine {
 
     /// Whether a newer roster was sent to the group since: then this one's end says nothing of how the group is now.
     fn is_late(&self, attempt: &Attempt) -> Result<bool, LedgerError> {
-        let newest = self.ledger.attempts_of_group(&attempt.group, 1)?.into_iter().next();
+        let newest = self.ledger.newest_attempt(&attempt.group)?;
         Ok(newest.is_some_and(|newest| newest.id != attempt.id))
     }
 
@@ -154,10 +155,11 @@ impl Engine {
     fn seen_by_completion(
         &self,
         attempt: &Attempt,
+        late: bool,
         outcome: &Outcome,
         aside: Aside<'_>,
     ) -> Result<(Vec<Incident>, Vec<Kind>), LedgerError> {
-        if self.is_late(attempt)? {
+        if late {
             return Ok((Vec::new(), vec![Kind::Stuck, Kind::TimedOut]));
         }
         let mut incidents = answers::failures(attempt, outcome, self.clock.now());

@@ -210,11 +210,13 @@ impl Engine {
         let mut found = BTreeMap::new();
         for group in self.groups_of(feed, &read.people)? {
             // A feed that was renamed goes on where the one before it stood.
-            let heritage = match (accepted.of(&group), self.ledger.owner(&group)?) {
-                (None, Some(owner)) if owner != feed.name => self.ledger.accepted_read(&owner)?,
-                (None | Some(_), _) => None,
+            let own = accepted.of(&group);
+            let former = if own.is_none() { self.ledger.owner(&group)? } else { None };
+            let heritage = match former.filter(|owner| *owner != feed.name) {
+                Some(owner) => self.ledger.accepted_read(&owner)?,
+                None => None,
             };
-            let before = accepted.of(&group).or(heritage.as_ref().and_then(|read| read.of(&group)));
+            let before = own.or(heritage.as_ref().and_then(|read| read.of(&group)));
             let of_source = |(source, shape): (&String, &SourceShape)| {
                 let evidence = read.evidence.get(source).map_or("", String::as_str);
                 let before = before.and_then(|shapes| same_source(source, &read.shapes, shapes));

@@ -44,7 +44,7 @@ impl Engine {
                 "no id is known of a group `{group}`: the first sync takes the one that Vitable shows; `rosterd status` lists the groups"
             ));
         };
-        let newest = self.ledger.attempts_of_group(group, 1)?.into_iter().next();
+        let newest = self.ledger.newest_attempt(group)?;
         if let Some(attempt) = newest.filter(|attempt| attempt.state.in_flight()) {
             return refused(format!(
                 "a request of run {} is still in flight for `{group}`; it has to end first",

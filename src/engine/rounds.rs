@@ -226,8 +226,10 @@ impl Engine {
 
     /// Whether a later run of the feed has decided on a read of its own.
     fn is_overtaken(&self, run: &Run) -> Result<bool, LedgerError> {
-        let later = self.ledger.runs(Some(&run.feed), LATER_RUNS)?;
-        Ok(later.iter().take_while(|later| later.id > run.id).any(|later| !later.groups.is_empty()))
+        let decided = self.ledger.find_in_runs(&run.feed, LATER_RUNS, |later| {
+            if later.id <= run.id { Some(false) } else { (!later.groups.is_empty()).then_some(true) }
+        })?;
+        Ok(decided.unwrap_or(false))
     }
 
     /// At the end of a run: says whether somebody is covered nowhere because a move is not finished. It is told as

@@ -115,6 +115,14 @@ impl Ledger {
         self.all_of(ids)
     }
 
+    /// The newest attempt of a group.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn newest_attempt(&self, group: &GroupRef) -> Result<Option<Attempt>> {
+        Ok(self.attempts_of_group(group, 1)?.into_iter().next())
+    }
+
     /// The attempts that a run made, the oldest first, whether or not the run came to its end.
     ///
     /// # Errors
