@@ -142,7 +142,8 @@ async fn ours(feed: &Feed, spool: &Path, expected: usize) -> anyhow::Result<Dura
     let mapping = mapping::compile(&source.mapping, &feed.grouping, None)?;
     let dates = source.mapping.date_columns();
     let began = Instant::now();
-    let mut arrived = source::fetch(source, spool, &SystemClock, &|_| ()).await?;
+    let mut arrived =
+        source::fetch(source, spool, &SystemClock, &|_| ()).await?.pop().context("nothing arrived")?;
     let mut builder = PeopleBuilder::new(feed.named_groups().into_iter().collect())
         .with_plans([PlanId::new("pln_gold")?].into());
     let (mut bound, today) = (None, SystemClock.now().date_naive());

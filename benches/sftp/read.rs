@@ -2,6 +2,7 @@
 //!
 //! `sftp_read PORT USER KEY FINGERPRINT PATH SPOOL`
 
+use anyhow::Context as _;
 use rosterd::{
     clock::SystemClock,
     mapping,
@@ -39,6 +40,8 @@ async fn main() -> anyhow::Result<()> {
         pick: Pick {
             path: path.clone(),
             settle: Duration::ZERO,
+            take: rosterd::source::Take::Newest,
+            done_marker: None,
             max_age: None,
             after_success: AfterSuccess::Leave,
         },
@@ -52,7 +55,10 @@ async fn main() -> anyhow::Result<()> {
             eligibility,
         }),
     };
-    let arrived = source::fetch(&settings, Path::new(spool), &SystemClock, &|_| ()).await?;
+    let arrived = source::fetch(&settings, Path::new(spool), &SystemClock, &|_| ())
+        .await?
+        .pop()
+        .context("nothing arrived")?;
     writeln!(std::io::stdout(), "{} {}", arrived.size, arrived.sha256)?;
     Ok(())
 }

@@ -94,13 +94,20 @@ fn not_picked(out: &mut String, file: &FileReport) -> std::fmt::Result {
     }
 }
 
+/// So many files are listed where not all of a run is shown.
+const BRIEF_FILES: usize = 20;
+
 pub(super) fn reading(out: &mut String, read: &ReadReport, detail: Detail) -> std::fmt::Result {
-    for file in &read.files {
+    let most = if detail == Detail::Whole { usize::MAX } else { BRIEF_FILES };
+    for file in read.files.iter().take(most) {
         writeln!(out, "  {}: {} ({} rows, {} bytes)", file.source, file.path, file.rows, file.size)?;
         if detail == Detail::Whole {
             writeln!(out, "    SHA-256 {}", file.sha256)?;
             not_picked(out, file)?;
         }
+    }
+    if let Some(more) = read.files.len().checked_sub(most).filter(|more| *more > 0) {
+        writeln!(out, "  and {more} more files")?;
     }
     for finding in &read.findings {
         writeln!(out, "  ! {finding}")?;

@@ -4,9 +4,10 @@ use super::{
     keys::MOVE,
     mappings::optional,
     read::{Fields, Item, Reader},
+    words::did_you_mean,
     yaml::Kind,
 };
-use crate::source::{AfterSuccess, Pick};
+use crate::source::{AfterSuccess, Marker, Pick, Take};
 use std::time::Duration;
 
 /// Reads the keys from `path` on. `path` makes of a written path what the place understands.
@@ -16,7 +17,10 @@ pub(super) fn pick(
     settle: Duration,
     path: &dyn Fn(&Item<'_>) -> Option<String>,
 ) -> Option<Pick> {
-    let taken = fields.get("take").is_none_or(|item| take(reader, &item));
+    let take = match fields.get("take") {
+        Some(item) => reader.choice(&item, &[("newest", Take::Newest), ("all", Take::All)]),
+        None => Some(Take::Newest),
+    };
     let settle = match fields.get("settle") {
         Some(item) => reader.duration(&item, Duration::ZERO),
         None => Some(settle),
@@ -34,24 +38,53 @@ pub(super) fn pick(
         Some(item) => after_success(reader, &item, written.as_deref(), path),
         None => Some(AfterSuccess::Leave),
     };
-    taken.then_some(())?;
-    Some(Pick { path: written?, settle: settle?, max_age: max_age?, after_success: after_success? })
+    let done_marker =
+        optional(fields.get("done_marker"), |item| marker(reader, item, written.as_deref(), path));
+    Some(Pick {
+        path: written?,
+        take: take?,
+        settle: settle?,
+        max_age: max_age?,
+        done_marker: done_marker?,
+        after_success: after_success?,
+    })
 }
 
-/// `take: newest` is all that there is yet.
-fn take(reader: &Reader, item: &Item<'_>) -> bool {
-    match &item.node.kind {
-        Kind::Scalar(text) if text == "newest" => return true,
-        Kind::Scalar(text) if text == "all" => {
-            let instead = "rosters of several files come in a later version; have them joined into one";
-            reader.wrong(item, "this `take` is not supported yet", instead);
+/// The path of the file that the sender writes when another one is whole.
+fn marker(
+    reader: &Reader,
+    item: &Item<'_>,
+    source: Option<&str>,
+    path: &dyn Fn(&Item<'_>) -> Option<String>,
+) -> Option<Marker> {
+    let text = reader.text(item)?;
+    // What begins with a place is a path already.
+    let written = if text.starts_with('{') { text.to_owned() } else { path(item)? };
+    let marker = match Marker::new(written.clone()) {
+        Ok(marker) => marker,
+        Err(unknown) if unknown.is_empty() => {
+            reader.wrong(item, "a brace has no other half", PLACES);
+            return None;
         }
-        Kind::Scalar(_) | Kind::Map(_) | Kind::Null | Kind::List(_) => {
-            reader.wrong(item, "expected `newest`", "write it, or remove the key: it is the default");
+        Err(unknown) => {
+            let help = did_you_mean(&unknown, Marker::PLACES).unwrap_or_else(|| PLACES.to_owned());
+            reader.wrong(item, format!("`{{{unknown}}}` is no part of a file's path"), &help);
+            return None;
         }
+    };
+    if text.is_empty() || text.contains(['*', '?', '[']) {
+        reader.wrong(item, "expected the path of one file", PLACES);
+        return None;
     }
-    false
+    if text == "{path}" || source == Some(&*written) {
+        reader.wrong(item, "the marker would be the file itself", PLACES);
+        return None;
+    }
+    Some(marker)
 }
+
+const PLACES: &str =
+    "write it such as `\"{path}.done\"`, with `{path}`, `{folder}`, `{name}` or `{stem}` of the file";
 
 /// A path whose last part alone may have wildcards.
 fn glob(reader: &Reader, item: &Item<'_>) -> Option<()> {

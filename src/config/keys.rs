@@ -224,15 +224,23 @@ const AFTER_SUCCESS: Key = key(
     AnyOf(AFTERWARDS),
     "what becomes of the file when every group has its roster; default leave",
 );
-pub(super) const DONE_MARKER: &str =
-    "marker files come in a later version; `settle` waits until the file stands still";
+const TAKE: Key = key(
+    "take",
+    Choice(&["newest", "all"]),
+    "which match is read: the newest, or all, each one part of the roster; default newest",
+);
+const DONE_MARKER: Key = key(
+    "done_marker",
+    Text,
+    "the file that the sender writes last, such as `\"{path}.done\"`; without it nothing is read",
+);
 
 pub(super) static FILE: &[Key] = &[
     must("path", Text, "a path, or a glob in its last part"),
-    key("take", Choice(&["newest"]), "which match is read"),
+    TAKE,
     key("settle", Duration, "size and modification time must have stood still this long; default 0s"),
     MAX_AGE,
-    later("done_marker", DONE_MARKER),
+    DONE_MARKER,
     AFTER_SUCCESS,
 ];
 
@@ -246,10 +254,10 @@ pub(super) static SFTP: &[Key] = &[
     key("host_key", Text, "the server's key, as `SHA256:…`"),
     key("known_hosts", Text, "a known_hosts file"),
     must("path", Text, "a path, or a glob in its last part"),
-    key("take", Choice(&["newest"]), "which match is read"),
+    TAKE,
     key("settle", Duration, "size and modification time must have stood still this long; default 60s"),
     MAX_AGE,
-    later("done_marker", DONE_MARKER),
+    DONE_MARKER,
     AFTER_SUCCESS,
 ];
 

@@ -5,7 +5,7 @@ use super::Guard;
 use crate::roster::SourceShape;
 
 /// The rules of [`Suspicion`].
-pub const SUSPICIOUS: &[&str] = &["ragged_rows", "fewer_rows", "no_line_end", "blank_column"];
+pub const SUSPICIOUS: &[&str] = &["ragged_rows", "fewer_files", "fewer_rows", "no_line_end", "blank_column"];
 
 /// What makes a complete read suspicious: every group of the feed is held, and a person can approve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,18 @@ pub fn suspicions(
         });
     }
     let Some(before) = before else { return found };
+    if let (Some(was), Some(is)) = (before.files, now.files)
+        && is < was
+    {
+        found.push(Suspicion {
+            rule: "fewer_files",
+            line: format!("fewer_files:{source}:{evidence}"),
+            sentence: format!(
+                "source `{source}` has {}, and the last accepted read had {was}: a part of the roster may be missing",
+                count(is, "file", "files")
+            ),
+        });
+    }
     let missing = before.rows.saturating_sub(now.rows);
     let allowed = guard.fewer_rows.allows(before.rows);
     if missing > allowed {
@@ -126,6 +138,22 @@ mod tests {
             ends_with_newline: true,
             filled: [("Phone".to_owned(), phones)].into(),
             ..SourceShape::default()
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_not_there_is_suspicious_however_few_rows_it_had() {
+        let of = |files| SourceShape { files, ..shape(5, 5) };
+        for (before, now, expected) in [
+            (Some(2), Some(1), true),
+            (Some(2), Some(2), false),
+            (Some(2), Some(3), false),
+            (None, Some(1), false),
+            (Some(2), None, false),
+        ] {
+            let found = suspicions("hr", "ab", &of(now), Some(&of(before)), &Guard::default());
+            let rules: Vec<&str> = found.iter().map(|suspicion| suspicion.rule).collect();
+            assert_eq!(rules, if expected { vec!["fewer_files"] } else { vec![] }, "{before:?} {now:?}");
         }
     }
 

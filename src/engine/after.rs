@@ -5,10 +5,11 @@ use super::{Engine, Feed, Pass, Progress, Step, tell::Scope};
 use crate::{
     attempt::State,
     ledger::{Facts, FileReport, GroupReport, GroupVerdict, LedgerError, Run, Todo},
-    notify::{Incident, Kind},
-    roster::FeedName,
-    source::{self, AfterSuccess, Arrived, Failure, FileRead, Place, Tidied},
+    notify::{Incident, Kind, shell_word},
+    roster::{FeedName, RunId},
+    source::{self, AfterSuccess, Aged, Arrived, Failure, FileRead, MarkerSeen, Place, Take, Tidied},
 };
+use chrono::{DateTime, Utc};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// How many runs are looked through for a file.
@@ -16,16 +17,114 @@ const RUNS: usize = 1_000;
 
 /// A file that should be newer.
 #[derive(Debug)]
-pub(super) struct Late {
+struct Late {
     /// What is the matter, in whole sentences that stay the same from run to run.
-    pub(super) reason: String,
+    reason: String,
     /// Whether it was read before: then it is read and decided like any other.
-    pub(super) read_before: bool,
+    read_before: bool,
+}
+
+/// The files that an accepted read was made of.
+#[derive(Debug)]
+struct Accepted {
+    run: RunId,
+    /// Whether it was a file in place of the source's own.
+    by_hand: bool,
+    files: Vec<FileReport>,
+}
+
+/// Why files are not read although they have arrived.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// A new one is waited for: whoever has files taken away leaves older ones to come to light.
+    Old(String),
+    /// An incident of this kind, and its reason.
+    Wrong(Kind, String),
 }
 
 impl Engine {
+    /// Whether the files of a source may be read: those that are late and were read before are named, others that are
+    /// late are refused unless a person has approved what was held; and so is each that is older than the one from
+    /// which groups have their rosters.
+    pub(super) fn unread(
+        &self,
+        feed: &Feed,
+        source: &source::Settings,
+        files: &[Arrived],
+        approved: bool,
+    ) -> Result<Result<Vec<String>, Unread>, LedgerError> {
+        let accepted = self.last_accepted(&feed.name, source)?;
+        let mut overdue = Vec::new();
+        for file in files {
+            if let Some(why) = accepted.as_ref().and_then(|accepted| self.outdated(source, file, accepted)) {
+                let why = format!(
+                    "{why} Have a newer export put there; to read an older one on purpose, fetch it and type \
+                     `rosterd sync {} --file PATH`.",
+                    shell_word(feed.name.as_str())
+                );
+                return Ok(Err(match source.pick.after_success {
+                    AfterSuccess::Leave => Unread::Wrong(Kind::ReadIncomplete, why),
+                    AfterSuccess::Delete | AfterSuccess::MoveTo(_) => Unread::Old(why),
+                }));
+            }
+            match self.late(&feed.name, source, file)? {
+                Some(Late { reason, read_before: false }) if !approved => {
+                    return Ok(Err(Unread::Wrong(Kind::FileLate, reason)));
+                }
+                Some(late) => overdue.push(late.reason),
+                None => {}
+            }
+        }
+        Ok(Ok(overdue))
+    }
+
+    /// The files of a source from which groups have their rosters: those of the newest read that any group accepted.
+    fn last_accepted(
+        &self,
+        feed: &FeedName,
+        source: &source::Settings,
+    ) -> Result<Option<Accepted>, LedgerError> {
+        let accepted = self.ledger.accepted_read(feed)?;
+        let newest = accepted.and_then(|read| read.groups.into_values().max());
+        let run = newest.map(|run| self.ledger.run(RunId(run))).transpose()?.flatten();
+        Ok(run.map(|run| {
+            let mut files = run.read.map(|read| read.files).unwrap_or_default();
+            files.retain(|file| file.source == source.name);
+            Accepted { run: run.id, by_hand: run.file.is_some(), files }
+        }))
+    }
+
+    /// Why a file is not read, if it is an earlier export than what was accepted: it would take back what has come
+    /// since.
+    fn outdated(&self, source: &source::Settings, file: &Arrived, accepted: &Accepted) -> Option<String> {
+        let this = Aged { path: &file.path, modified: file.modified };
+        let same_part =
+            |of: &FileReport| Aged { path: &of.path, modified: of.modified }.is_of_the_part_of(&this);
+        let last = match accepted.files.iter().find(|of| same_part(of)) {
+            // One file was the whole roster then, or is it now.
+            None if accepted.by_hand || source.pick.take == Take::Newest => accepted.files.first(),
+            found => found,
+        }?;
+        // A time that lies ahead is no proof of anything.
+        let ahead = last.modified.is_some_and(|modified| modified > self.clock.now());
+        let older = this.is_older_than(&Aged { path: &last.path, modified: last.modified });
+        if !older || ahead || last.sha256 == file.sha256 {
+            return None;
+        }
+        Some(format!(
+            "Source `{}`: `{}`, written {}, is an older export than `{}`, written {}, from which the groups have their \
+             rosters (run {}). It would take back what has come since, so it is not read.",
+            source.name,
+            file.path,
+            written(file.modified),
+            last.path,
+            written(last.modified),
+            accepted.run.0,
+        ))
+    }
+
     /// Whether a file that has just arrived is older than `max_age`.
-    pub(super) fn late(
+    fn late(
         &self,
         feed: &FeedName,
         source: &source::Settings,
@@ -47,8 +146,9 @@ impl Engine {
             "It was never read before, so it is not read now."
         };
         let reason = format!(
-            "Source `{}`: the newest file, `{}`, was written on {} UTC, and `max_age` is {}. {what}",
+            "Source `{}`: {}, `{}`, was written on {} UTC, and `max_age` is {}. {what}",
             source.name,
+            if source.pick.take == Take::All { "one of the files" } else { "the newest file" },
             file.path,
             modified.format("%Y-%m-%d %H:%M"),
             words(max_age)
@@ -67,7 +167,8 @@ impl Engine {
         let last = self.ledger.find_in_runs(feed, RUNS, |run| {
             first = Some(run.began);
             let files = run.read.map(|read| read.files).unwrap_or_default();
-            let file = files.into_iter().find(|file| file.source == source.name)?;
+            let of_source = files.into_iter().filter(|file| file.source == source.name);
+            let file = of_source.max_by_key(|file| file.modified)?;
             Some((file.modified.unwrap_or(run.began), file.path))
         })?;
         let since = match &last {
@@ -125,6 +226,7 @@ impl Engine {
                 size: file.size,
                 modified: file.modified,
                 sha256: file.sha256.clone(),
+                marker: file.marker.clone(),
                 run: run.id,
             })
         });
@@ -196,7 +298,7 @@ impl Engine {
                 // The configuration says otherwise by now.
                 None => done.push(*todo),
                 Some(source) if away.contains(source.name.as_str()) => {}
-                Some(source) => match source::tidy(source, &file(todo), &*self.clock).await {
+                Some(source) => match self.finish_file(source, todo).await {
                     Ok(tidied) => {
                         progress.step(Step::Note(told(todo, &tidied)));
                         done.push(*todo);
@@ -229,6 +331,29 @@ impl Engine {
             Incident { feed: Some(name.clone()), ..Incident::new(Kind::AfterSuccess, failures.join(" ")) };
         self.tell(&[incident], scope)
     }
+
+    async fn finish_file(&self, source: &source::Settings, todo: &Todo) -> Result<Tidied, Failure> {
+        let read = FileRead {
+            path: todo.path.clone(),
+            size: todo.size,
+            modified: todo.modified,
+            sha256: Some(todo.sha256.clone()),
+        };
+        let marker = todo.marker.clone().map(|marker| MarkerSeen {
+            path: marker.path,
+            size: marker.size,
+            modified: marker.modified,
+        });
+        source::tidy(source, &read, marker.as_ref(), &*self.clock).await
+    }
+}
+
+/// When a file was written, for a person.
+fn written(modified: Option<DateTime<Utc>>) -> String {
+    modified.map_or_else(
+        || "nobody knows when".to_owned(),
+        |time| format!("{} UTC", time.format("%Y-%m-%d %H:%M")),
+    )
 }
 
 /// What a person is told of a file.
@@ -264,15 +389,6 @@ fn place(source: &source::Settings) -> String {
         Place::File => "file".to_owned(),
         Place::Http(_) => "http".to_owned(),
         Place::Sftp(server) => format!("sftp://{}@{}:{}", server.username, server.host, server.port),
-    }
-}
-
-fn file(todo: &Todo) -> FileRead {
-    FileRead {
-        path: todo.path.clone(),
-        size: todo.size,
-        modified: todo.modified,
-        sha256: todo.sha256.clone(),
     }
 }
 

@@ -14,6 +14,7 @@ mod empty;
 mod expiring;
 mod facts;
 mod follow;
+mod gathering;
 mod orphans;
 mod outbox;
 mod pass;

@@ -1,14 +1,18 @@
 //! From a feed's sources to its people, all or nothing.
 
-use super::{Engine, Feed, LocalFile, Progress, Step, after::Late};
+use super::{
+    Engine, Feed, LocalFile, Progress, Step,
+    after::Unread,
+    gathering::{Gathering, Note},
+};
 use crate::{
     decide::{self, Suspicion},
-    ledger::{FileReport, LedgerError, ReadReport},
+    ledger::{FileReport, LedgerError, MarkerReport, ReadReport},
     mapping::{self, MapReport, Mapping},
     notify::Kind,
-    roster::{GroupRef, People, PeopleBuilder, PlanId, ReferenceId, SourceShape},
+    roster::{GroupRef, People, PeopleBuilder, PlanId, SourceShape},
     source::{
-        self, AfterSuccess, Arrived, Decrypt, Failure, Format, Pick, Place,
+        self, AfterSuccess, Arrived, Decrypt, Failure, Format, Pick, Place, Take,
         decode::{self, How, Incomplete, Step as Decoded, Tally, json::Cells},
     },
 };
@@ -70,48 +74,8 @@ pub(super) struct Read {
     pub(super) late: Vec<String>,
 }
 
-/// How many problem rows of an incomplete read are shown.
-const SHOWN_PROBLEMS: usize = 20;
 /// So many names that were not read are remembered.
 const SHOWN_NOT_PICKED: usize = 20;
-/// How many pairs of members a note names.
-const NAMED_PAIRS: usize = 10;
-
-/// Something to know that holds nothing.
-#[derive(Debug)]
-pub(super) struct Note {
-    /// The sentence, without any number.
-    pub(super) text: String,
-    /// In how many rows.
-    rows: u64,
-    /// Whether it may be why rows cannot be used.
-    pub(super) explains: bool,
-}
-
-impl Note {
-    /// Members who are probably one person twice. Nothing is held for them: whether they are, only a person can
-    /// tell.
-    pub(super) fn look_alikes(pairs: &[(ReferenceId, ReferenceId)]) -> Option<Self> {
-        let named: Vec<String> =
-            pairs.iter().take(NAMED_PAIRS).map(|(one, other)| format!("{one} and {other}")).collect();
-        let more = if pairs.len() > NAMED_PAIRS { ", and others" } else { "" };
-        let members: BTreeSet<&ReferenceId> = pairs.iter().flat_map(|(one, other)| [one, other]).collect();
-        (!pairs.is_empty()).then(|| Self {
-            text: format!(
-                "the same mail address and date of birth, so probably one person twice: {}{more}",
-                named.join(", ")
-            ),
-            rows: u64::try_from(members.len()).unwrap_or(u64::MAX),
-            explains: false,
-        })
-    }
-}
-
-impl std::fmt::Display for Note {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({} {})", self.text, self.rows, if self.rows == 1 { "row" } else { "rows" })
-    }
-}
 
 /// What a read depends on beside the feed.
 #[derive(Clone, Copy, Debug)]
@@ -124,15 +88,6 @@ pub(super) struct Against<'a> {
     pub(super) approved: bool,
 }
 
-/// Rows on their way, handed from source to source.
-struct Gathering {
-    builder: PeopleBuilder,
-    report: ReadReport,
-    shapes: BTreeMap<String, SourceShape>,
-    evidence: BTreeMap<String, String>,
-    notes: Vec<Note>,
-}
-
 impl Engine {
     pub(super) async fn read(
         &self,
@@ -141,15 +96,10 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<Reading, LedgerError> {
         let groups = feed.named_groups().into_iter().collect();
-        let mut gathering = Gathering {
-            builder: PeopleBuilder::new(groups).with_plans(against.plans.clone()),
-            report: ReadReport::default(),
-            shapes: BTreeMap::new(),
-            evidence: BTreeMap::new(),
-            notes: Vec::new(),
-        };
+        let builder = PeopleBuilder::new(groups).with_plans(against.plans.clone());
+        let mut gathering = Gathering::new(builder);
         let mut overdue = Vec::new();
-        for (index, settings) in (0_u16..).zip(&feed.sources) {
+        for settings in &feed.sources {
             let settings = match against.file {
                 Some(file) => Arc::new(local(settings, &file.path)),
                 None => Arc::clone(settings),
@@ -157,34 +107,40 @@ impl Engine {
             progress.step(Step::Reading { source: settings.name.clone() });
             let note = |words: &str| progress.step(Step::Note(named(&settings.name, words)));
             let fetched = source::fetch(&settings, &self.settings.state_dir, &*self.clock, &note).await;
-            let arrived = match fetched {
-                Ok(arrived) => match against.file {
-                    Some(file) => Arrived { path: file.shown.clone(), ..arrived },
-                    None => arrived,
-                },
+            let mut files = match fetched {
+                Ok(files) => files,
                 Err(Failure::NothingYet(why)) => {
                     let missing = self.missing(&feed.name, &settings)?;
                     return Ok(Reading::NotYet { why: named(&settings.name, &why), missing });
                 }
                 Err(failure) => return Ok(stopped(gathering.report, &settings.name, &failure)),
             };
-            match self.late(&feed.name, &settings, &arrived)? {
-                Some(Late { reason, read_before: false }) if !against.approved => {
-                    return Ok(late(gathering.report, reason));
-                }
-                Some(late) => overdue.push(late.reason),
-                None => {}
-            }
-            match self.take(feed, index, &settings, arrived, gathering).await {
-                Ok(next) => {
-                    gathering = next;
-                    if let Some(file) = gathering.report.files.last() {
-                        let FileReport { source, path, rows, .. } = file.clone();
-                        progress.step(Step::Read { source, path, rows });
+            match against.file {
+                Some(file) => files.iter_mut().for_each(|copy| copy.path.clone_from(&file.shown)),
+                None => match self.unread(feed, &settings, &files, against.approved)? {
+                    Ok(late) => overdue.extend(late),
+                    Err(Unread::Old(why)) => {
+                        let missing = self.missing(&feed.name, &settings)?;
+                        return Ok(Reading::NotYet { why, missing });
                     }
-                }
-                Err(reading) => return Ok(reading),
+                    Err(Unread::Wrong(kind, why)) => {
+                        return Ok(not_read(kind, vec![why], gathering.report));
+                    }
+                },
             }
+            for file in files {
+                gathering = match self.take(feed, &settings, file, gathering).await {
+                    Ok(next) => next,
+                    Err(reading) => return Ok(reading),
+                };
+                if let Some(FileReport { source, path, rows, .. }) = gathering.report.files.last().cloned() {
+                    progress.step(Step::Read { source, path, rows });
+                }
+            }
+            gathering = match gathering.judge(&settings, against.file.is_some()) {
+                Ok(next) => next,
+                Err(reading) => return Ok(reading),
+            };
         }
         let people = Arc::new(gathering.builder.finish());
         gathering.notes.extend(Note::look_alikes(&decide::look_alikes(&people)));
@@ -234,27 +190,15 @@ impl Engine {
     async fn take(
         &self,
         feed: &Feed,
-        index: u16,
         settings: &Arc<source::Settings>,
         arrived: Arrived,
         mut gathering: Gathering,
     ) -> Result<Gathering, Reading> {
         let (source, path) = (settings.name.clone(), arrived.path.clone());
-        let mut file = FileReport {
-            source: source.clone(),
-            path: arrived.path.clone(),
-            size: arrived.size,
-            sha256: arrived.sha256.clone(),
-            modified: arrived.modified,
-            rows: 0,
-            not_picked: arrived
-                .older
-                .iter()
-                .chain(&arrived.passed_over)
-                .take(SHOWN_NOT_PICKED)
-                .cloned()
-                .collect(),
-            not_picked_files: (arrived.older.len() + arrived.passed_over.len()) as u64,
+        let mut file = reported(&source, &arrived);
+        let Ok(index) = u16::try_from(gathering.report.files.len()) else {
+            let why = format!("a feed is read from at most {} files; narrow `path`", u16::MAX);
+            return Err(incomplete(gathering.report, vec![named(&source, &why)]));
         };
         let mapping =
             mapping::compile(&settings.mapping, &feed.grouping, Some(self.ledger.fingerprint_key()));
@@ -286,10 +230,28 @@ impl Engine {
         };
         gathering.builder = builder;
         file.rows = tally.rows;
-        let evidence = file.sha256.chars().take(16).collect();
-        gathering.evidence.insert(source.clone(), evidence);
-        gathering.report.files.push(file);
-        gathering.judge(settings, &tally, map)
+        gathering.add(settings, file, tally, map);
+        Ok(gathering)
+    }
+}
+
+/// A file before it is known how many rows it has.
+fn reported(source: &str, arrived: &Arrived) -> FileReport {
+    let not_picked = || arrived.older.iter().chain(&arrived.passed_over);
+    FileReport {
+        source: source.to_owned(),
+        path: arrived.path.clone(),
+        size: arrived.size,
+        sha256: arrived.sha256.clone(),
+        modified: arrived.modified,
+        rows: 0,
+        not_picked: not_picked().take(SHOWN_NOT_PICKED).cloned().collect(),
+        not_picked_files: not_picked().count() as u64,
+        marker: arrived.marker.clone().map(|seen| MarkerReport {
+            path: seen.path,
+            size: seen.size,
+            modified: seen.modified,
+        }),
     }
 }
 
@@ -347,62 +309,6 @@ fn decode(
     Ok((tally, report, builder))
 }
 
-impl Gathering {
-    /// What the counts of one source prove.
-    fn judge(mut self, settings: &source::Settings, tally: &Tally, map: MapReport) -> Result<Self, Reading> {
-        self.report.rows += tally.rows;
-        for (repair, rows) in &map.repairs {
-            *self.report.repairs.entry(repair.clone()).or_default() += rows;
-        }
-        self.note(&settings.name, &map);
-        for path in &tally.unseen {
-            let text =
-                format!("source `{}`: no record has anything at `{path}`, so nobody has that", settings.name);
-            self.notes.push(Note { text, rows: tally.rows, explains: false });
-        }
-        if tally.passed_over_lines > 0 {
-            let text = format!(
-                "source `{}`: nobody's lines were passed over: the header once more, totals, empty rows at the end",
-                settings.name
-            );
-            self.notes.push(Note { text, rows: tally.passed_over_lines, explains: false });
-        }
-        let mut findings: Vec<String> =
-            map.proofs().iter().map(|proof| named(&settings.name, proof)).collect();
-        findings.extend(decide::incomplete(&settings.name, tally.rows, settings.min_rows, map.unusable));
-        if !findings.is_empty() {
-            findings.extend(self.notes.iter().map(ToString::to_string));
-            // What is wrong with the rows is what the reader needs: the first of them stand for all.
-            let people = self.builder.finish();
-            self.report.problems = super::report::first_problems(&people, SHOWN_PROBLEMS);
-            self.report.problem_rows = map.unusable;
-            return Err(incomplete(self.report, findings));
-        }
-        let shape = SourceShape {
-            rows: tally.rows,
-            ragged_rows: tally.ragged_rows,
-            ends_with_newline: tally.ends_with_newline,
-            filled: map.filled,
-            header: tally.header.names.clone(),
-        };
-        self.shapes.insert(settings.name.clone(), shape);
-        Ok(self)
-    }
-
-    fn note(&mut self, source: &str, map: &MapReport) {
-        for (what, values) in [
-            ("status", &map.unknown_statuses),
-            ("group value", &map.unlisted_groups),
-            ("plan", &map.unlisted_plans),
-        ] {
-            for (value, rows) in values {
-                let text = format!("source `{source}`: {what} `{value}` is in no list");
-                self.notes.push(Note { text, rows: *rows, explains: true });
-            }
-        }
-    }
-}
-
 /// A local file in place of the source, through the same mapping and guard.
 fn local(settings: &source::Settings, path: &Path) -> source::Settings {
     // In place of an API a person names a document of the same form.
@@ -414,8 +320,10 @@ fn local(settings: &source::Settings, path: &Path) -> source::Settings {
         place: Place::File,
         pick: Pick {
             path: globset::escape(&path.to_string_lossy()),
+            take: Take::Newest,
             settle: Duration::ZERO,
             max_age: None,
+            done_marker: None,
             after_success: AfterSuccess::Leave,
         },
         format,
@@ -424,24 +332,23 @@ fn local(settings: &source::Settings, path: &Path) -> source::Settings {
     }
 }
 
-fn named(source: &str, why: &str) -> String {
+pub(super) fn named(source: &str, why: &str) -> String {
     format!("source `{source}`: {why}")
 }
 
-fn incomplete(report: ReadReport, why: Vec<String>) -> Reading {
-    Reading::Incomplete(Box::new(Stopped { kind: Kind::ReadIncomplete, why, report }))
-}
-
-fn late(report: ReadReport, reason: String) -> Reading {
-    Reading::Failed(Box::new(Stopped { kind: Kind::FileLate, why: vec![reason], report }))
+pub(super) fn incomplete(report: ReadReport, why: Vec<String>) -> Reading {
+    not_read(Kind::ReadIncomplete, why, report)
 }
 
 fn stopped(report: ReadReport, source: &str, failure: &Failure) -> Reading {
-    let why = vec![named(source, &failure.to_string())];
-    match failure {
-        Failure::Incomplete(_) => incomplete(report, why),
-        Failure::NothingYet(_) | Failure::Failed { .. } => {
-            Reading::Failed(Box::new(Stopped { kind: Kind::SourceFailed, why, report }))
-        }
-    }
+    let kind = match failure {
+        Failure::Incomplete(_) => Kind::ReadIncomplete,
+        Failure::NothingYet(_) | Failure::Failed { .. } => Kind::SourceFailed,
+    };
+    not_read(kind, vec![named(source, &failure.to_string())], report)
+}
+
+fn not_read(kind: Kind, why: Vec<String>, report: ReadReport) -> Reading {
+    let stopped = Box::new(Stopped { kind, why, report });
+    if kind == Kind::ReadIncomplete { Reading::Incomplete(stopped) } else { Reading::Failed(stopped) }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     attempt::{Event, State},
-    ledger::{AttemptId, Consequence, LedgerError, RowProblem},
+    ledger::{AttemptId, Consequence, LedgerError, RowProblem, Run},
     mapping::Take,
     notify::{Affected, Kind},
     roster::{Field, Problem, RowAt},
@@ -26,7 +26,8 @@ impl Engine {
         release: &Release<'_>,
         error: ApiError,
     ) -> Result<State, LedgerError> {
-        let (fields, feed) = (error.fields, self.feed(release.feed.as_str()));
+        let fields = error.fields;
+        let from = From { feed: self.feed(release.feed.as_str()), run: release.run };
         let event = Event::Refused {
             status: error.status.unwrap_or(0),
             message: error.message,
@@ -34,10 +35,10 @@ impl Engine {
         };
         let mut incidents: Vec<_> = incidents_of(release, &event);
         for incident in incidents.iter_mut().filter(|incident| incident.kind == Kind::Refused) {
-            incident.people = fields.iter().map(|field| affected(field, release, feed)).collect();
+            incident.people = fields.iter().map(|field| affected(field, release, from)).collect();
             incident.reason.push_str(&named(&fields));
         }
-        let rows: Vec<RowProblem> = fields.iter().filter_map(|field| row(field, release, feed)).collect();
+        let rows: Vec<RowProblem> = fields.iter().filter_map(|field| row(field, release, from)).collect();
         // Only a completion shows that something is over.
         let state = {
             let telling = self.shared.telling();
@@ -62,35 +63,42 @@ fn named(fields: &[RefusedField]) -> String {
     format!(" It names {}.", and_more(&names.collect::<Vec<_>>(), NAMED))
 }
 
-fn affected(refused: &RefusedField, release: &Release<'_>, feed: Option<&Feed>) -> Affected {
+/// Where a row came from: the files that were read, and the configuration of their sources.
+#[derive(Clone, Copy)]
+struct From<'a> {
+    feed: Option<&'a Feed>,
+    run: &'a Run,
+}
+
+fn affected(refused: &RefusedField, release: &Release<'_>, from: From<'_>) -> Affected {
     let row = release.submission.row_of(&refused.reference_id);
-    let what = problem(refused, row, feed).to_string();
+    let what = problem(refused, row, from).to_string();
     Affected { reference_id: refused.reference_id.to_string(), row, what }
 }
 
-fn row(refused: &RefusedField, release: &Release<'_>, feed: Option<&Feed>) -> Option<RowProblem> {
+fn row(refused: &RefusedField, release: &Release<'_>, from: From<'_>) -> Option<RowProblem> {
     let at = release.submission.row_of(&refused.reference_id)?;
     Some(RowProblem {
         at,
         reference_id: Some(refused.reference_id.clone()),
         consequence: Consequence::Refused,
-        problems: vec![problem(refused, Some(at), feed)],
+        problems: vec![problem(refused, Some(at), from)],
         since: None,
     })
 }
 
-fn problem(refused: &RefusedField, at: Option<RowAt>, feed: Option<&Feed>) -> Problem {
-    let column = refused.field.map(|field| column(feed, at, field)).unwrap_or_default();
+fn problem(refused: &RefusedField, at: Option<RowAt>, from: From<'_>) -> Problem {
+    let column = refused.field.map(|field| column(from, at, field)).unwrap_or_default();
     let words = if refused.what.is_empty() { String::new() } else { format!(" ({})", refused.what) };
     let what = format!("was refused by Vitable{words}; correct it in the source, until Vitable takes it");
     Problem { field: refused.field, column: column.into(), what: what.into(), rule: None }
 }
 
 /// What the configuration calls the column that the field comes from; the field's own name when there is none.
-fn column(feed: Option<&Feed>, at: Option<RowAt>, field: Field) -> String {
-    let source = at.and_then(|at| feed?.sources.get(usize::from(at.source)));
-    let from = source.and_then(|source| source.mapping.fields.get(&field));
-    match from.map(|from| &from.take) {
+fn column(from: From<'_>, at: Option<RowAt>, field: Field) -> String {
+    let file = at.and_then(|at| from.run.read.as_ref()?.files.get(usize::from(at.source)));
+    let source = file.and_then(|file| from.feed?.sources.iter().find(|source| source.name == file.source));
+    match source.and_then(|source| source.mapping.fields.get(&field)).map(|field| &field.take) {
         Some(Take::Column(column)) => column.clone(),
         Some(Take::FirstOf(columns)) => columns.join("` or `"),
         Some(Take::Value(_) | Take::Cel(_)) | None => field.name().to_owned(),

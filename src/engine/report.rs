@@ -1,6 +1,6 @@
 //! What a run remembers of its plans and problem rows, for `show`, the mails and the exit code.
 
-use super::reading::Note;
+use super::gathering::Note;
 use crate::{
     decide::{self, Decision, Plan, Round, Suspicion, Verdict},
     ledger::{Consequence, Counts, GroupReport, GroupVerdict, RowProblem},

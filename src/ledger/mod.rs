@@ -62,8 +62,8 @@ pub use error::{LedgerError, OpenError, RestoreError, Result};
 pub use member::{Failed, Membership};
 pub use model::{
     AcceptedRead, Attempt, AttemptId, BodyReport, Consequence, Counts, Facts, FileReport, GroupReport,
-    GroupVerdict, Hold, Intent, IntentMember, NewRun, Pin, ReadReport, RowProblem, Run, RunOutcome,
-    RunResult, StoredIncident, StoredMail, Trigger, Word,
+    GroupVerdict, Hold, Intent, IntentMember, MarkerReport, NewRun, Pin, ReadReport, RowProblem, Run,
+    RunOutcome, RunResult, StoredIncident, StoredMail, Trigger, Word,
 };
 pub use moves::OpenMove;
 pub use retired::{Retired, Undone};

@@ -177,6 +177,20 @@ pub struct FileReport {
     /// How many there were.
     #[serde(default)]
     pub not_picked_files: u64,
+    /// The file that its sender wrote when it was whole, where each file has one of its own.
+    #[serde(default)]
+    pub marker: Option<MarkerReport>,
+}
+
+/// A marker that was there when its file was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkerReport {
+    /// Its path at its place.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written, as the place said.
+    pub modified: Option<DateTime<Utc>>,
 }
 
 /// A row with its problems. Never a value of it.

@@ -1,7 +1,7 @@
 //! What is still to be done with the files of a run that ended well (`after_success`), and is done after its end:
 //! durable with that end, and gone when it is done.
 
-use super::{Facts, Ledger, Run, error::Result, key, notices, runs};
+use super::{Facts, Ledger, MarkerReport, Run, error::Result, key, notices, runs};
 use crate::roster::{FeedName, RunId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub struct Todo {
     pub modified: Option<DateTime<Utc>>,
     /// Of the bytes, in hexadecimal.
     pub sha256: String,
+    /// The file that its sender wrote when it was whole: it goes the same way.
+    #[serde(default)]
+    pub marker: Option<MarkerReport>,
     /// The run that read it.
     pub run: RunId,
 }

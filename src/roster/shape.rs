@@ -14,6 +14,9 @@ pub struct SourceShape {
     pub ends_with_newline: bool,
     /// For each mapped column, how many rows have a value.
     pub filled: BTreeMap<String, u64>,
+    /// How many files the rows came from; nothing where that says nothing about a later read.
+    #[serde(default)]
+    pub files: Option<u64>,
     /// The header, so that a later one can be recognised and shown.
     pub header: Vec<String>,
 }

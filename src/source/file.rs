@@ -4,7 +4,8 @@ mod after;
 
 use super::{
     AfterSuccess, Arrived, Failure, Hop, Note, Pick,
-    pick::{self, Entry, Look, Others, Pattern},
+    arrival::{self, Files},
+    pick::{Entry, Look, Pattern},
     spool::Spool,
 };
 use crate::{clock::Clock, probe::Step};
@@ -20,49 +21,29 @@ use tokio::time::Instant;
 /// How much is copied at a time, in bytes.
 const CHUNK: usize = 256 << 10;
 
-/// As [`super::fetch`], for a file on this host.
+/// The files of this host.
+struct Host;
+
+/// As [`super::fetch`], for files on this host.
 pub(super) async fn fetch(
     pick: &Pick,
     spool_dir: &Path,
     clock: &dyn Clock,
     note: Note<'_>,
-) -> Result<Arrived, Failure> {
-    let pattern = Pattern::new(&pick.path)?;
-    let (name, mut before, others) = choose(&pattern)?;
-    let path = pattern.path(&name);
-    if let Some(wait) = pick::wait(pick.settle, before.modified, clock.now()) {
-        note(&pick::waiting(&path, wait, pick.settle));
-        tokio::time::sleep(wait).await;
-        let now = look(&path)?;
-        match now {
-            Some(now) if now == before => before = now,
-            now => return Err(pick::unsettled(pick, &path, &before, now.as_ref())),
-        }
-    }
-    let from = PathBuf::from(&path);
-    let folder = spool_dir.to_owned();
-    let spool = tokio::task::spawn_blocking(move || copy(&from, &folder)).await.map_err(|_stopped| {
-        Failure::at(Hop::Read, format!("reading `{path}` was broken off; run the feed again"))
-    })??;
-    let after = look(&path)?;
-    pick::arrived(spool, &path, path.clone(), &before, after.as_ref(), others)
+) -> Result<Vec<Arrived>, Failure> {
+    arrival::fetch(&Host, pick, spool_dir, clock, note).await
 }
 
-/// As [`super::probe`], for a file on this host.
-pub(super) fn probe(pick: &Pick, clock: &dyn Clock) -> Vec<Step> {
+/// As [`super::probe`], for files on this host.
+pub(super) async fn probe(pick: &Pick, clock: &dyn Clock) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut take = |hop: &'static str, began: Instant, result: Result<String, Failure>| {
-        let result = result.map_err(|failure| match failure {
-            // The hop stands beside its message already.
-            Failure::Failed { message, .. } => message,
-            Failure::NothingYet(_) | Failure::Incomplete(_) => failure.to_string(),
-        });
         let right = result.is_ok();
-        steps.push(Step { hop, took: began.elapsed(), result });
+        steps.push(Step { hop, took: began.elapsed(), result: result.map_err(Failure::without_hop) });
         right
     };
     let began = Instant::now();
-    let found = newest(pick, clock).or_else(|failure| pick::none_is_well(pick, failure));
+    let found = arrival::probe(&Host, pick, clock.now()).await;
     if take("file", began, found)
         && let AfterSuccess::MoveTo(folder) = &pick.after_success
     {
@@ -72,49 +53,51 @@ pub(super) fn probe(pick: &Pick, clock: &dyn Clock) -> Vec<Step> {
     steps
 }
 
-/// The newest file in words, if it can be read.
-fn newest(pick: &Pick, clock: &dyn Clock) -> Result<String, Failure> {
-    let pattern = Pattern::new(&pick.path)?;
-    let (name, look, _) = choose(&pattern)?;
-    let path = pattern.path(&name);
-    File::open(&path).map_err(|error| unread(&path, &error))?;
-    Ok(pick::found(&path, &look, pick, clock.now()))
-}
+impl Files for Host {
+    fn at(&self, path: &str) -> String {
+        path.to_owned()
+    }
 
-/// The file that the pattern names now, and what was passed over.
-fn choose(pattern: &Pattern) -> Result<(String, Look, Others), Failure> {
-    if pattern.is_exact() {
-        let path = pattern.path(&pattern.name);
-        return match look(&path)? {
-            Some(look) => Ok((pattern.name.clone(), look, Others::default())),
-            None => {
-                std::fs::metadata(&pattern.folder).map_err(|error| unlisted(&pattern.folder, &error))?;
-                Err(pick::nothing(pattern, &path, &[]))
+    async fn list(&self, pattern: &Pattern) -> Result<Vec<Entry>, Failure> {
+        let unlisted = |error: std::io::Error| unlisted(&pattern.folder, &error);
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&pattern.folder).map_err(unlisted)? {
+            let entry = entry.map_err(unlisted)?;
+            // A name that is no text fits no pattern that a person can write.
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            if !pattern.concerns(&name) {
+                continue;
             }
-        };
-    }
-    let folder = std::fs::read_dir(&pattern.folder).map_err(|error| unlisted(&pattern.folder, &error))?;
-    let mut entries = Vec::new();
-    for entry in folder {
-        let entry = entry.map_err(|error| unlisted(&pattern.folder, &error))?;
-        // A name that is no text fits no pattern that a person can write.
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if !pattern.concerns(&name) {
-            continue;
+            // Followed, so that a link to the newest export works; a link to nowhere is no file.
+            let found = std::fs::metadata(entry.path()).ok();
+            entries.push(Entry {
+                name,
+                is_file: found.as_ref().is_some_and(Metadata::is_file),
+                look: found.as_ref().map_or(Look { size: 0, modified: None }, seen),
+            });
         }
-        // Followed, so that a link to the newest export works; a link to nowhere is no file.
-        let found = std::fs::metadata(entry.path()).ok();
-        entries.push(Entry {
-            name,
-            is_file: found.as_ref().is_some_and(Metadata::is_file),
-            look: found.as_ref().map_or(Look { size: 0, modified: None }, seen),
-        });
+        Ok(entries)
     }
-    match pattern.newest(entries) {
-        (Some(newest), others) => Ok((newest.name, newest.look, others)),
-        (None, others) => Err(pick::nothing(pattern, &pattern.folder, &others.passed_over)),
+
+    async fn enter(&self, folder: &str) -> Result<(), Failure> {
+        std::fs::metadata(folder).map(drop).map_err(|error| unlisted(folder, &error))
+    }
+
+    async fn look(&self, path: &str) -> Result<Option<Look>, Failure> {
+        look(path)
+    }
+
+    async fn try_open(&self, path: &str) -> Result<(), Failure> {
+        File::open(path).map(drop).map_err(|error| unread(path, &error))
+    }
+
+    async fn copy(&self, path: &str, spool_dir: &Path) -> Result<Spool, Failure> {
+        let (from, folder) = (PathBuf::from(path), spool_dir.to_owned());
+        tokio::task::spawn_blocking(move || copy(&from, &folder)).await.map_err(|_stopped| {
+            Failure::at(Hop::Read, format!("reading `{path}` was broken off; run the feed again"))
+        })?
     }
 }
 
@@ -182,8 +165,10 @@ mod tests {
     fn pick(path: &Path, settle: Duration) -> Pick {
         Pick {
             path: path.to_str().unwrap().to_owned(),
+            take: crate::source::Take::Newest,
             settle,
             max_age: None,
+            done_marker: None,
             after_success: crate::source::AfterSuccess::Leave,
         }
     }
@@ -197,7 +182,7 @@ mod tests {
         put(&home.path().join("roster-3.csv.part"), "half", 7);
         std::fs::create_dir(home.path().join("roster-4.csv")).unwrap();
         let pick = pick(&home.path().join("roster-*.csv"), Duration::from_secs(60));
-        let mut arrived = fetch(&pick, spool.path(), &SystemClock, &|_| ()).await.unwrap();
+        let mut arrived = fetch(&pick, spool.path(), &SystemClock, &|_| ()).await.unwrap().remove(0);
         assert!(arrived.path.ends_with("/roster-2.csv"));
         assert_eq!(arrived.size, 3);
         // The first test vector of FIPS 180-2.
@@ -247,8 +232,10 @@ mod tests {
         let message = arrived.unwrap_err().to_string();
         assert!(message.contains("still being written: 3 bytes, then 5"), "{message}");
         // It stands still now: by two looks, since its time lies ahead of the clock, and by its age.
-        assert_eq!(fetch(&pick, home.path(), &clock, &|_| ()).await.unwrap().size, 5);
-        clock.set(written + chrono::Duration::seconds(70));
-        assert_eq!(fetch(&pick, home.path(), &clock, &|_| ()).await.unwrap().size, 5);
+        for later in [0, 70] {
+            clock.set(written + chrono::Duration::seconds(later));
+            let arrived = fetch(&pick, home.path(), &clock, &|_| ()).await.unwrap();
+            assert_eq!(arrived.iter().map(|file| file.size).collect::<Vec<_>>(), [5]);
+        }
     }
 }

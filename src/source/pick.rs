@@ -1,13 +1,19 @@
-//! Which file of a folder is read, and whether it stands still. Pure: the places bring what they see.
+//! Which files of a folder are read, and whether they stand still. Pure: the places bring what they see.
 
-use super::{AfterSuccess, Arrived, Failure, Hop, Pick, spool::Spool};
-use chrono::{DateTime, NaiveDate, Utc};
+use super::{AfterSuccess, Failure, Hop, Pick, Take, dated::date_in};
+use chrono::{DateTime, Utc};
 use globset::{GlobBuilder, GlobMatcher};
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Endings that upload programs give to a file until it is whole (WinSCP `.filepart`, FileZilla and most
 /// scripts `.part`, `.tmp`).
 const PARTIAL: [&str; 3] = [".part", ".tmp", ".filepart"];
+
+/// So many files make one roster at most: each is an open copy until the read has ended.
+const MOST_PARTS: usize = 1_000;
 
 /// A path whose last component may be a glob.
 pub(super) struct Pattern {
@@ -98,81 +104,71 @@ impl Pattern {
         fits(name) || partial(name).is_some_and(fits)
     }
 
-    /// The newest file that fits, and the names of the others: by the date in the name where all have one, else
-    /// by time, and then by name.
-    pub(super) fn newest(&self, entries: Vec<Entry>) -> (Option<Entry>, Others) {
+    /// The files that a read is made of, by name, and the names of the others. The newest is told by the date in the
+    /// name where all have one, else by time, and then by name. Markers are no rosters, however they are called.
+    pub(super) fn choose(&self, pick: &Pick, entries: Vec<Entry>) -> (Vec<Entry>, Others) {
         let (mut fit, unfit): (Vec<_>, Vec<_>) =
             entries.into_iter().filter(|entry| self.concerns(&entry.name)).partition(|entry| {
                 entry.is_file && !entry.name.starts_with('.') && partial(&entry.name).is_none()
             });
-        let dated = fit.iter().all(|entry| date_in(&entry.name).is_some());
-        let key = |entry: &Entry| {
-            let date = if dated { date_in(&entry.name) } else { None };
-            (date, entry.look.modified, entry.name.clone())
-        };
-        fit.sort_by_cached_key(key);
-        let newest = fit.pop();
-        let older = fit.into_iter().rev().map(|entry| entry.name).collect();
+        if let Some(marker) = &pick.done_marker {
+            let markers: BTreeSet<String> =
+                fit.iter().map(|entry| marker.of(&self.path(&entry.name))).collect();
+            fit.retain(|entry| !markers.contains(&self.path(&entry.name)));
+        }
         let mut passed_over: Vec<_> = unfit.into_iter().map(|entry| entry.name).collect();
         passed_over.sort_unstable();
-        (newest, Others { older, passed_over })
-    }
-}
-
-/// The one date in a name, year first as `20261124`, `2026-11-24`, `2026_11_24` or `2026.11.24`, with the four or six
-/// digits of a time behind it if they are there. Other orders are no dates here: day and month could be the other way
-/// round. Nothing when there are two.
-fn date_in(name: &str) -> Option<(NaiveDate, u32)> {
-    let mut found = None;
-    let mut after = 0;
-    for (at, _) in name.char_indices() {
-        let before = name.get(..at).and_then(|text| text.chars().next_back());
-        if at < after || before.is_some_and(|c| c.is_ascii_digit()) {
-            continue;
-        }
-        let Some((date, length)) = name.get(at..).and_then(date_at) else {
-            continue;
+        let dated = fit.iter().all(|entry| date_in(&entry.name).is_some());
+        let key = |entry: &Entry| {
+            let date = if dated { date_in(&entry.name).map(|date| date.at) } else { None };
+            (date, entry.look.modified, entry.name.clone())
         };
-        if found.is_some() {
-            return None;
+        match pick.take {
+            Take::All => {
+                fit.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+                (fit, Others { older: Vec::new(), passed_over })
+            }
+            Take::Newest => {
+                fit.sort_by_cached_key(key);
+                let newest = fit.pop();
+                let older = fit.into_iter().rev().map(|entry| entry.name).collect();
+                (newest.into_iter().collect(), Others { older, passed_over })
+            }
         }
-        let rest = name.get(at + length..).unwrap_or("");
-        let (time, used) = time_at(rest);
-        found = Some((date, time));
-        after = at + length + used;
     }
-    found
 }
 
-/// The date with which a text begins, and its length.
-fn date_at(text: &str) -> Option<(NaiveDate, usize)> {
-    let mark = text.as_bytes().get(4).copied().filter(|byte| b"-_.".contains(byte));
-    let length = if mark.is_some() { 10 } else { 8 };
-    let part = text.get(..length)?;
-    if mark.is_some_and(|mark| part.as_bytes().get(7) != Some(&mark)) {
-        return None;
+/// Whether files can be taken for all the parts of one roster.
+///
+/// # Errors
+/// When an upload is under way, since what it brings is a part too; when two files are one part of two days, since who
+/// is in the older one and not in the newer has left; when there are more than anybody means.
+pub(super) fn parts(fit: &[Entry], others: &Others, folder: &str) -> Result<(), Failure> {
+    if let Some(name) = others.passed_over.iter().find(|name| partial(name).is_some()) {
+        return Err(Failure::NothingYet(format!(
+            "`{name}` in `{folder}` is an upload under way, and every file is one part of the roster (`take: all`); \
+             wait for its end, or remove it if nobody goes on with it"
+        )));
     }
-    let digits: String = part.chars().filter(char::is_ascii_digit).collect();
-    // Without marks ten digits in a row are no date, with fourteen a time stands behind it.
-    let more = text.get(length..)?.bytes().take_while(u8::is_ascii_digit).count();
-    if digits.len() != 8 || !matches!(more, 0 | 4 | 6) {
-        return None;
+    if fit.len() > MOST_PARTS {
+        return Err(Failure::Incomplete(format!(
+            "{} files in `{folder}` fit `path`, and at most {MOST_PARTS} make one roster (`take: all`); narrow `path`, \
+             or have the files of earlier days moved away (`after_success`)",
+            fit.len()
+        )));
     }
-    let number = |from: usize, to: usize| digits.get(from..to).and_then(|digits| digits.parse::<u32>().ok());
-    let year = i32::try_from(number(0, 4)?).ok().filter(|year| (1990..2100).contains(year))?;
-    Some((NaiveDate::from_ymd_opt(year, number(4, 6)?, number(6, 8)?)?, length))
-}
-
-/// The time behind a date as a number to compare, and the length of its text.
-fn time_at(rest: &str) -> (u32, usize) {
-    let mark = usize::from(rest.starts_with(['T', 't', '_', '-', '.']));
-    let digits = rest.bytes().skip(mark).take_while(u8::is_ascii_digit).count();
-    let number = rest.get(mark..mark + digits).and_then(|digits| digits.parse::<u32>().ok());
-    match (digits, number) {
-        (4, Some(time)) => (time * 100, mark + digits),
-        (6, Some(time)) => (time, mark + digits),
-        _ => (0, 0),
+    let mut families = BTreeMap::new();
+    for entry in fit {
+        let Some(dated) = date_in(&entry.name) else { continue };
+        if let Some(other) = families.insert(dated.family, &entry.name) {
+            return Err(Failure::Incomplete(format!(
+                "`{other}` and `{}` in `{folder}` are the same part of two days: whoever has left is still in the \
+                 older one; have it moved away (`after_success`), or write `take: newest`",
+                entry.name
+            )));
+        }
     }
+    Ok(())
 }
 
 /// The name without a partial upload's ending, if it has one; upper case counts too.
@@ -279,45 +275,25 @@ pub(super) fn unsettled(pick: &Pick, at: &str, before: &Look, now: Option<&Look>
     })
 }
 
-/// The copy as a whole file, if every count agrees.
-///
-/// # Errors
-/// [`Failure::Incomplete`] when the file changed while it was read, or the count of bytes differs.
-pub(super) fn arrived(
-    spool: Spool,
-    at: &str,
-    path: String,
-    before: &Look,
-    after: Option<&Look>,
-    others: Others,
-) -> Result<Arrived, Failure> {
-    let Some(after) = after else {
-        return Err(Failure::Incomplete(format!(
-            "`{at}` was moved away while it was read; run the feed again when the export has come to rest"
-        )));
-    };
-    if before != after {
-        return Err(Failure::Incomplete(format!(
-            "`{at}` changed while it was read: {} bytes before, {} after; run the feed again when the \
-             upload has ended, or raise `settle`",
-            before.size, after.size
-        )));
-    }
-    let (spool, size, sha256) = spool.finish();
-    if size != before.size {
-        return Err(Failure::Incomplete(format!(
-            "`{at}` has {} bytes and {size} were read; run the feed again, and look at the server if it \
-             stays so",
-            before.size
-        )));
-    }
-    let Others { older, passed_over } = others;
-    Ok(Arrived { spool, path, size, sha256, modified: before.modified, older, passed_over })
+/// The failure when the file that a sender writes last is not there, or is of an earlier export.
+pub(super) fn unmarked(at: &str, marker: &str, stale: bool) -> Failure {
+    Failure::NothingYet(if stale {
+        format!(
+            "`{at}` was written after its marker `{marker}` (`done_marker`), which is of an earlier export then; wait \
+             until the sender writes the marker again"
+        )
+    } else {
+        format!(
+            "`{at}` is there, and its marker `{marker}` (`done_marker`) is not: the sender has not finished; wait for \
+             it, or ask the sender whether the marker is called so"
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Marker;
 
     fn time(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -343,6 +319,21 @@ mod tests {
         assert!(Pattern::new("/out/[").is_err());
     }
 
+    fn pick(take: Take, marker: Option<&str>) -> Pick {
+        Pick {
+            path: "/out/*".to_owned(),
+            take,
+            settle: Duration::ZERO,
+            max_age: None,
+            done_marker: marker.map(|marker| Marker::new(marker.to_owned()).unwrap()),
+            after_success: AfterSuccess::Leave,
+        }
+    }
+
+    fn names(entries: &[Entry]) -> Vec<&str> {
+        entries.iter().map(|entry| entry.name.as_str()).collect()
+    }
+
     #[test]
     fn the_newest_whole_file_is_taken() {
         let pattern = Pattern::new("/out/*.csv").unwrap();
@@ -358,12 +349,16 @@ mod tests {
             entry("g.txt", 9),
             folder,
         ];
-        let (newest, others) = pattern.newest(entries);
-        assert_eq!(newest.unwrap().name, "c.csv");
+        let newest = pick(Take::Newest, None);
+        let (chosen, others) = pattern.choose(&newest, entries.clone());
+        assert_eq!(names(&chosen), ["c.csv"]);
         assert_eq!(others.older, ["b.csv", "a.csv"]);
         assert_eq!(others.passed_over, [".f.csv", "d.csv.part", "e.csv.TMP", "z.csv"]);
-        let (none, others) = pattern.newest(vec![entry("d.csv.filepart", 9)]);
-        assert_eq!(none, None);
+        let (all, others) = pattern.choose(&pick(Take::All, None), entries);
+        assert_eq!((names(&all), others.older), (vec!["a.csv", "b.csv", "c.csv"], Vec::new()));
+        assert_eq!(others.passed_over.len(), 4);
+        let (none, others) = pattern.choose(&newest, vec![entry("d.csv.filepart", 9)]);
+        assert_eq!(none, []);
         let message = nothing(&pattern, "/out", &others.passed_over).to_string();
         assert!(message.contains("`d.csv.filepart` was passed over"), "{message}");
     }
@@ -373,7 +368,7 @@ mod tests {
         let pattern = Pattern::new("/out/*.csv").unwrap();
         let newest = |names: &[(&str, i64)]| {
             let entries = names.iter().map(|(name, seconds)| entry(name, *seconds)).collect();
-            pattern.newest(entries).0.unwrap().name
+            pattern.choose(&pick(Take::Newest, None), entries).0.pop().unwrap().name
         };
         // Copied again later.
         assert_eq!(newest(&[("r-20261123.csv", 9), ("r-20261124.csv", 5)]), "r-20261124.csv");
@@ -385,12 +380,28 @@ mod tests {
         // One without a date, or with one that may be read two ways: the time decides.
         assert_eq!(newest(&[("roster.csv", 9), ("r-20261124.csv", 5)]), "roster.csv");
         assert_eq!(newest(&[("r-11-12-2026.csv", 5), ("r-12-11-2026.csv", 9)]), "r-12-11-2026.csv");
-        for none in
-            ["r-20261324.csv", "r-2026112400.csv", "20261124-20261125.csv", "r-2026-1124.csv", "1234567.csv"]
-        {
-            assert_eq!(date_in(none), None, "{none}");
-        }
-        assert_eq!(date_in("20261124060000.csv").unwrap().1, 60_000);
+    }
+
+    #[test]
+    fn markers_are_no_rosters_and_parts_are_of_one_day() {
+        let pattern = Pattern::new("/out/*").unwrap();
+        let files = |names: &[&str]| names.iter().map(|name| entry(name, 5)).collect::<Vec<_>>();
+        let marked = pick(Take::All, Some("{folder}/{stem}.done"));
+        let (all, others) = pattern.choose(&marked, files(&["b.csv", "b.done", "a.csv", "c.done"]));
+        assert_eq!(names(&all), ["a.csv", "b.csv"]);
+        parts(&all, &others, "/out").unwrap();
+        let refused = |names: &[&str]| {
+            let (all, others) = pattern.choose(&pick(Take::All, None), files(names));
+            parts(&all, &others, "/out").unwrap_err().to_string()
+        };
+        let message = refused(&["a.csv", "b.csv.part"]);
+        assert!(message.starts_with("nothing to read yet: `b.csv.part` in `/out` is an upload"), "{message}");
+        let message = refused(&["west-20261124.csv", "east-20261124.csv", "east-20261123.csv"]);
+        let same = "incomplete read: `east-20261123.csv` and `east-20261124.csv` in `/out` are the same part";
+        assert!(message.starts_with(same), "{message}");
+        let many: Vec<String> = (0..=MOST_PARTS).map(|number| format!("{number}.csv")).collect();
+        let message = refused(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(message.starts_with("incomplete read: 1001 files in `/out`"), "{message}");
     }
 
     #[test]

@@ -84,12 +84,87 @@ pub enum HostKey {
 pub struct Pick {
     /// A path, or a glob whose last component has wildcards.
     pub path: String,
+    /// Which of the files that fit.
+    pub take: Take,
     /// For how long size and modification time must have stood still.
     pub settle: Duration,
     /// A file that is older than this when it is first read is late.
     pub max_age: Option<Duration>,
+    /// The file that the sender writes when the roster is whole.
+    pub done_marker: Option<Marker>,
     /// What becomes of the file when every group has its roster.
     pub after_success: AfterSuccess,
+}
+
+/// Which of the files that fit are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Take {
+    /// The newest.
+    #[default]
+    Newest,
+    /// Every one: each is one part of the roster.
+    All,
+}
+
+/// The path of the file that a sender writes when another one is whole, with places for parts of the other's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker(String);
+
+impl Marker {
+    /// The places that a marker's path may have: the path of the file, its folder, its name, and its name without the
+    /// last ending.
+    pub const PLACES: [&'static str; 4] = ["path", "folder", "name", "stem"];
+
+    /// Takes a path with places in braces.
+    ///
+    /// # Errors
+    /// What stands in braces and is no place, or an empty text for a brace without its other half.
+    pub fn new(path: String) -> Result<Self, String> {
+        let mut rest = path.as_str();
+        while let Some(at) = rest.find(['{', '}']) {
+            let (place, after) = rest
+                .get(at..)
+                .and_then(|rest| rest.strip_prefix('{'))
+                .and_then(|rest| rest.split_once('}'))
+                .ok_or_else(String::new)?;
+            if !Self::PLACES.contains(&place) {
+                return Err(place.to_owned());
+            }
+            rest = after;
+        }
+        Ok(Self(path))
+    }
+
+    /// The marker of a file.
+    pub(super) fn of(&self, path: &str) -> String {
+        let (folder, name) = match path.rsplit_once('/') {
+            Some(("", name)) => ("", name),
+            Some((folder, name)) => (folder, name),
+            None => (".", path),
+        };
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem });
+        let mut made = String::new();
+        let mut rest = self.0.as_str();
+        while let Some((before, (place, after))) =
+            rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+        {
+            made.push_str(before);
+            made.push_str(match place {
+                "path" => path,
+                "folder" => folder,
+                "name" => name,
+                _ => stem,
+            });
+            rest = after;
+        }
+        made.push_str(rest);
+        made
+    }
+
+    /// Whether each file has a marker of its own, which is done with when the file is.
+    pub(super) fn is_of_one_file(&self) -> bool {
+        ["{path}", "{name}", "{stem}"].iter().any(|place| self.0.contains(place))
+    }
 }
 
 /// What becomes of a file that was read, when every group of its feed has its roster.

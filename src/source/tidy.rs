@@ -15,8 +15,25 @@ pub struct FileRead {
     pub size: u64,
     /// When it was last written, as the place said.
     pub modified: Option<DateTime<Utc>>,
-    /// The SHA-256 of its bytes, in lower-case hexadecimal.
-    pub sha256: String,
+    /// The SHA-256 of its bytes, in lower-case hexadecimal; nothing when they were not read.
+    pub sha256: Option<String>,
+}
+
+/// A marker that was there when its file was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkerSeen {
+    /// Its path at its place.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written, as the place said.
+    pub modified: Option<DateTime<Utc>>,
+}
+
+impl From<MarkerSeen> for FileRead {
+    fn from(seen: MarkerSeen) -> Self {
+        Self { path: seen.path, size: seen.size, modified: seen.modified, sha256: None }
+    }
 }
 
 /// What became of a file.
@@ -68,7 +85,7 @@ mod tests {
             path: "/out/roster.csv".into(),
             size: 3,
             modified: DateTime::from_timestamp(1_800_000_000, 0),
-            sha256: String::new(),
+            sha256: None,
         };
         let first: Vec<String> = read.targets("/done/").take(3).collect();
         let dated = "/done/roster-20270115T080000Z";

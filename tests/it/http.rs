@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+use crate::sftp::one;
 use axum::{
     body::{Body, Bytes},
     extract::Request as Call,
@@ -178,13 +179,15 @@ pub(crate) async fn read(http: Http) -> (Result<Arrived, Failure>, Vec<String>) 
     let note = |words: &str| said.lock().unwrap().push(words.to_owned());
     let result = source::fetch(&settings(http), folder.path(), &SystemClock, &note).await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing of a read stays");
-    (result, said.into_inner().unwrap())
+    (one(result), said.into_inner().unwrap())
 }
 
 fn settings(http: Http) -> source::Settings {
     let pick = source::Pick {
         path: http.request.url.clone(),
         settle: Duration::ZERO,
+        take: rosterd::source::Take::Newest,
+        done_marker: None,
         max_age: None,
         after_success: source::AfterSuccess::Leave,
     };

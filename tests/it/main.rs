@@ -28,6 +28,7 @@ mod log;
 mod manual;
 mod moves;
 mod notify;
+mod parts;
 mod sandbox;
 mod sftp;
 mod sftp_certificates;

@@ -25,6 +25,8 @@ pub(crate) fn settings(server: Sftp, path: &Path, settle: Duration) -> Settings 
         pick: Pick {
             path: path.to_str().unwrap().to_owned(),
             settle,
+            take: rosterd::source::Take::Newest,
+            done_marker: None,
             max_age: None,
             after_success: AfterSuccess::Leave,
         },
@@ -66,7 +68,14 @@ pub(crate) async fn fetch_as(
     let settings = settings(server, &sshd.files().join(name), settle);
     let arrived = source::fetch(&settings, spool.path(), &SystemClock, &|_| ()).await;
     assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0);
-    arrived
+    one(arrived)
+}
+
+/// The one file that arrived.
+pub(crate) fn one(arrived: Result<Vec<Arrived>, Failure>) -> Result<Arrived, Failure> {
+    let mut arrived = arrived?;
+    assert_eq!(arrived.len(), 1);
+    Ok(arrived.remove(0))
 }
 
 async fn fetch(sshd: &Sshd, name: &str) -> Result<Arrived, Failure> {

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use crate::{
-    sftp::{failed, put, settings},
+    sftp::{failed, one, put, settings},
     sshd::Sshd,
 };
 use rosterd::{
@@ -120,7 +120,7 @@ async fn fetch(sshd: &Sshd, port: u16, no_progress: Duration) -> (Result<Arrived
     let spool = tempfile::tempdir().unwrap();
     let notes = Mutex::new(Vec::new());
     let note = |words: &str| notes.lock().unwrap().push(words.to_owned());
-    let result = source::fetch(&settings, spool.path(), &SystemClock, &note).await;
+    let result = one(source::fetch(&settings, spool.path(), &SystemClock, &note).await);
     assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0, "nothing half read is left");
     (result, notes.into_inner().unwrap())
 }
@@ -170,7 +170,7 @@ async fn a_server_that_is_killed_on_the_way_is_a_clean_failure() {
     files.patience.pause = Duration::from_millis(50);
     let settings = settings(files, &sshd.files().join("roster.csv"), Duration::ZERO);
     let spool = tempfile::tempdir().unwrap();
-    let read = async { source::fetch(&settings, spool.path(), &SystemClock, &|_| ()).await };
+    let read = async { one(source::fetch(&settings, spool.path(), &SystemClock, &|_| ()).await) };
     let kill = async {
         while sent.load(Ordering::SeqCst) < 250_000 {
             tokio::time::sleep(Duration::from_millis(5)).await;

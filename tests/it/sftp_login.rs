@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use crate::{
-    sftp::{failed, fetch_as, put, settings},
+    sftp::{failed, fetch_as, one, put, settings},
     sshd::{self, Options, Sshd, run},
 };
 use rosterd::{
@@ -144,13 +144,13 @@ async fn a_server_that_shows_nothing_but_one_folder_is_read() {
     for path in ["/outbound/roster-*.csv", "outbound/roster-1.csv", "/outbound/../outbound/roster-1.csv"] {
         let settings = settings(sshd.settings("ed25519"), Path::new(path), Duration::ZERO);
         let spool = tempfile::tempdir().unwrap();
-        let arrived = source::fetch(&settings, spool.path(), &SystemClock, &|_| ()).await.unwrap();
+        let arrived = one(source::fetch(&settings, spool.path(), &SystemClock, &|_| ()).await).unwrap();
         assert_eq!(arrived.size, 5, "{path}");
     }
     let outside = sshd.files().join("roster.csv");
     let settings = settings(sshd.settings("ed25519"), &outside, Duration::ZERO);
     let spool = tempfile::tempdir().unwrap();
-    let result = source::fetch(&settings, spool.path(), &SystemClock, &|_| ()).await;
+    let result = one(source::fetch(&settings, spool.path(), &SystemClock, &|_| ()).await);
     failed(result, Hop::List);
 }
 

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use crate::{
-    sftp::{failed_at, put, settings},
+    sftp::{failed_at, one, put, settings},
     sshd::Sshd,
 };
 use rosterd::{
@@ -137,15 +137,16 @@ async fn a_file_on_a_server_is_moved_or_deleted_and_none_is_overwritten() {
     settings.pick.after_success = AfterSuccess::MoveTo(done.to_str().unwrap().to_owned());
     let read = async |settings: &Settings| {
         let spool = tempfile::tempdir().unwrap();
-        let arrived = source::fetch(settings, spool.path(), &SystemClock, &|_| ()).await.unwrap();
+        let arrived = one(source::fetch(settings, spool.path(), &SystemClock, &|_| ()).await).unwrap();
         FileRead {
             path: arrived.path,
             size: arrived.size,
             modified: arrived.modified,
-            sha256: arrived.sha256,
+            sha256: Some(arrived.sha256),
         }
     };
-    let tidy = async |settings: &Settings, read: &FileRead| source::tidy(settings, read, &SystemClock).await;
+    let tidy =
+        async |settings: &Settings, read: &FileRead| source::tidy(settings, read, None, &SystemClock).await;
     put(&path, b"id\n1\n", 100);
     let first = read(&settings).await;
     let message = failed_at(tidy(&settings, &first).await.map(drop), Hop::AfterSuccess);

@@ -18,7 +18,7 @@ use crate::{
     secret::Secret,
     source::{
         AfterSuccess, Auth, Certificate, Detail, Fresh, Http, JsonPath, ListPath, OAuth2, Patience, Pick,
-        Rate, Where,
+        Rate, Take, Where,
     },
 };
 use chrono::NaiveDate;
@@ -86,6 +86,8 @@ pub(super) fn http(reader: &Reader, fields: &Fields<'_>) -> Option<(Http, Pick)>
     let pick = Pick {
         path: http.request.url.clone(),
         settle: Duration::ZERO,
+        take: Take::Newest,
+        done_marker: None,
         max_age: None,
         after_success: AfterSuccess::Leave,
     };

@@ -23,8 +23,13 @@ fn now(action: &AfterSuccess, read: &FileRead) -> Result<Tidied, Failure> {
     let path = Path::new(&read.path);
     match super::look(&read.path)? {
         None => return Ok(Tidied::Gone),
-        Some(found) if !read.is(&found) || sha256(path)? != read.sha256 => return Ok(Tidied::Changed),
+        Some(found) if !read.is(&found) => return Ok(Tidied::Changed),
         Some(_) => {}
+    }
+    if let Some(then) = &read.sha256
+        && sha256(path)? != *then
+    {
+        return Ok(Tidied::Changed);
     }
     match action {
         AfterSuccess::Leave => Ok(Tidied::Left),
@@ -151,7 +156,7 @@ mod tests {
             path: path.to_str().unwrap().to_owned(),
             size: found.size,
             modified: found.modified,
-            sha256: sha256(path).unwrap(),
+            sha256: Some(sha256(path).unwrap()),
         }
     }
 

@@ -146,9 +146,7 @@ async fn pass(client: &Client<'_>, settings: &Http, spool_dir: &Path) -> Result<
         spool.write(records.lines.as_bytes())?;
     }
     pages.whole()?;
-    let (file, size, sha256) = spool.finish();
-    let path = shown(&settings.request.url);
-    Ok(Arrived { spool: file, path, size, sha256, modified, older: Vec::new(), passed_over: Vec::new() })
+    Ok(Arrived { path: shown(&settings.request.url), ..Arrived::of(spool, modified) })
 }
 
 /// The next answer, if there is one to be asked for.
@@ -263,10 +261,7 @@ pub(super) async fn probe(settings: &Http, clock: &dyn Clock) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut began = Instant::now();
     let mut step = |hop, found: Result<String, Failure>| {
-        let result = found.map_err(|failure| match failure {
-            Failure::Failed { message, .. } => message,
-            Failure::NothingYet(_) | Failure::Incomplete(_) => failure.to_string(),
-        });
+        let result = found.map_err(Failure::without_hop);
         let (now, right) = (Instant::now(), result.is_ok());
         steps.push(Step { hop, took: now.duration_since(std::mem::replace(&mut began, now)), result });
         right

@@ -1,7 +1,7 @@
 //! What becomes of a file on a server after it was read.
 
 use super::place::{Place, failed, remedy};
-use crate::source::{AfterSuccess, Failure, FileRead, Hop, Tidied};
+use crate::source::{AfterSuccess, Failure, FileRead, Hop, Tidied, arrival::Files as _};
 use russh_sftp::{client::error::Error, protocol::StatusCode};
 
 impl Place<'_> {

@@ -20,7 +20,7 @@ mod place;
 mod probe;
 mod watch;
 
-use super::{AfterSuccess, Arrived, Failure, FileRead, Hop, Note, Pick, Sftp, Tidied, pick::Pattern};
+use super::{AfterSuccess, Arrived, Failure, FileRead, Hop, Note, Pick, Sftp, Tidied, arrival};
 use crate::clock::Clock;
 use connect::Ssh;
 use place::Place;
@@ -35,18 +35,17 @@ const TRIES: u32 = 3;
 /// answer may take long. Whether the connection moves is for [`watch::Watch`] to say.
 const NEVER: u64 = 365 * 24 * 60 * 60;
 
-/// As [`super::fetch`], for a file on a server.
+/// As [`super::fetch`], for files on a server.
 pub(super) async fn fetch(
     server: &Sftp,
     pick: &Pick,
     spool_dir: &Path,
     clock: &dyn Clock,
     note: Note<'_>,
-) -> Result<Arrived, Failure> {
-    let pattern = Pattern::new(&pick.path)?;
+) -> Result<Vec<Arrived>, Failure> {
     let mut tries = Tries::new(server);
     loop {
-        match fetch_once(server, &pattern, pick, spool_dir, clock, note).await {
+        match fetch_once(server, pick, spool_dir, clock, note).await {
             Err(failure) => tries.again(failure, note).await?,
             arrived => return arrived,
         }
@@ -55,14 +54,13 @@ pub(super) async fn fetch(
 
 async fn fetch_once(
     server: &Sftp,
-    pattern: &Pattern,
     pick: &Pick,
     spool_dir: &Path,
     clock: &dyn Clock,
     note: Note<'_>,
-) -> Result<Arrived, Failure> {
+) -> Result<Vec<Arrived>, Failure> {
     let session = Session::open(server, clock).await?;
-    let result = session.place().fetch(pattern, pick, spool_dir, clock, note).await;
+    let result = arrival::fetch(&session.place(), pick, spool_dir, clock, note).await;
     session.close().await;
     result
 }

@@ -1,13 +1,11 @@
 //! A server's files: which one is read, whether it stands still, and its copy.
 
 use super::{address, watch::Watch};
-use crate::{
-    clock::Clock,
-    source::{
-        Arrived, Failure, Hop, Note, Pick, Sftp,
-        pick::{self, Entry, Look, Others, Pattern},
-        spool::Spool,
-    },
+use crate::source::{
+    Failure, Hop, Sftp,
+    arrival::Files,
+    pick::{Entry, Look, Pattern},
+    spool::Spool,
 };
 use chrono::DateTime;
 use russh_sftp::{
@@ -33,43 +31,62 @@ pub(super) struct Place<'s> {
 }
 
 impl Place<'_> {
-    pub(super) async fn fetch(
-        &self,
-        pattern: &Pattern,
-        pick: &Pick,
-        spool_dir: &Path,
-        clock: &dyn Clock,
-        note: Note<'_>,
-    ) -> Result<Arrived, Failure> {
-        let (name, before, others) = self.choose(pattern).await?;
-        let path = pattern.path(&name);
-        let at = self.at(&path);
-        if let Some(wait) = pick::wait(pick.settle, before.modified, clock.now()) {
-            note(&pick::waiting(&at, wait, pick.settle));
-            tokio::time::sleep(wait).await;
-            let now = self.look(&path).await?;
-            if now.as_ref() != Some(&before) {
-                return Err(pick::unsettled(pick, &at, &before, now.as_ref()));
-            }
+    /// What `check --connect` says of the pattern's folder.
+    pub(super) async fn listed(&self, pattern: &Pattern) -> Result<String, Failure> {
+        let folder = &pattern.folder;
+        if pattern.is_exact() {
+            self.enter(folder).await?;
+            return Ok(format!("`{}` is there", self.at(folder)));
         }
-        let spool = self.copy(&path, spool_dir).await?;
-        let after = self.look(&path).await?;
-        pick::arrived(spool, &at, path, &before, after.as_ref(), others)
+        let entries = self
+            .ask(self.sftp.read_dir(folder))
+            .await
+            .map_err(|error| self.unlisted(folder, &error))?
+            .count();
+        Ok(format!(
+            "`{}` was listed: {entries} {}",
+            self.at(folder),
+            if entries == 1 { "entry" } else { "entries" }
+        ))
     }
 
-    /// The file that the pattern names now, and what was passed over.
-    pub(super) async fn choose(&self, pattern: &Pattern) -> Result<(String, Look, Others), Failure> {
-        if pattern.is_exact() {
-            let path = pattern.path(&pattern.name);
-            return match self.look(&path).await? {
-                Some(look) => Ok((pattern.name.clone(), look, Others::default())),
-                None => {
-                    let folder = self.ask(self.sftp.metadata(&pattern.folder)).await;
-                    folder.map_err(|error| self.unlisted(&pattern.folder, &error))?;
-                    Err(pick::nothing(pattern, &self.at(&path), &[]))
-                }
-            };
+    /// Opens a file for reading.
+    pub(super) async fn open(&self, path: &str) -> Result<File, Failure> {
+        self.ask(self.sftp.open(path)).await.map_err(|error| {
+            let message =
+                format!("cannot open `{}` ({}); {}", self.at(path), self.said(&error), remedy(&error));
+            failed(Hop::Read, message, &error)
+        })
+    }
+
+    /// Waits for an answer for as long as the connection moves.
+    pub(super) async fn ask<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.watch.moving(request).await.unwrap_or(Err(Error::Timeout))
+    }
+
+    fn unlisted(&self, folder: &str, error: &Error) -> Failure {
+        let message =
+            format!("cannot list the folder `{}` ({}); {}", self.at(folder), self.said(error), remedy(error));
+        failed(Hop::List, message, error)
+    }
+
+    pub(super) fn said(&self, error: &Error) -> String {
+        match error {
+            Error::Status(status) => status.status_code.to_string().to_lowercase(),
+            Error::Timeout => self.watch.words(),
+            Error::IO(_) | Error::Limited(_) | Error::UnexpectedPacket | Error::UnexpectedBehavior(_) => {
+                error.to_string()
+            }
         }
+    }
+}
+
+impl Files for Place<'_> {
+    fn at(&self, path: &str) -> String {
+        format!("sftp://{}/{}", address(self.server), path.trim_start_matches('/'))
+    }
+
+    async fn list(&self, pattern: &Pattern) -> Result<Vec<Entry>, Failure> {
         let folder = self.ask(self.sftp.read_dir(&pattern.folder)).await;
         let folder = folder.map_err(|error| self.unlisted(&pattern.folder, &error))?;
         let mut entries = Vec::new();
@@ -88,30 +105,15 @@ impl Place<'_> {
             let look = found.as_ref().and_then(seen).unwrap_or(Look { size: 0, modified: None });
             entries.push(Entry { name, is_file, look });
         }
-        match pattern.newest(entries) {
-            (Some(newest), others) => Ok((newest.name, newest.look, others)),
-            (None, others) => Err(pick::nothing(pattern, &self.at(&pattern.folder), &others.passed_over)),
-        }
+        Ok(entries)
     }
 
-    /// What `check --connect` says of the pattern's folder.
-    pub(super) async fn listed(&self, pattern: &Pattern) -> Result<String, Failure> {
-        let folder = &pattern.folder;
-        let unlisted = |error: Error| self.unlisted(folder, &error);
-        if pattern.is_exact() {
-            self.ask(self.sftp.metadata(folder)).await.map_err(unlisted)?;
-            return Ok(format!("`{}` is there", self.at(folder)));
-        }
-        let entries = self.ask(self.sftp.read_dir(folder)).await.map_err(unlisted)?.count();
-        Ok(format!(
-            "`{}` was listed: {entries} {}",
-            self.at(folder),
-            if entries == 1 { "entry" } else { "entries" }
-        ))
+    async fn enter(&self, folder: &str) -> Result<(), Failure> {
+        let found = self.ask(self.sftp.metadata(folder)).await;
+        found.map(drop).map_err(|error| self.unlisted(folder, &error))
     }
 
-    /// What the server says of the file; nothing when it is not there.
-    pub(super) async fn look(&self, path: &str) -> Result<Option<Look>, Failure> {
+    async fn look(&self, path: &str) -> Result<Option<Look>, Failure> {
         let found = match self.ask(self.sftp.metadata(path)).await {
             Ok(found) => found,
             Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => return Ok(None),
@@ -133,18 +135,8 @@ impl Place<'_> {
         }
     }
 
-    /// Opens a file for reading.
-    pub(super) async fn open(&self, path: &str) -> Result<File, Failure> {
-        self.ask(self.sftp.open(path)).await.map_err(|error| {
-            let message =
-                format!("cannot open `{}` ({}); {}", self.at(path), self.said(&error), remedy(&error));
-            failed(Hop::Read, message, &error)
-        })
-    }
-
-    /// Waits for an answer for as long as the connection moves.
-    pub(super) async fn ask<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        self.watch.moving(request).await.unwrap_or(Err(Error::Timeout))
+    async fn try_open(&self, path: &str) -> Result<(), Failure> {
+        self.open(path).await.map(drop)
     }
 
     async fn copy(&self, path: &str, spool_dir: &Path) -> Result<Spool, Failure> {
@@ -177,27 +169,6 @@ impl Place<'_> {
         // Everything has been read: a server that stumbles over the close has lost nothing of it.
         drop(self.watch.moving(file.close()).await);
         Ok(spool)
-    }
-
-    /// How a person finds the path.
-    pub(super) fn at(&self, path: &str) -> String {
-        format!("sftp://{}/{}", address(self.server), path.trim_start_matches('/'))
-    }
-
-    fn unlisted(&self, folder: &str, error: &Error) -> Failure {
-        let message =
-            format!("cannot list the folder `{}` ({}); {}", self.at(folder), self.said(error), remedy(error));
-        failed(Hop::List, message, error)
-    }
-
-    pub(super) fn said(&self, error: &Error) -> String {
-        match error {
-            Error::Status(status) => status.status_code.to_string().to_lowercase(),
-            Error::Timeout => self.watch.words(),
-            Error::IO(_) | Error::Limited(_) | Error::UnexpectedPacket | Error::UnexpectedBehavior(_) => {
-                error.to_string()
-            }
-        }
     }
 }
 

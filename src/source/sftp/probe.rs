@@ -6,7 +6,8 @@ use crate::{
     probe::Step,
     source::{
         AfterSuccess, Failure, Pick, Sftp,
-        pick::{self, Pattern},
+        arrival::{self, Files as _},
+        pick::Pattern,
     },
 };
 use tokio::time::Instant;
@@ -22,11 +23,7 @@ impl Steps {
     fn take<T>(&mut self, hop: &'static str, result: Result<(T, String), Failure>) -> Option<T> {
         let (found, result) = match result {
             Ok((found, words)) => (Some(found), Ok(words)),
-            // The hop stands beside its message already.
-            Err(Failure::Failed { message, .. }) => (None, Err(message)),
-            Err(failure @ (Failure::NothingYet(_) | Failure::Incomplete(_))) => {
-                (None, Err(failure.to_string()))
-            }
+            Err(failure) => (None, Err(failure.without_hop())),
         };
         let now = Instant::now();
         self.done.push(Step { hop, took: now.duration_since(self.began), result });
@@ -82,18 +79,7 @@ async fn look_around(place: &Place<'_>, pick: &Pick, clock: &dyn Clock, steps: &
         Err(failure) => Err(failure.clone()),
     };
     steps.take("folder", listed)?;
-    let pattern = pattern.ok()?;
-    let found = match place.choose(&pattern).await {
-        Ok((name, look, _)) => {
-            let path = pattern.path(&name);
-            place.open(&path).await.map(|file| {
-                drop(file);
-                pick::found(&place.at(&path), &look, pick, clock.now())
-            })
-        }
-        Err(failure) => Err(failure),
-    };
-    let found = found.or_else(|failure| pick::none_is_well(pick, failure));
+    let found = arrival::probe(place, pick, clock.now()).await;
     steps.take("file", found.map(|words| ((), words)))?;
     if let AfterSuccess::MoveTo(folder) = &pick.after_success {
         let there = place.into(folder).await;

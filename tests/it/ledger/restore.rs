@@ -45,6 +45,7 @@ fn eventful(dir: &Path) -> Ledger {
         size: 1,
         modified: None,
         sha256: "00".to_owned(),
+        marker: None,
         run: run.id,
     };
     let mut over = ledger.begin_run(&feed(), Trigger::Sync, at(0)).unwrap();
