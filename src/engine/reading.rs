@@ -111,7 +111,8 @@ impl Engine {
                 Ok(files) => files,
                 Err(Failure::NothingYet(why)) => {
                     let missing = self.missing(&feed.name, &settings)?;
-                    return Ok(Reading::NotYet { why: named(&settings.name, &why), missing });
+                    let why = named(&settings.name, &format!("nothing to read yet: {why}"));
+                    return Ok(Reading::NotYet { why, missing });
                 }
                 Err(failure) => return Ok(stopped(gathering.report, &settings.name, &failure)),
             };
@@ -121,7 +122,7 @@ impl Engine {
                     Ok(late) => overdue.extend(late),
                     Err(Unread::Old(why)) => {
                         let missing = self.missing(&feed.name, &settings)?;
-                        return Ok(Reading::NotYet { why, missing });
+                        return Ok(Reading::NotYet { why: format!("nothing to read yet: {why}"), missing });
                     }
                     Err(Unread::Wrong(kind, why)) => {
                         return Ok(not_read(kind, vec![why], gathering.report));
