@@ -7,11 +7,13 @@ use super::{
     read::{Fields, Item, Reader},
     secrets::secret,
     vitable::{duration, file},
-    words::nearest,
+    words::{nearest, parse_duration},
     yaml::Kind,
 };
 use crate::{
-    notify::{Encryption, Login, MailSettings, Settings, Smtp, TIME_LIMIT, Transport, has_certificate},
+    notify::{
+        AtMost, Encryption, Login, MailSettings, Settings, Smtp, TIME_LIMIT, Transport, has_certificate,
+    },
     roster::{FeedName, Field, check},
 };
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
@@ -39,13 +41,31 @@ pub(super) fn alerts(reader: &Reader, item: &Item<'_>) -> Option<Settings> {
     let from = fields.get("from").and_then(|item| Some(address(reader, &item)?.to_owned()));
     let to = fields.get("to").and_then(|item| addresses(reader, &item));
     let remind_every = duration(reader, &fields, "remind_every", Duration::from_secs(24 * 60 * 60));
+    let at_most = match fields.get("at_most") {
+        Some(item) => at_most(reader, &item),
+        None => Some(AtMost::default()),
+    };
     Some(Settings::from(MailSettings {
         transport: transport?,
         from: from?,
         to: to?,
         feeds: BTreeMap::new(),
         remind_every: remind_every?,
+        at_most: at_most?,
     }))
+}
+
+/// `10/1h`.
+fn at_most(reader: &Reader, item: &Item<'_>) -> Option<AtMost> {
+    let parsed = reader.text(item)?.split_once('/').and_then(|(mails, within)| {
+        let mails = mails.trim().parse().ok().filter(|mails| (1..=1_000).contains(mails))?;
+        let within = parse_duration(within.trim()).filter(|within| !within.is_zero())?;
+        Some(AtMost { mails, within })
+    });
+    if parsed.is_none() {
+        reader.wrong(item, "expected a number of mails and a duration", "write it as `10/1h`");
+    }
+    parsed
 }
 
 /// Adds what the feeds say of their own recipients. Without a way for mails there is none for theirs either.

@@ -116,6 +116,11 @@ pub(super) static ALERTS: &[Key] = &[
     must("from", Text, "the sender, with an optional name"),
     must("to", List(&Text), "the recipients"),
     key("remind_every", Duration, "an open problem is mailed again this often; default 24h"),
+    key(
+        "at_most",
+        Text,
+        "so many mails within so long to the same people, more come together; default 10/1h",
+    ),
     later("digest", "the digest comes in a later version; remove the section"),
     later("heartbeat_url", "the heartbeat comes in a later version; remove the key"),
 ];

@@ -11,6 +11,7 @@ pub(super) const CLOSING: &[Kind] = &[
     Kind::ClockWrong,
     Kind::Credential,
     Kind::KeyMayNotSubmit,
+    Kind::NotSent,
     Kind::ApiUnreachable,
     Kind::ConfigWrong,
 ];
@@ -27,8 +28,8 @@ pub(super) struct Closed {
     pub(super) next: DateTime<Utc>,
 }
 
-/// Whether a key that may read is one that may submit shows only when something is submitted: then the try is the
-/// run of one feed, otherwise a look at groups and plans.
+/// Whether a key that may read is one that may submit, and whether rosters are taken, shows only when something is
+/// submitted: then the try is the run of one feed, otherwise a look at groups and plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Try {
     Look,
@@ -54,13 +55,13 @@ impl Closed {
     }
 
     pub(super) fn how(&self) -> Try {
-        if self.kind == Kind::KeyMayNotSubmit { Try::Run } else { Try::Look }
+        if matches!(self.kind, Kind::KeyMayNotSubmit | Kind::NotSent) { Try::Run } else { Try::Look }
     }
 }
 
 /// One try an hour for what a person has to change; minutes for what may be over by itself.
 fn wait(kind: Kind, tries: u32) -> TimeDelta {
-    if kind == Kind::ApiUnreachable {
+    if matches!(kind, Kind::ApiUnreachable | Kind::NotSent) {
         TimeDelta::minutes(1_i64 << tries.min(3)).min(TimeDelta::minutes(5))
     } else if kind == Kind::ClockWrong {
         TimeDelta::minutes(5)
@@ -82,6 +83,12 @@ mod tests {
         assert_eq!(closed.next, at(120));
         closed.tried(Kind::KeyMayNotSubmit, at(120));
         assert_eq!((closed.next, closed.how()), (at(180), Try::Run));
+        closed.tried(Kind::NotSent, at(180));
+        assert_eq!(
+            (closed.next, closed.how()),
+            (at(181), Try::Run),
+            "a good look shows nothing about rosters"
+        );
         let mut silent = Closed::new(Kind::ApiUnreachable, at(0));
         let mut waits = Vec::new();
         for _ in 0..5 {

@@ -133,6 +133,7 @@ impl Engine {
             && let Some(mut old) = self.ledger.incident(&about.key())?.filter(|old| old.resolved.is_none())
         {
             old.resolved = Some(self.clock.now());
+            old.told_open = false;
             facts.incidents.push(old);
         }
         self.ledger.hand_over_moves(moves, heir, facts)?;

@@ -55,6 +55,8 @@ impl Engine {
                 let incident = ending.warning(now).map(|reason| Incident {
                     feed: Some((*feed).clone()),
                     credential: Some(format!("{}/{}", source.name, ending.credential)),
+                    // Each step is news.
+                    cause: reason.clone(),
                     ..Incident::new(Kind::SecretExpiring, reason)
                 });
                 current.extend(incident);

@@ -22,7 +22,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 /// The longest sleep between two looks at the outbox: a clock that is set shifts no mail.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -52,6 +52,8 @@ pub(super) struct Post {
     /// Why the transport failed last, so that the same failure is logged once.
     failing: Mutex<Option<String>>,
     told_directly: AtomicBool,
+    /// When it was last looked what is due.
+    reminded: Mutex<Option<Instant>>,
 }
 
 impl Post {
@@ -93,6 +95,7 @@ impl Engine {
         let Some(settings) = self.settings.alerts.mail() else {
             return self.nobody_is_told();
         };
+        self.remind()?;
         let mut seen = Seen::default();
         let mut at_once = !self.mails_tried.swap(true, Ordering::Relaxed);
         for _ in 0..ROUNDS {
@@ -107,6 +110,19 @@ impl Engine {
             }
         }
         Ok(Delivery { waiting: self.ledger.outbox()?.len(), ..seen.delivery })
+    }
+
+    /// Puts mails into the outbox of what is due though nothing new is seen of it. Not at each call: while many
+    /// incidents are open it reads them all.
+    fn remind(&self) -> Result<(), LedgerError> {
+        let last = lock(&self.shared.post.reminded).replace(Instant::now());
+        if last.is_some_and(|last| last.elapsed() < LONGEST_SLEEP) {
+            *lock(&self.shared.post.reminded) = last;
+            return Ok(());
+        }
+        let telling = self.shared.telling();
+        let facts = self.due_facts(&telling)?;
+        if facts.mails.is_empty() { Ok(()) } else { self.ledger.record(facts) }
     }
 
     /// Hands mails on whenever one is due, until `stop`: for the life of a daemon or of a command. A delivery that is

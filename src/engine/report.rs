@@ -416,7 +416,8 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
         people: people.chain(renamed).collect(),
         counts: numbers,
         what_to_do: if held.approvable() { Vec::new() } else { vec![NOT_APPROVABLE.to_owned()] },
-        // Another change is another reason, also when its numbers are the same: what was mailed can be typed no more.
+        // Another change is another cause, also when its numbers are the same: what was mailed can be typed no more.
+        cause: held.digest.clone(),
         ..Incident::new(
             Kind::Held,
             format!(

@@ -1,6 +1,10 @@
 //! One submit to one group: intent, POST, answer.
 
-use super::{Engine, Progress, Step, shared::Halt, tell::Scope};
+use super::{
+    Engine, Progress, Step,
+    shared::Halt,
+    tell::{Scope, TAKEN},
+};
 use crate::{
     attempt::{Event, State},
     decide::{Submission, SubmissionMember},
@@ -141,6 +145,7 @@ impl Engine {
                 release
                     .progress
                     .step(Step::Accepted { group: group.clone(), request_id: request_id.clone() });
+                self.tell(&[], Scope { daemon: TAKEN, ..Scope::NOTHING })?;
                 Ok(state)
             }
             Err(error) => {
@@ -169,9 +174,7 @@ impl Engine {
 /// What a person should know of the end of an attempt that has no request id.
 pub(super) fn incidents_of(release: &Release<'_>, event: &Event) -> Vec<Incident> {
     let (kind, reason, trace_id) = match event {
-        Event::NotConnected { why } => {
-            (Kind::ApiUnreachable, format!("The roster could not be sent: {why}."), None)
-        }
+        Event::NotConnected { why } => (Kind::NotSent, format!("The roster could not be sent: {why}."), None),
         Event::Unclear { why } => (
             Kind::OutcomeUnknown,
             format!("The answer to the roster was lost: {why}. Vitable may have it or not."),
@@ -201,7 +204,7 @@ pub(super) fn incidents_of(release: &Release<'_>, event: &Event) -> Vec<Incident
     };
     // The way to Vitable and the key are the trouble of the whole daemon, told once for all feeds. That a retired
     // group is not empty is told of the group all the same: no run tries it again.
-    let of_daemon = matches!(kind, Kind::ApiUnreachable | Kind::KeyMayNotSubmit);
+    let of_daemon = matches!(kind, Kind::NotSent | Kind::KeyMayNotSubmit);
     let daemon = of_daemon.then(|| Incident { trace_id: trace_id.clone(), ..Incident::new(kind, &*reason) });
     let group = if release.run.trigger == Trigger::Emptying {
         Some(of_group(Kind::NotEmptied, &reason))

@@ -56,8 +56,8 @@ pub(super) const DECISION: &[Kind] = &[
     Kind::UnfinishedRun,
     Kind::ConfigWrong,
 ];
-/// What any completed sync shows to be over for the whole daemon.
-pub(super) const TAKEN: &[Kind] = &[Kind::KeyMayNotSubmit];
+/// What any roster that Vitable takes shows to be over for the whole daemon.
+pub(super) const TAKEN: &[Kind] = &[Kind::KeyMayNotSubmit, Kind::NotSent];
 /// What a completed sync shows anew each time.
 pub(super) const COMPLETION: &[Kind] = &[
     Kind::CoverageLost,
@@ -96,21 +96,57 @@ impl Engine {
         scope: Scope<'_>,
     ) -> Result<Facts, LedgerError> {
         let known = self.known(current, scope)?;
-        let mut token = || random_token();
-        let review = notify::review(
-            current,
-            (&|record: &Record| scope.covers(record), scope.over),
-            &known,
-            self.clock.now(),
-            &self.settings.alerts,
-            &mut token,
-        );
+        let covers = |record: &Record| scope.covers(record);
+        self.on_ground(|ground| notify::review(current, (&covers, scope.over), &known, ground))
+    }
+
+    /// What is due of incidents of which nothing new is seen: reminders, and what was kept back.
+    pub(super) fn due_facts(&self, _telling: &Telling<'_>) -> Result<Facts, LedgerError> {
+        let untold = self.ledger.untold_incidents("")?;
+        let mut known = Vec::new();
+        for stored in untold {
+            let record = record(stored);
+            if record.is_untold() && !self.is_answered(&record)? {
+                known.push(record);
+            }
+        }
+        self.on_ground(|ground| notify::catch_up(&known, ground))
+    }
+
+    /// Whether a person has said a word about what the incident asks for: nobody is reminded of a question that was
+    /// answered.
+    fn is_answered(&self, record: &Record) -> Result<bool, LedgerError> {
+        let Some(Incident { kind: Kind::Held, feed: Some(feed), group: Some(group), .. }) =
+            record.incident().filter(|_| record.is_open())
+        else {
+            return Ok(false);
+        };
+        let now = self.clock.now();
+        let holds = self.ledger.holds(Some(&feed))?;
+        let mut of_group = holds.iter().filter(|hold| hold.group == group);
+        Ok(of_group.any(|hold| hold.word.is_some() && hold.lapsed(now).is_none()))
+    }
+
+    /// What a review comes to, in the ledger's words.
+    fn on_ground(
+        &self,
+        review: impl FnOnce(notify::Ground<'_>) -> notify::Review,
+    ) -> Result<Facts, LedgerError> {
+        let now = self.clock.now();
+        let mut budget = notify::Budget(self.ledger.mail_budget()?);
+        let ground = notify::Ground {
+            now,
+            settings: &self.settings.alerts,
+            budget: &mut budget,
+            ids: &mut random_token,
+        };
+        let review = review(ground);
         for each in &review.records {
             if each.resolved.is_none() && each.mails <= 1 {
                 tracing::info!(incident = %each.key, "an incident is open");
             }
         }
-        let now = self.clock.now();
+        let budget = (!review.mails.is_empty()).then_some(budget.0);
         Ok(Facts {
             incidents: review.records.into_iter().map(stored).collect(),
             mails: review
@@ -118,15 +154,16 @@ impl Engine {
                 .into_iter()
                 .map(|mail| StoredMail::new(mail.message_id, mail.to, mail.message, now))
                 .collect(),
+            budget,
         })
     }
 
-    /// The open incidents that these could be again, and those that the scope could show to be over. No others:
-    /// while ten thousand feeds fail, each step would read ten thousand.
+    /// The incidents that these could be again, also such as are over, and the open ones that the scope could show to be
+    /// over. No others: while ten thousand feeds fail, each step would read ten thousand.
     fn known(&self, current: &[Incident], scope: Scope<'_>) -> Result<Vec<Record>, LedgerError> {
         let mut known: BTreeMap<String, StoredIncident> = BTreeMap::new();
         for incident in current {
-            let stored = self.ledger.incident(&incident.key())?.filter(|stored| stored.resolved.is_none());
+            let stored = self.ledger.incident(&incident.key())?;
             known.extend(stored.map(|stored| (stored.key.clone(), stored)));
         }
         let of_feed = scope.feed.map(Some).or(scope.host.then_some(None));
@@ -188,11 +225,14 @@ pub(super) fn random_token() -> String {
 
 /// As `notify` knows it, which knows no ledger.
 pub(super) fn record(stored: StoredIncident) -> Record {
-    let StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved } = stored;
-    Record { key, body, opened, changed, mailed, thread, mails, resolved }
+    let StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved, told_open, recent } =
+        stored;
+    // An earlier version did not write down what was told last: that it is open, when it is.
+    let told_open = told_open || recent.is_empty() && mailed.is_some() && resolved.is_none();
+    Record { key, body, opened, changed, mailed, thread, mails, resolved, told_open, recent }
 }
 
 fn stored(record: Record) -> StoredIncident {
-    let Record { key, body, opened, changed, mailed, thread, mails, resolved } = record;
-    StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved }
+    let Record { key, body, opened, changed, mailed, thread, mails, resolved, told_open, recent } = record;
+    StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved, told_open, recent }
 }

@@ -153,5 +153,6 @@ pub(super) fn lapsed_words(word: &Word) -> String {
 pub(super) fn note_lapsed(incident: Incident, lapsed: Option<&Word>) -> Incident {
     let Some(word) = lapsed else { return incident };
     let words = lapsed_words(word).replacen("the", "The", 1);
-    Incident { reason: format!("{} {words}.", incident.reason), ..incident }
+    let cause = format!("{} lapsed", incident.cause);
+    Incident { reason: format!("{} {words}.", incident.reason), cause, ..incident }
 }

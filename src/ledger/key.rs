@@ -19,6 +19,8 @@ pub(super) const RESTORED: &[u8] = b"m:restored";
 pub(super) const PIN: &[u8] = b"m:pin";
 pub(super) const NEXT_RUN: &[u8] = b"m:next-run";
 pub(super) const NEXT_ATTEMPT: &[u8] = b"m:next-attempt";
+/// The mails of the last while, by list of recipients.
+pub(super) const MAIL_BUDGET: &[u8] = b"m:mail-budget";
 pub(super) const NEXT_NODE: &[u8] = b"m:next-node";
 
 pub(super) const RUNS: &[u8] = b"r";

@@ -37,6 +37,7 @@ mod member;
 mod model;
 mod moves;
 mod node;
+mod notice;
 mod notices;
 mod rekey;
 mod removals;
@@ -61,11 +62,12 @@ pub use crash::{CARE_POINTS, CRASH_POINTS, DISK_FULL_POINT};
 pub use error::{LedgerError, OpenError, RestoreError, Result};
 pub use member::{Failed, Membership};
 pub use model::{
-    AcceptedRead, Attempt, AttemptId, BodyReport, Consequence, Counts, Facts, FileReport, GroupReport,
-    GroupVerdict, Hold, Intent, IntentMember, MarkerReport, NewRun, Pin, ReadReport, RowProblem, Run,
-    RunOutcome, RunResult, StoredIncident, StoredMail, Trigger, Word,
+    AcceptedRead, Attempt, AttemptId, BodyReport, Consequence, Counts, FileReport, GroupReport, GroupVerdict,
+    Hold, Intent, IntentMember, MarkerReport, NewRun, Pin, ReadReport, RowProblem, Run, RunOutcome,
+    RunResult, Trigger, Word,
 };
 pub use moves::OpenMove;
+pub use notice::{Facts, StoredIncident, StoredMail};
 pub use retired::{Retired, Undone};
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 pub use todos::Todo;

@@ -1,6 +1,8 @@
 //! Incidents and the outbox: written in the batch of what they tell, kept until a person can know it.
 
 use super::{Facts, Ledger, StoredIncident, StoredMail, error::Result, key, store::Tx};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 impl Ledger {
     /// Every incident, or those that are open, in the order of their keys.
@@ -8,12 +10,7 @@ impl Ledger {
     /// # Errors
     /// When the state cannot be read.
     pub fn incidents(&self, open_only: bool) -> Result<Vec<StoredIncident>> {
-        if open_only {
-            let keys: Vec<String> = self.store.scan(key::OPEN_INCIDENTS)?;
-            keys.iter().filter_map(|key| self.incident(key).transpose()).collect()
-        } else {
-            self.store.scan(key::INCIDENTS)
-        }
+        if open_only { self.open_incidents("") } else { self.store.scan(key::INCIDENTS) }
     }
 
     /// The open incidents whose keys begin so: among ten thousand open ones those of one feed.
@@ -21,8 +18,26 @@ impl Ledger {
     /// # Errors
     /// When the state cannot be read.
     pub fn open_incidents(&self, beginning: &str) -> Result<Vec<StoredIncident>> {
+        let mut open = self.untold_incidents(beginning)?;
+        open.retain(|incident| incident.resolved.is_none());
+        Ok(open)
+    }
+
+    /// The same, and those that are over and whose end nobody was told yet.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn untold_incidents(&self, beginning: &str) -> Result<Vec<StoredIncident>> {
         let keys: Vec<String> = self.store.scan(&key::open_incidents(beginning))?;
         keys.iter().filter_map(|key| self.incident(key).transpose()).collect()
+    }
+
+    /// The mails of the last while, by list of recipients.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn mail_budget(&self) -> Result<BTreeMap<String, Vec<DateTime<Utc>>>> {
+        Ok(self.store.get(key::MAIL_BUDGET)?.unwrap_or_default())
     }
 
     /// The incident with this key.
@@ -84,7 +99,7 @@ pub(super) fn put_facts(tx: &mut Tx<'_>, facts: &Facts) -> Result<()> {
     for incident in &facts.incidents {
         tx.put(key::incident(&incident.key), incident)?;
         let open = key::open_incident(&incident.key);
-        if incident.resolved.is_none() {
+        if incident.resolved.is_none() || incident.told_open {
             tx.put(open, &incident.key)?;
         } else {
             tx.remove(open)?;
@@ -92,6 +107,9 @@ pub(super) fn put_facts(tx: &mut Tx<'_>, facts: &Facts) -> Result<()> {
     }
     for mail in &facts.mails {
         tx.put(key::mail(&mail.message_id), mail)?;
+    }
+    if let Some(budget) = &facts.budget {
+        tx.put(key::MAIL_BUDGET.to_vec(), budget)?;
     }
     Ok(())
 }

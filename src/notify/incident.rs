@@ -69,6 +69,8 @@ kinds! {
     FileLate = "file_late",
     /// Vitable's API could not be reached.
     ApiUnreachable = "api_unreachable",
+    /// Vitable's API answers, and takes no roster.
+    NotSent = "not_sent",
     /// The configuration does not fit what was found.
     ConfigWrong = "config_wrong",
     /// A new configuration was refused while the daemon ran; it works by the old one.
@@ -94,6 +96,17 @@ kinds! {
 }
 
 impl Kind {
+    /// Whether it cannot wait until fewer mails have gone lately.
+    #[must_use]
+    pub(crate) fn is_urgent(self) -> bool {
+        matches!(self, Self::CoverageLost | Self::UnfinishedMove | Self::Disk | Self::OtherLedger)
+    }
+
+    /// Whether other people are another matter, and not only a longer list.
+    fn is_about_its_people(self) -> bool {
+        matches!(self, Self::CoverageLost | Self::UnfinishedMove | Self::Refused | Self::MembersFailed)
+    }
+
     /// Whether it is about the whole daemon whichever feed met it first: then the general recipients are told, once.
     #[must_use]
     pub const fn is_of_all_feeds(self) -> bool {
@@ -104,6 +117,7 @@ impl Kind {
             | Self::Credential
             | Self::KeyMayNotSubmit
             | Self::ApiUnreachable
+            | Self::NotSent
             | Self::ReloadRefused
             | Self::MailUndeliverable => true,
             Self::CoverageLost
@@ -134,6 +148,19 @@ impl Kind {
     }
 }
 
+/// The text with one mark for each number.
+fn without_numbers(text: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c: char| c.is_ascii_digit()) {
+        let words = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        left.push_str(words);
+        if words.len() < part.len() && (!words.is_empty() || !left.ends_with('#')) {
+            left.push('#');
+        }
+    }
+    left
+}
+
 /// One thing that a person should know. It has no personal data: people are named by `reference_id` and row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
@@ -152,9 +179,13 @@ pub struct Incident {
     pub credential: Option<String>,
     /// Vitable's trace id.
     pub trace_id: Option<String>,
-    /// What happened this time, as whole sentences. A change of it is worth a new mail, so it must not have
-    /// anything in it that differs from run to run by itself, such as a time or a run's number.
+    /// What happened this time, as whole sentences. A change of its words is worth a new mail; one of a number, a
+    /// time or a file's name of the day is not.
     pub reason: String,
+    /// What it is that must change before there is a new mail, where the reason's words do not say it: the digest of
+    /// what is held, the step towards an end.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cause: String,
     /// What to do: sentences and commands to type (a line that begins with `rosterd `). The first is a
     /// sentence, and the mail's first line. Left empty, the kind's own words are used.
     #[serde(default)]
@@ -196,6 +227,7 @@ impl Incident {
             credential: None,
             trace_id: None,
             reason: reason.into(),
+            cause: String::new(),
             what_to_do: Vec::new(),
             people: Vec::new(),
             counts: Vec::new(),
@@ -231,6 +263,7 @@ impl Incident {
             | Kind::SourceFailed
             | Kind::FileLate
             | Kind::ApiUnreachable
+            | Kind::NotSent
             | Kind::ConfigWrong
             | Kind::UnfinishedRun
             | Kind::MailUndeliverable
@@ -254,10 +287,22 @@ impl Incident {
         }
     }
 
-    /// Digest of the reason: another one is worth a new mail.
+    /// Digest of what is the matter: another one is worth a new mail. Numbers do not count, since they differ from run
+    /// to run by themselves (times, sizes, counts, the day in a file's name); where the mail is about certain people, who
+    /// they are does.
     #[must_use]
     pub fn reason_digest(&self) -> String {
-        blake3::hash(self.reason.as_bytes()).to_hex().to_string()
+        let mut what = if self.cause.is_empty() { without_numbers(&self.reason) } else { self.cause.clone() };
+        if self.kind.is_about_its_people() {
+            let mut people: Vec<&str> = self.people.iter().map(|one| one.reference_id.as_str()).collect();
+            people.sort_unstable();
+            people.dedup();
+            for one in people {
+                what.push('\n');
+                what.push_str(one);
+            }
+        }
+        blake3::hash(what.as_bytes()).to_hex().to_string()
     }
 
     /// Takes in another incident of the same key, so that two failed sources of a feed are one incident.
@@ -265,6 +310,10 @@ impl Incident {
         if !self.reason.contains(&other.reason) {
             self.reason.push(' ');
             self.reason.push_str(&other.reason);
+        }
+        if !self.cause.contains(&other.cause) {
+            self.cause.push('\n');
+            self.cause.push_str(&other.cause);
         }
         for step in &other.what_to_do {
             if !self.what_to_do.contains(step) {
@@ -344,6 +393,30 @@ mod tests {
         let short = r#"{"kind":"disk","feed":null,"group":null,"run":null,"request_id":null,
             "trace_id":null,"reason":"full"}"#;
         assert_eq!(serde_json::from_str::<Incident>(short).unwrap(), Incident::new(Kind::Disk, "full"));
+    }
+
+    #[test]
+    fn numbers_make_no_news_and_other_people_do() {
+        let digest = |kind, reason: &str, people: &[&str]| {
+            let people = people.iter().map(|id| Affected {
+                reference_id: (*id).to_owned(),
+                row: None,
+                what: String::new(),
+            });
+            Incident { people: people.collect(), ..Incident::new(kind, reason) }.reason_digest()
+        };
+        let failed = |reason: &str| digest(Kind::SourceFailed, reason, &[]);
+        let first = failed("read of `r-20261123.csv` broke off after 4096 bytes, next try at 10:05");
+        assert_eq!(first, failed("read of `r-20261124.csv` broke off after 77 bytes, next try at 9:00"));
+        assert_ne!(first, failed("read of `r-20261124.csv` broke off: no such file"));
+        let refused = |people: &[&str]| digest(Kind::Refused, "it names 1 field.", people);
+        assert_eq!(refused(&["E-1", "E-2"]), refused(&["E-2", "E-1", "E-1"]));
+        assert_ne!(refused(&["E-1"]), refused(&["E-2"]));
+        // Of those who are left out the list is for the reminder.
+        assert_eq!(digest(Kind::RowsLeftOut, "a", &["E-1"]), digest(Kind::RowsLeftOut, "a", &["E-2"]));
+        let held = |cause: &str| Incident { cause: cause.into(), ..held("acme", "east") }.reason_digest();
+        assert_ne!(held("ab12"), held("ab13"));
+        assert_eq!(without_numbers("a 12 b3, 405"), "a # b#, #");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! those that are known, and gives what to store and what to mail; the caller writes both in one batch and a
 //! [`Carrier`] takes the mails away afterwards. The only user of lettre.
 
+mod budget;
 mod carrier;
 mod direct;
 mod folder;
@@ -21,6 +22,7 @@ mod text;
 mod undelivered;
 mod words;
 
+pub use budget::{AtMost, Budget};
 pub use carrier::{Carrier, Receipt, probe, send};
 pub use direct::{send_directly, test_mails};
 pub use folder::FolderTransport;
@@ -28,9 +30,9 @@ pub use incident::{Affected, Incident, Kind};
 pub use letter::remedy;
 pub use message::{Mail, bare, is_mailbox};
 pub use phrase::shell_word;
-pub use policy::{History, Reason, needs_mail, worth_its_end};
+pub use policy::{History, Reason, Sight, needs_mail};
 pub use record::Record;
-pub use review::{Review, Scope, review};
+pub use review::{Ground, Review, Scope, catch_up, review};
 pub use settings::{Encryption, Login, MailSettings, Settings, Smtp, Transport};
 pub use undelivered::{Refusal, Undelivered};
 

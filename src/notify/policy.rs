@@ -39,6 +39,10 @@ pub struct History {
     pub changed: DateTime<Utc>,
     /// When it was last mailed.
     pub mailed: Option<DateTime<Utc>>,
+    /// Whether the last mail of it said that it is open.
+    pub told_open: bool,
+    /// When mails of it were made, the oldest first: those of the last day, also of before it last opened.
+    pub recent: Vec<DateTime<Utc>>,
     /// Of the reason last seen; none when it cannot be read any more.
     pub reason_digest: Option<String>,
     /// When it was over.
@@ -47,22 +51,59 @@ pub struct History {
     pub thread: Option<String>,
 }
 
-/// Whether this incident, seen at `now`, is worth a mail, and why: one when it opens, one when its reason
-/// changes, a reminder each `remind_every`. A number or a person that changes under the same reason waits for
-/// the reminder.
+/// What is true of an incident now.
+#[derive(Clone, Copy, Debug)]
+pub enum Sight<'a> {
+    /// It is open, and this is what is the matter.
+    Open(&'a Incident),
+    /// It is over.
+    Over(Reason),
+}
+
+/// So many mails of one incident within a day are one that comes and goes.
+const FLAPPING: usize = 6;
+/// An incident that came and went is told again when it has stood still for so long.
+const STOOD_STILL: TimeDelta = TimeDelta::hours(1);
+/// Mails of an incident are counted for so long.
+pub(super) const LATELY: TimeDelta = TimeDelta::days(1);
+
+/// Whether an incident of this kind, as it is at `now`, is worth a mail, and why: one when it opens, one when its
+/// reason changes, a reminder each `remind_every`, one when it is over. A number or a person that changes under the
+/// same reason waits for the reminder.
+///
+/// What was told last is compared with what is true, so that a mail that could not be made, or was kept back because
+/// the incident came and went, is due until it is made. Nobody hears of an end who did not hear of the beginning.
 #[must_use]
 pub fn needs_mail(
-    incident: &Incident,
+    kind: Kind,
+    sight: Sight<'_>,
     history: Option<&History>,
     now: DateTime<Utc>,
     remind_every: Duration,
 ) -> Option<Reason> {
-    let Some(history) = history.filter(|history| history.resolved.is_none()) else {
-        return Some(Reason::Opened);
+    let Some(history) = history else {
+        return match sight {
+            Sight::Open(_) => Some(Reason::Opened),
+            Sight::Over(_) => None,
+        };
     };
-    let Some(mailed) = history.mailed else {
-        return Some(Reason::Opened);
+    let reason = match sight {
+        Sight::Over(reason) => history.told_open.then_some(reason),
+        Sight::Open(_) if !history.told_open => Some(Reason::Opened),
+        Sight::Open(incident) => open_and_told(kind, incident, history, now, remind_every),
     };
+    reason.filter(|_| kind.is_urgent() || !comes_and_goes(&sight, history, now))
+}
+
+/// Of an incident of which the last mail said that it is open.
+fn open_and_told(
+    kind: Kind,
+    incident: &Incident,
+    history: &History,
+    now: DateTime<Utc>,
+    remind_every: Duration,
+) -> Option<Reason> {
+    let Some(mailed) = history.mailed else { return Some(Reason::Opened) };
     // A change of which no mail could be made stays a change until one is.
     if history.reason_digest.as_ref() != Some(&incident.reason_digest()) || history.changed > mailed {
         return Some(Reason::Changed);
@@ -71,14 +112,24 @@ pub fn needs_mail(
     let since = now.signed_duration_since(mailed);
     // A clock that was wrong and went back must not silence an open incident for years.
     let due = since >= every || since <= every.checked_mul(-1).unwrap_or(TimeDelta::MIN);
-    let quiet = now.signed_duration_since(history.opened) < quiet_for(incident.kind);
+    let quiet = now.signed_duration_since(history.opened) < quiet_for(kind);
     (due && !quiet).then_some(Reason::Reminder)
 }
 
-/// Whether the end of an open incident is worth a mail: only when a mail told of its beginning.
-#[must_use]
-pub fn worth_its_end(history: &History) -> bool {
-    history.resolved.is_none() && history.mailed.is_some()
+/// Whether there were mails enough of it today, and it does not stand still yet.
+fn comes_and_goes(sight: &Sight<'_>, history: &History, now: DateTime<Utc>) -> bool {
+    let lately = history.recent.iter().filter(|mailed| now.signed_duration_since(**mailed) < LATELY).count();
+    let turned = match sight {
+        // What is over for the first time now has not been recorded as such.
+        Sight::Over(_) => history.resolved.unwrap_or(now),
+        Sight::Open(incident) => match (history.resolved, &history.reason_digest) {
+            // It comes back, or changes, at this moment.
+            (Some(_), _) => now,
+            (None, digest) if digest.as_ref() != Some(&incident.reason_digest()) => now,
+            (None, _) => history.opened.max(history.changed),
+        },
+    };
+    lately >= FLAPPING && now.signed_duration_since(turned) < STOOD_STILL
 }
 
 /// For how long after it opened an incident is not mailed again while it stays the same: a carried record
@@ -116,6 +167,8 @@ mod tests {
             opened: at(0),
             changed: at(changed),
             mailed: mailed.map(at),
+            told_open: mailed.is_some() && resolved.is_none(),
+            recent: mailed.map(at).into_iter().collect(),
             reason_digest: Some(Incident::new(Kind::Held, "a").reason_digest()),
             resolved: resolved.map(at),
             thread: mailed.map(|_| "<1@x>".to_owned()),
@@ -126,11 +179,12 @@ mod tests {
 
     fn verdict(kind: Kind, reason: &str, known: Known, hour: i64, every: Duration) -> Option<Reason> {
         let history = known.map(|(mailed, changed, resolved)| history(mailed, changed, resolved));
-        needs_mail(&Incident::new(kind, reason), history.as_ref(), at(hour), every)
+        let incident = Incident::new(kind, reason);
+        needs_mail(kind, Sight::Open(&incident), history.as_ref(), at(hour), every)
     }
 
     #[test]
-    fn every_case_of_the_policy() {
+    fn every_case_of_an_open_incident() {
         use Reason::{Changed, Opened, Reminder};
         const UNMAILED: Known = Some((None, 0, None));
         const OPEN: Known = Some((Some(0), 0, None));
@@ -157,6 +211,53 @@ mod tests {
     }
 
     #[test]
+    fn every_case_of_an_end() {
+        let over = |kind, history: Option<&History>, hour| {
+            needs_mail(kind, Sight::Over(Reason::Recovered), history, at(hour), DAY)
+        };
+        let told = history(Some(0), 0, None);
+        assert_eq!(over(Kind::Held, Some(&told), 1), Some(Reason::Recovered));
+        assert_eq!(over(Kind::Held, None, 1), None, "nobody knows of it");
+        assert_eq!(over(Kind::Held, Some(&history(None, 0, None)), 1), None, "nobody was told of it");
+        assert_eq!(over(Kind::Held, Some(&history(Some(0), 0, Some(1))), 2), None, "its end was told");
+        let owed = History { resolved: Some(at(1)), ..told.clone() };
+        assert_eq!(over(Kind::Held, Some(&owed), 2), Some(Reason::Recovered), "its end could not be told");
+        let withdrawn = needs_mail(Kind::Held, Sight::Over(Reason::Withdrawn), Some(&told), at(1), DAY);
+        assert_eq!(withdrawn, Some(Reason::Withdrawn));
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_told_when_it_has_stood_still() {
+        let often = |told_open, resolved: Option<i64>| History {
+            told_open,
+            recent: [0, 0, 1, 1, 2, 3].map(at).to_vec(),
+            opened: at(3),
+            changed: at(3),
+            mailed: Some(at(3)),
+            ..history(Some(3), 3, resolved)
+        };
+        let incident = Incident::new(Kind::SourceFailed, "a");
+        let seen = |kind, history: &History, minutes: i64| {
+            let now = at(3) + TimeDelta::minutes(minutes);
+            needs_mail(kind, Sight::Open(&incident), Some(history), now, DAY)
+        };
+        let over = |history: &History, minutes: i64| {
+            let now = at(3) + TimeDelta::minutes(minutes);
+            needs_mail(Kind::SourceFailed, Sight::Over(Reason::Recovered), Some(history), now, DAY)
+        };
+        // The seventh mail of a day waits, whatever it would say.
+        assert_eq!(over(&often(true, None), 10), None);
+        assert_eq!(seen(Kind::SourceFailed, &often(false, Some(3)), 10), None);
+        assert_eq!(seen(Kind::SourceFailed, &often(false, None), 59), None);
+        // What has stood still for an hour is told as it is.
+        assert_eq!(seen(Kind::SourceFailed, &often(false, None), 60), Some(Reason::Opened));
+        assert_eq!(over(&often(true, Some(3)), 60), Some(Reason::Recovered));
+        // What cannot wait does not, and a day later nothing is counted any more.
+        assert_eq!(seen(Kind::CoverageLost, &often(false, Some(3)), 10), Some(Reason::Opened));
+        assert_eq!(over(&often(true, None), 24 * 60), Some(Reason::Recovered));
+    }
+
+    #[test]
     fn a_carried_record_is_reminded_of_from_day_7() {
         let known = Some((Some(0), 0, None));
         assert_eq!(verdict(Kind::RowsCarried, "a", known, 6 * 24, DAY), None);
@@ -173,16 +274,10 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_told_to_those_who_were_told_of_the_beginning() {
-        assert!(worth_its_end(&history(Some(0), 0, None)));
-        assert!(!worth_its_end(&history(None, 0, None)));
-        assert!(!worth_its_end(&history(Some(0), 0, Some(1))));
-    }
-
-    #[test]
     fn what_only_counts_differently_waits_for_the_reminder() {
         let mut incident = Incident::new(Kind::Held, "a");
         incident.counts.push(("removed".into(), 13));
-        assert_eq!(needs_mail(&incident, Some(&history(Some(0), 0, None)), at(1), DAY), None);
+        let known = history(Some(0), 0, None);
+        assert_eq!(needs_mail(Kind::Held, Sight::Open(&incident), Some(&known), at(1), DAY), None);
     }
 }

@@ -1,6 +1,6 @@
 //! An incident as it is remembered between runs.
 
-use super::{History, Incident};
+use super::{History, Incident, policy::LATELY};
 use chrono::{DateTime, Utc};
 
 /// The same fields as the ledger's stored incident, since `notify` knows no ledger; the engine copies them
@@ -23,6 +23,10 @@ pub struct Record {
     pub mails: u32,
     /// When it was over.
     pub resolved: Option<DateTime<Utc>>,
+    /// Whether the last mail of it said that it is open.
+    pub told_open: bool,
+    /// When mails of it were made, the oldest first: those of the last day.
+    pub recent: Vec<DateTime<Utc>>,
 }
 
 impl Record {
@@ -45,6 +49,8 @@ impl Record {
             opened: self.opened,
             changed: self.changed,
             mailed: self.mailed,
+            told_open: self.told_open,
+            recent: self.recent.clone(),
             reason_digest: self.incident().map(|incident| incident.reason_digest()),
             resolved: self.resolved,
             thread: self.thread.clone(),
@@ -62,7 +68,24 @@ impl Record {
             thread: None,
             mails: 0,
             resolved: None,
+            told_open: false,
+            recent: Vec::new(),
         }
+    }
+
+    /// The record of an incident that was over and comes back. Where its end was not told, nothing has happened for
+    /// whoever reads the mails.
+    pub(crate) fn came_back(&self, incident: &Incident, now: DateTime<Utc>) -> Self {
+        if self.told_open {
+            return Self { resolved: None, ..self.seen_again(incident, now) };
+        }
+        Self { recent: self.recent.clone(), ..Self::opened(incident, now) }
+    }
+
+    /// Whether a mail of it may be due although nothing new is seen of it.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        self.is_open() || self.told_open
     }
 
     /// The record of an open incident that is seen again.
@@ -71,9 +94,12 @@ impl Record {
         Self { body: body_of(incident), changed: if same { self.changed } else { now }, ..self.clone() }
     }
 
-    /// Notes that a mail with this Message-ID tells of it.
+    /// Notes that a mail with this Message-ID tells of it as it is.
     pub(crate) fn note_mail(&mut self, message_id: &str, now: DateTime<Utc>) {
         self.mailed = Some(now);
+        self.told_open = self.is_open();
+        self.recent.retain(|mailed| now.signed_duration_since(*mailed) < LATELY);
+        self.recent.push(now);
         self.mails = self.mails.saturating_add(1);
         self.thread.get_or_insert_with(|| message_id.to_owned());
     }

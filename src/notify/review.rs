@@ -1,9 +1,9 @@
 //! One look at everything that is open: what to store, and what to mail.
 
 use super::{
-    Incident, Mail, MailSettings, Reason, Record, Settings, direct,
+    Budget, Incident, Mail, MailSettings, Reason, Record, Settings, Sight, direct,
     letter::{Entry, Letter},
-    message, needs_mail, worth_its_end,
+    message, needs_mail,
 };
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, HashSet};
@@ -21,31 +21,44 @@ pub struct Review {
     pub mails: Vec<Mail>,
 }
 
+/// What a review stands on beside the incidents.
+pub struct Ground<'a> {
+    /// When it is made.
+    pub now: DateTime<Utc>,
+    /// Who is told, and how often.
+    pub settings: &'a Settings,
+    /// The mails of the last while; those of the review are noted in it.
+    pub budget: &'a mut Budget,
+    /// Gives a random text for a Message-ID; asked only when there is a mail.
+    pub ids: &'a mut dyn FnMut() -> String,
+}
+
 /// Compares what a run found with what is known: opens, changes, reminds, resolves. What is resolved is `over` for this
 /// reason.
 ///
-/// `ids` gives a random text for the Message-ID; it is asked only when there is a mail. With
-/// [`Settings::None`] the records are kept and nothing is mailed, so that an incident that is still open when
-/// alerts are switched on is mailed then.
+/// With [`Settings::None`] the records are kept and nothing is mailed, so that an incident that is still open when
+/// alerts are switched on is mailed then. So it is when the mails of the last while are too many: then
+/// [`catch_up`] mails it.
 pub fn review(
     current: &[Incident],
     (scope, over): (&Scope<'_>, Reason),
     known: &[Record],
-    now: DateTime<Utc>,
-    settings: &Settings,
-    ids: &mut dyn FnMut() -> String,
+    ground: Ground<'_>,
 ) -> Review {
+    let (now, settings) = (ground.now, ground.settings);
     let current = merge(current);
     let known_by_key: HashMap<&str, &Record> =
         known.iter().map(|record| (record.key.as_str(), record)).collect();
     let mut found = Vec::new();
     for (key, incident) in &current {
         let before = known_by_key.get(key.as_str()).copied();
-        let due = settings
-            .remind_every()
-            .and_then(|every| needs_mail(incident, before.map(Record::history).as_ref(), now, every));
-        let record = match before.filter(|record| record.is_open()) {
-            Some(record) => record.seen_again(incident, now),
+        let sight = Sight::Open(incident);
+        let due = settings.remind_every().and_then(|every| {
+            needs_mail(incident.kind, sight, before.map(Record::history).as_ref(), now, every)
+        });
+        let record = match before {
+            Some(record) if record.is_open() => record.seen_again(incident, now),
+            Some(record) => record.came_back(incident, now),
             None => Record::opened(incident, now),
         };
         if due.is_some() || before != Some(&record) {
@@ -57,26 +70,43 @@ pub fn review(
         if seen.contains(record.key.as_str()) || !scope(record) {
             continue;
         }
-        let told = settings.remind_every().is_some() && worth_its_end(&record.history());
-        let due = told.then_some(over);
+        let incident = record.incident();
+        let due = settings.remind_every().zip(incident.as_ref()).and_then(|(every, incident)| {
+            needs_mail(incident.kind, Sight::Over(over), Some(&record.history()), now, every)
+        });
         let ended = Record { resolved: Some(now), ..record.clone() };
-        found.push((ended, due, record.incident()));
+        found.push((ended, due, incident));
     }
     match settings.mail() {
-        Some(settings) => mail(found, now, settings, ids),
+        Some(settings) => mail(found, settings, ground),
         None => Review { records: found.into_iter().map(|(record, ..)| record).collect(), mails: Vec::new() },
     }
 }
 
+/// Mails what is due of these records although nothing new is seen of them: reminders of what nobody looks at again,
+/// and what was kept back because too many mails had gone, or because it came and went.
+pub fn catch_up(known: &[Record], ground: Ground<'_>) -> Review {
+    let Some(settings) = ground.settings.mail() else { return Review::default() };
+    let found = known.iter().filter_map(|record| {
+        let incident = record.incident()?;
+        let sight = if record.is_open() { Sight::Open(&incident) } else { Sight::Over(Reason::Recovered) };
+        let history = record.history();
+        let due = needs_mail(incident.kind, sight, Some(&history), ground.now, settings.remind_every)?;
+        Some((record.clone(), Some(due), Some(incident)))
+    });
+    let mut review = mail(found.collect(), settings, ground);
+    // What still waits stays as it is.
+    let before: HashMap<&str, u32> = known.iter().map(|record| (record.key.as_str(), record.mails)).collect();
+    review.records.retain(|record| before.get(record.key.as_str()) != Some(&record.mails));
+    review
+}
+
 type Found = (Record, Option<Reason>, Option<Incident>);
 
-/// Composes the mails, one for each list of recipients, and notes them in the records that they tell of.
-fn mail(
-    mut found: Vec<Found>,
-    now: DateTime<Utc>,
-    settings: &MailSettings,
-    ids: &mut dyn FnMut() -> String,
-) -> Review {
+/// Composes the mails, one for each list of recipients, and notes them in the records that they tell of. To whom too
+/// many went lately none goes, unless one of the incidents cannot wait.
+fn mail(mut found: Vec<Found>, settings: &MailSettings, ground: Ground<'_>) -> Review {
+    let Ground { now, budget, ids, .. } = ground;
     let mut told: Vec<(usize, Entry)> = found
         .iter()
         .enumerate()
@@ -99,6 +129,11 @@ fn mail(
     }
     let mut mails = Vec::new();
     for (to, places, entries) in lists {
+        let urgent =
+            entries.iter().any(|entry| entry.incident.kind.is_urgent() || entry.reason == Reason::Withdrawn);
+        if !urgent && !budget.allows(to, settings.at_most, now) {
+            continue;
+        }
         let letter = Letter::new(&entries, now, settings.remind_every);
         let Some(mail) = message::compose(&letter, settings, to, now, &ids()) else { continue };
         for place in places {
@@ -106,6 +141,7 @@ fn mail(
                 record.note_mail(&mail.message_id, now);
             }
         }
+        budget.note(to, settings.at_most, now);
         mails.push(mail);
     }
     Review { records: found.into_iter().map(|(record, ..)| record).collect(), mails }

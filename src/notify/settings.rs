@@ -1,5 +1,6 @@
 //! What the configuration says of alerts, checked.
 
+use super::AtMost;
 use crate::{roster::FeedName, secret::Secret};
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
@@ -25,6 +26,8 @@ pub struct MailSettings {
     pub feeds: BTreeMap<FeedName, Vec<String>>,
     /// An open problem is mailed again this often.
     pub remind_every: Duration,
+    /// More mails to one list of recipients wait and come together; urgent ones do not wait.
+    pub at_most: AtMost,
 }
 
 /// How a mail leaves this host.

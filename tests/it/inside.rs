@@ -124,6 +124,11 @@ impl Inside {
         done.map(Result::unwrap)
     }
 
+    /// The mails that wait go out.
+    pub(crate) fn deliver(&self) {
+        self.runtime.as_ref().unwrap().block_on(self.engine().deliver()).unwrap();
+    }
+
     /// What waits for a person.
     pub(crate) fn holds(&self) -> Vec<Hold> {
         self.engine().ledger().holds(None).unwrap()

@@ -13,6 +13,7 @@ mod expiring;
 mod explain;
 mod faked_clock;
 mod faults;
+mod flood;
 mod groups;
 mod guard;
 mod holds;

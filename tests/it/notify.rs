@@ -6,6 +6,7 @@ mod desk;
 mod examples;
 mod reader;
 
+use chrono::TimeDelta;
 use desk::{Desk, EVERY, at, settings};
 use examples::{counts, group_examples, incident, person, wide_examples};
 use reader::read;
@@ -41,8 +42,9 @@ fn every_kind_as_the_person_who_gets_it_reads_it() {
 #[test]
 fn an_incident_is_one_thread_from_its_beginning_to_its_end() {
     let mut desk = Desk::default();
-    let first = incident(Kind::Held, "12 members are absent, and 6 may be without a person.");
-    let other = incident(Kind::Held, "14 members are absent, and 6 may be without a person.");
+    let held = |reason: &str, cause: &str| Incident { cause: cause.into(), ..incident(Kind::Held, reason) };
+    let first = held("12 members are absent, and 6 may be without a person.", "4f1c");
+    let other = held("14 members are absent, and 6 may be without a person.", "a90e");
     for (current, hour, mails) in [
         (vec![first.clone()], 0, 1),
         (vec![first], 5, 1),
@@ -95,6 +97,61 @@ fn two_hundred_failing_runs_in_two_days_are_three_mails_and_one_recovery() {
     desk.review(&[], 50, &settings());
     assert_eq!(desk.mails.len(), 4);
     assert_eq!(desk.mails[3].subject, "[rosterd] acme: recovered, source read again");
+}
+
+#[test]
+fn nothing_new_needs_to_be_seen_for_a_reminder() {
+    let mut desk = Desk::default();
+    desk.review(&[incident(Kind::Stuck, "Vitable has not finished.")], 0, &settings());
+    for minutes in [60, 23 * 60, 24 * 60, 25 * 60, 47 * 60, 48 * 60 + 1] {
+        desk.catch_up(at(0) + TimeDelta::minutes(minutes), &settings());
+    }
+    assert_eq!(desk.mails.len(), 3, "opened, and two reminders");
+}
+
+#[test]
+fn a_source_that_comes_and_goes_for_two_days_makes_no_flood_and_ends_with_the_truth() {
+    let mut desk = Desk::default();
+    let failed = [incident(Kind::SourceFailed, "`sftp.acme.example` does not answer.")];
+    let minute = |minute: i64| at(0) + TimeDelta::minutes(minute);
+    for turn in 0..288 {
+        let found: &[Incident] = if turn % 2 == 0 { &failed } else { &[] };
+        desk.review_at(found, minute(turn * 10), &settings());
+        desk.catch_up(minute(turn * 10 + 5), &settings());
+    }
+    assert!(desk.mails.len() <= 12, "six a day, not {}", desk.mails.len());
+    let told = desk.mails.len();
+    // It stays well: one mail says so if the last one said otherwise.
+    for quiet in 1..30 {
+        desk.catch_up(minute(2_880 + quiet * 10), &settings());
+    }
+    let open = desk.known[0].told_open;
+    assert!(!open && desk.mails.len() <= told + 1);
+    assert!(desk.mails.last().unwrap().subject.contains("recovered"));
+}
+
+#[test]
+fn more_mails_than_the_limit_wait_and_come_together_but_for_urgent_ones() {
+    let mut desk = Desk::default();
+    let failed = |feed: u32| Incident {
+        feed: Some(FeedName::new(&format!("feed-{feed}")).unwrap()),
+        ..incident(Kind::SourceFailed, "no answer.")
+    };
+    let known: Vec<Incident> = (0..40).map(failed).collect();
+    for one in &known {
+        desk.review_in(std::slice::from_ref(one), (&|_| false, Reason::Recovered), 0, &settings());
+    }
+    assert_eq!(desk.mails.len(), 10);
+    let lost = incident(Kind::CoverageLost, "two are not covered any more.");
+    desk.review_in(&[lost], (&|_| false, Reason::Recovered), 0, &settings());
+    assert_eq!(desk.mails.len(), 11);
+    desk.catch_up(at(0) + TimeDelta::minutes(59), &settings());
+    assert_eq!(desk.mails.len(), 11);
+    desk.catch_up(at(1), &settings());
+    assert_eq!(desk.mails.len(), 12, "the other thirty, in one");
+    assert!(desk.mails[11].message.contains("feed-39"));
+    desk.catch_up(at(2), &settings());
+    assert_eq!(desk.mails.len(), 12);
 }
 
 #[test]
@@ -265,6 +322,7 @@ fn a_sender_or_recipient_that_is_none_is_refused_or_passed_over() {
         to: vec!["nobody".into(), "ops@partner.example".into()],
         feeds: BTreeMap::new(),
         remind_every: EVERY,
+        at_most: rosterd::notify::AtMost::default(),
     });
     let review = Desk::default().review(&[incident(Kind::Held, "a first sync.")], 0, &settings);
     assert_eq!(review.mails[0].to, ["ops@partner.example"]);

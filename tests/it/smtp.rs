@@ -190,6 +190,7 @@ pub(crate) fn settings(smtp: Smtp) -> MailSettings {
         to: vec!["ops@partner.example".to_owned(), "Duty <duty@partner.example>".to_owned()],
         feeds: BTreeMap::new(),
         remind_every: Duration::from_secs(24 * 60 * 60),
+        at_most: rosterd::notify::AtMost::default(),
     }
 }
 

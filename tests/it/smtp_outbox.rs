@@ -78,7 +78,10 @@ impl Host {
         let message = format!("Message-ID: <{name}@x>\r\nSubject: {name}\r\n\r\nlook\r\n");
         let to = vec![OPS.to_owned(), DUTY.to_owned()];
         let mail = StoredMail::new(format!("<{name}@x>"), to, message, self.now());
-        self.engine().ledger().record(Facts { incidents: Vec::new(), mails: vec![mail] }).unwrap();
+        self.engine()
+            .ledger()
+            .record(Facts { incidents: Vec::new(), mails: vec![mail], ..Facts::default() })
+            .unwrap();
     }
 
     async fn deliver(&self) -> Delivery {

@@ -149,6 +149,7 @@ alerts:
   folder: mail
   from: "rosterd <rosterd@partner.example>"
   to: [ops@partner.example]
+  at_most: 1000/1h # days follow one another within seconds here
 mappings:
   hr:
     fields:

@@ -92,6 +92,20 @@ pub(super) const API_UNREACHABLE: Words = Words {
     over: "Vitable's API answers again.",
 };
 
+pub(super) const NOT_SENT: Words = Words {
+    subject: "Vitable takes no rosters",
+    tally: &[],
+    happened: "Vitable's API answers, and a roster could not be handed to it.",
+    means: "Nothing of that roster was sent. Nobody has lost coverage; new people wait, and people who left stay covered. \
+            The daemon tries again with one feed each few minutes, a typed `rosterd sync` at once.",
+    remedy: &[
+        "Wait: it is tried again by itself. If it lasts for hours, ask Vitable, and look at this host's network.",
+        "rosterd check --connect",
+    ],
+    over_subject: "Vitable takes rosters again",
+    over: "Vitable took a roster.",
+};
+
 pub(super) const CONFIG_WRONG: Words = Words {
     subject: "configuration wrong",
     tally: &[],

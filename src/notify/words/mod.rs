@@ -52,6 +52,7 @@ pub(super) const fn words(kind: Kind) -> &'static Words {
         Kind::KeyMayNotSubmit => &host::KEY_MAY_NOT_SUBMIT,
         Kind::FileLate => &reading::FILE_LATE,
         Kind::ApiUnreachable => &host::API_UNREACHABLE,
+        Kind::NotSent => &host::NOT_SENT,
         Kind::ReloadRefused => &host::RELOAD_REFUSED,
         Kind::ConfigWrong => &host::CONFIG_WRONG,
         Kind::UnfinishedRun => &host::UNFINISHED_RUN,

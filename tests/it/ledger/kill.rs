@@ -220,7 +220,7 @@ fn everything(dir: &Path) {
     ledger.complete(attempt, &outcome(8, 0, &failures), at(3), Facts::default()).unwrap();
     acknowledge(format_args!("completed {}", attempt.0));
     let mail = StoredMail::new("m".to_owned(), Vec::new(), String::new(), at(0));
-    let facts = Facts { incidents: Vec::new(), mails: vec![mail.clone()] };
+    let facts = Facts { incidents: Vec::new(), mails: vec![mail.clone()], ..Facts::default() };
     ledger.record(facts).unwrap();
     ledger.mail_waits(&StoredMail { tries: 1, ..mail }, &Facts::default()).unwrap();
     ledger.mail_settled("m", &Facts::default()).unwrap();

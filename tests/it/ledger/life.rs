@@ -313,7 +313,7 @@ fn a_store_whose_first_segment_holds_nothing_any_more_opens_whole() {
                 (0..46_u8).map(|part| blake3::hash(&[u8::try_from(day).unwrap(), each, part]).to_hex());
             let message = parts.map(|part| part.to_string()).collect();
             let mail = StoredMail::new("m".to_owned(), Vec::new(), message, at(day));
-            ledger.record(Facts { incidents: Vec::new(), mails: vec![mail] }).unwrap();
+            ledger.record(Facts { incidents: Vec::new(), mails: vec![mail], ..Facts::default() }).unwrap();
         }
     }
     // A snapshot is named for how far the log has come; sled's segments are 512 KiB.

@@ -17,6 +17,8 @@ fn incident(key: &str, resolved: Option<DateTime<Utc>>) -> StoredIncident {
         thread: None,
         mails: 1,
         resolved,
+        told_open: false,
+        recent: Vec::new(),
     }
 }
 
@@ -57,7 +59,11 @@ fn a_run_is_durable_from_its_start_to_its_end() {
     assert!(ledger.end_run(&first, Facts::default()).is_err(), "an end has a time");
     first.ended = Some(at(9));
     first.result = Some(RunResult { outcome: RunOutcome::Held, summary: "one group is held".to_owned() });
-    let facts = Facts { incidents: vec![incident("held/acme", None)], mails: vec![mail("m1", at(9))] };
+    let facts = Facts {
+        incidents: vec![incident("held/acme", None)],
+        mails: vec![mail("m1", at(9))],
+        ..Facts::default()
+    };
     ledger.end_run(&first, facts).unwrap();
     assert!(ledger.save_run(&first).is_err(), "an ended run does not change");
     assert_eq!(ledger.open_runs().unwrap(), std::slice::from_ref(&second));
@@ -78,6 +84,7 @@ fn incidents_open_and_end_and_mails_stay_until_they_are_taken() {
     let facts = Facts {
         incidents: vec![incident("a", None), incident("b", None)],
         mails: vec![mail("late", at(2)), mail("early", at(1))],
+        ..Facts::default()
     };
     ledger.record(facts).unwrap();
     let tried = StoredMail {
@@ -90,18 +97,19 @@ fn incidents_open_and_end_and_mails_stay_until_they_are_taken() {
         last_error: Some("answers 451".to_owned()),
         ..mail("early", at(1))
     };
-    let opened = Facts { incidents: vec![incident("mail", None)], mails: Vec::new() };
+    let opened = Facts { incidents: vec![incident("mail", None)], mails: Vec::new(), ..Facts::default() };
     ledger.mail_waits(&tried, &opened).unwrap();
     ledger.mail_waits(&mail("unknown", at(1)), &Facts::default()).unwrap();
     drop(ledger);
     let ledger = open(dir.path());
     assert_eq!(ledger.outbox().unwrap(), [tried, mail("late", at(2))]);
     assert_eq!(ledger.incident("mail").unwrap(), Some(incident("mail", None)));
-    let over = Facts { incidents: vec![incident("mail", Some(at(3)))], mails: Vec::new() };
+    let over =
+        Facts { incidents: vec![incident("mail", Some(at(3)))], mails: Vec::new(), ..Facts::default() };
     ledger.mail_settled("early", &over).unwrap();
     ledger.mail_settled("early", &Facts::default()).unwrap();
     assert_eq!(ledger.outbox().unwrap(), [mail("late", at(2))]);
-    let over = Facts { incidents: vec![incident("a", Some(at(3)))], mails: Vec::new() };
+    let over = Facts { incidents: vec![incident("a", Some(at(3)))], mails: Vec::new(), ..Facts::default() };
     ledger.record(over).unwrap();
     assert_eq!(ledger.incidents(true).unwrap(), [incident("b", None)]);
     assert_eq!(ledger.incidents(false).unwrap().len(), 3);
@@ -139,7 +147,8 @@ fn a_request_id_in_the_reserve_reaches_its_attempt_at_the_next_start() {
     ledger.reserve_accepted(attempt, &request(attempt)).unwrap();
     let refused = ledger.advance(attempt, &unclear(), at(3), Facts::default());
     assert!(matches!(refused, Err(LedgerError::Stopped { .. })), "the attempt is what the reserve says");
-    let refused = ledger.record(Facts { incidents: vec![incident("a", None)], mails: Vec::new() });
+    let refused =
+        ledger.record(Facts { incidents: vec![incident("a", None)], mails: Vec::new(), ..Facts::default() });
     assert!(matches!(refused, Err(LedgerError::Stopped { .. })));
     drop(ledger);
     let ledger = open(dir.path());
@@ -213,7 +222,11 @@ fn the_start_tells_what_it_found_in_the_same_step() {
         seen = changed.to_vec();
         // What a mail says may depend on what is remembered.
         assert!(ledger.incidents(true)?.is_empty());
-        Ok(Facts { incidents: vec![incident("lost", None)], mails: vec![mail("m", at(4))] })
+        Ok(Facts {
+            incidents: vec![incident("lost", None)],
+            mails: vec![mail("m", at(4))],
+            ..Facts::default()
+        })
     });
     let changed = changed.unwrap();
     assert_eq!(changed, seen);

@@ -36,7 +36,7 @@ fn eventful(dir: &Path) -> Ledger {
         Word { approved: true, by: "ann".to_owned(), reason: "seen".to_owned(), at: at(4), expires: None };
     ledger.say(&feed(), &group(), "d", word).unwrap().unwrap();
     let mail = StoredMail::new("m".to_owned(), Vec::new(), String::new(), at(0));
-    ledger.record(Facts { incidents: Vec::new(), mails: vec![mail] }).unwrap();
+    ledger.record(Facts { incidents: Vec::new(), mails: vec![mail], ..Facts::default() }).unwrap();
     let todo = Todo {
         feed: feed(),
         source: "acme".to_owned(),

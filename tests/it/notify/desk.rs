@@ -1,7 +1,10 @@
 //! Reviews in a row, with what they leave behind.
 
 use chrono::{DateTime, Utc};
-use rosterd::notify::{Incident, Mail, MailSettings, Reason, Record, Review, Settings, Transport, review};
+use rosterd::notify::{
+    AtMost, Budget, Ground, Incident, Mail, MailSettings, Reason, Record, Review, Settings, Transport,
+    catch_up, review,
+};
 use rosterd::roster::FeedName;
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ pub(super) fn settings() -> Settings {
         to: vec!["benefits-ops@partner.example".into(), "Duty <duty@partner.example>".into()],
         feeds: [(FeedName::new("initech").unwrap(), vec!["initech-hr@partner.example".into()])].into(),
         remind_every: EVERY,
+        at_most: AtMost::default(),
     })
 }
 
@@ -28,11 +32,21 @@ pub(super) struct Desk {
     pub(super) known: Vec<Record>,
     pub(super) mails: Vec<Mail>,
     pub(super) ids: u32,
+    pub(super) budget: Budget,
 }
 
 impl Desk {
     pub(super) fn review(&mut self, current: &[Incident], hour: i64, settings: &Settings) -> Review {
         self.review_in(current, (&|_| true, Reason::Recovered), hour, settings)
+    }
+
+    pub(super) fn review_at(
+        &mut self,
+        current: &[Incident],
+        now: DateTime<Utc>,
+        settings: &Settings,
+    ) -> Review {
+        self.look(current, (&|_| true, Reason::Recovered), now, settings)
     }
 
     pub(super) fn review_in(
@@ -42,16 +56,52 @@ impl Desk {
         hour: i64,
         settings: &Settings,
     ) -> Review {
-        let ids = &mut self.ids;
-        let review = review(current, over, &self.known, at(hour), settings, &mut || {
+        self.look(current, over, at(hour), settings)
+    }
+
+    fn look(
+        &mut self,
+        current: &[Incident],
+        over: (&dyn Fn(&Record) -> bool, Reason),
+        now: DateTime<Utc>,
+        settings: &Settings,
+    ) -> Review {
+        let known = std::mem::take(&mut self.known);
+        let review = self.on_ground(now, settings, |ground| review(current, over, &known, ground));
+        self.known = known;
+        self.keep(&review);
+        review
+    }
+
+    /// A minute of which nothing new is seen.
+    pub(super) fn catch_up(&mut self, now: DateTime<Utc>, settings: &Settings) -> Review {
+        let known = std::mem::take(&mut self.known);
+        let untold: Vec<Record> = known.iter().filter(|record| record.is_untold()).cloned().collect();
+        let review = self.on_ground(now, settings, |ground| catch_up(&untold, ground));
+        self.known = known;
+        self.keep(&review);
+        review
+    }
+
+    fn on_ground(
+        &mut self,
+        now: DateTime<Utc>,
+        settings: &Settings,
+        review: impl FnOnce(Ground<'_>) -> Review,
+    ) -> Review {
+        let (ids, budget) = (&mut self.ids, &mut self.budget);
+        let mut ids = || {
             *ids += 1;
             format!("id{ids}")
-        });
+        };
+        review(Ground { now, settings, budget, ids: &mut ids })
+    }
+
+    fn keep(&mut self, review: &Review) {
         for record in &review.records {
             self.known.retain(|known| known.key != record.key);
             self.known.push(record.clone());
         }
         self.mails.extend(review.mails.iter().cloned());
-        review
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn wide_examples() -> Vec<Incident> {
         },
         daemon(Kind::KeyMayNotSubmit, "Vitable refused the API key for a roster (403: no access)."),
         daemon(Kind::ApiUnreachable, "`api.vitablehealth.com` did not answer within 60 s."),
+        daemon(Kind::NotSent, "The roster could not be sent: Vitable asks to wait (429)."),
         daemon(Kind::ConfigWrong, "`feeds.acme.groups.map` names `acme-north` twice."),
         daemon(
             Kind::ReloadRefused,
