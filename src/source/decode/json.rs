@@ -1,11 +1,10 @@
 //! JSON records as rows: the header is what the mapping asks for, and each record is one row of it.
 
-use super::{Incomplete, Step, Tally};
-use crate::{
-    roster::RowAt,
-    source::json::{Broken, JsonPath, ListPath, exact, records, text_of},
-    table::{Header, Table},
+use super::{
+    Incomplete, Step, Tally,
+    rows::{Rows, Sink},
 };
+use crate::source::json::{Broken, JsonPath, ListPath, exact, records, text_of};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -13,10 +12,6 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Seek as _},
 };
 
-/// A batch is handed on when it has so many rows.
-const BATCH_ROWS: usize = 2_048;
-/// or so many bytes.
-const BATCH_BYTES: usize = 4 << 20;
 /// The largest document that is read as a whole, in bytes.
 const LARGEST_DOCUMENT: u64 = 256 << 20;
 
@@ -40,7 +35,7 @@ pub enum Layout<'a> {
     List(&'a ListPath),
 }
 
-/// Reads a spooled file of JSON records from its start. `source_index` goes into every [`RowAt`].
+/// Reads a spooled file of JSON records from its start. `source_index` goes into every place of a row.
 ///
 /// # Errors
 /// When something is missing: a path that is in no record, a record that is none, a document that ends too early, or
@@ -53,7 +48,7 @@ pub fn read(
     sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
 ) -> Result<Tally, Incomplete> {
     spool.rewind().map_err(unreadable)?;
-    let mut rows = Rows::new(cells, source_index, sink)?;
+    let mut records = Records::new(cells, source_index, sink)?;
     match layout {
         Layout::Lines => {
             let mut lines = BufReader::with_capacity(1 << 20, spool);
@@ -62,16 +57,16 @@ pub fn read(
                 let record = serde_json::from_str(&line).map_err(|_| {
                     Incomplete("the copy of the records cannot be read; run the feed again".to_owned())
                 })?;
-                rows.take(&record)?;
+                records.take(&record)?;
                 line.clear();
             }
         }
-        Layout::List(path) => document(spool, path, &mut rows)?,
+        Layout::List(path) => document(spool, path, &mut records)?,
     }
-    rows.finish()
+    records.finish()
 }
 
-fn document(spool: &mut File, path: &ListPath, rows: &mut Rows<'_, '_>) -> Result<(), Incomplete> {
+fn document(spool: &mut File, path: &ListPath, taken: &mut Records<'_, '_>) -> Result<(), Incomplete> {
     let mut bytes = Vec::new();
     spool.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_DOCUMENT {
@@ -83,7 +78,7 @@ fn document(spool: &mut File, path: &ListPath, rows: &mut Rows<'_, '_>) -> Resul
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut refused = None;
     let read = records(&exact(text), path, &mut |record| {
-        rows.take(&record).map_err(|error| {
+        taken.take(&record).map_err(|error| {
             refused = Some(error);
             String::new()
         })
@@ -115,47 +110,32 @@ struct Column {
     seen: bool,
 }
 
-struct Rows<'a, 's> {
+/// The records on their way into rows.
+struct Records<'a, 's> {
     columns: Vec<Column>,
     needed: Vec<Vec<String>>,
-    source: u16,
-    header: Header,
-    table: Table,
-    rows: u64,
+    rows: Rows,
     /// The cells of one record, and where each begins and ends.
     line: String,
     places: Vec<(usize, usize)>,
-    sink: &'a mut (dyn FnMut(Step<'_>) -> Result<(), Incomplete> + 's),
+    sink: &'a mut Sink<'s>,
 }
 
-impl<'a, 's> Rows<'a, 's> {
-    fn new(
-        cells: Cells<'_>,
-        source: u16,
-        sink: &'a mut (dyn FnMut(Step<'_>) -> Result<(), Incomplete> + 's),
-    ) -> Result<Self, Incomplete> {
+impl<'a, 's> Records<'a, 's> {
+    fn new(cells: Cells<'_>, source: u16, sink: &'a mut Sink<'s>) -> Result<Self, Incomplete> {
         let column = |name: &String| match JsonPath::parse(name) {
             Ok(path) => Ok(Column { path, date: cells.dates.contains(name), seen: false }),
             Err(why) => Err(Incomplete(format!("the path `{name}` of the mapping {why}"))),
         };
         let columns = cells.columns.iter().map(column).collect::<Result<_, _>>()?;
-        let header = Header { names: cells.columns.to_vec(), line: 0 };
-        sink(Step::Header(&header))?;
-        Ok(Self {
-            columns,
-            needed: cells.needed.to_vec(),
-            source,
-            header,
-            table: Table::default(),
-            rows: 0,
-            line: String::new(),
-            places: Vec::new(),
-            sink,
-        })
+        let mut rows = Rows::new(source);
+        rows.header(cells.columns.to_vec(), 0, sink)?;
+        let needed = cells.needed.to_vec();
+        Ok(Self { columns, needed, rows, line: String::new(), places: Vec::new(), sink })
     }
 
     fn take(&mut self, record: &Value) -> Result<(), Incomplete> {
-        let number = self.rows + 1;
+        let number = self.rows.tally.rows + 1;
         if !record.is_object() {
             return Err(Incomplete(format!(
                 "record {number} is not an object; `records` must lead to a list of objects"
@@ -180,15 +160,9 @@ impl<'a, 's> Rows<'a, 's> {
             }
             self.places.push((start, self.line.len()));
         }
-        self.rows = number;
-        let place = u32::try_from(number).unwrap_or(u32::MAX);
-        let at = RowAt { source: self.source, record: place, line: place };
-        self.table.push_line(at, &self.line, self.places.iter().copied());
-        if self.table.len() >= BATCH_ROWS || self.table.bytes() >= BATCH_BYTES {
-            (self.sink)(Step::Rows(&self.table))?;
-            self.table.clear();
-        }
-        Ok(())
+        let at = self.rows.place(self.places.len(), u32::try_from(number).unwrap_or(u32::MAX));
+        self.rows.table.push_line(at, &self.line, self.places.iter().copied());
+        self.rows.hand_on(self.sink)
     }
 
     fn finish(self) -> Result<Tally, Incomplete> {
@@ -196,23 +170,19 @@ impl<'a, 's> Rows<'a, 's> {
             self.columns.iter().filter(|column| !column.seen).map(|column| column.path.as_str()).collect();
         let lost = self.needed.iter().filter(|set| set.iter().all(|name| unseen.contains(&name.as_str())));
         let lost: BTreeSet<String> = lost.flatten().map(|name| format!("`{name}`")).collect();
-        if self.rows > 0 && !lost.is_empty() {
+        if self.rows.tally.rows > 0 && !lost.is_empty() {
             return Err(Incomplete(format!(
                 "no record has anything at {}; correct the path in the mapping, or look whether the account may still see the field",
                 lost.into_iter().collect::<Vec<_>>().join(", ")
             )));
         }
-        if !self.table.is_empty() {
-            (self.sink)(Step::Rows(&self.table))?;
+        let unseen = unseen.into_iter().map(str::to_owned).collect();
+        let mut tally = self.rows.finish(self.sink)?;
+        tally.ends_with_newline = true;
+        if tally.rows > 0 {
+            tally.unseen = unseen;
         }
-        let unseen = if self.rows > 0 { unseen.into_iter().map(str::to_owned).collect() } else { Vec::new() };
-        Ok(Tally {
-            rows: self.rows,
-            ends_with_newline: true,
-            header: self.header,
-            unseen,
-            ..Tally::default()
-        })
+        Ok(tally)
     }
 }
 
