@@ -1,18 +1,20 @@
 //! How characters are written: strictly as declared, else UTF-8, else what a byte order mark or a certain detection
 //! says. What is not UTF-8 is written anew as UTF-8, into an unlinked file.
 
-use super::{Incomplete, sniff, spool::Copy, text::line_ends};
+use super::{
+    Incomplete, sniff,
+    spool::{self, Copy, PIECE},
+    text::line_ends,
+};
 use crate::source::Encoding;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{DecoderResult, UTF_8, UTF_16BE, UTF_16LE};
 use std::{
     fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{Seek as _, SeekFrom},
     path::Path,
 };
 
-/// How much is read at a time, in bytes.
-const CHUNK: usize = 256 << 10;
 /// The detector leans to what is usual in a country. A file is certain when no such leaning changes its text: the ñ of
 /// Windows-1252 is the ń of Windows-1250, and nothing in a file of names proves which.
 const LEANINGS: [Option<&[u8]>; 6] = [None, Some(b"com"), Some(b"fr"), Some(b"pl"), Some(b"cz"), Some(b"tr")];
@@ -152,7 +154,7 @@ fn transcode(
     let mut copy = Copy::create(dir)?;
     let mut decoder = encoding.new_decoder_with_bom_removal();
     let mut place = Place::default();
-    let mut out = String::with_capacity(CHUNK * 3 + 16);
+    let mut out = String::with_capacity(PIECE * 3 + 16);
     pieces(&mut file, |piece, last| {
         out.clear();
         let (result, _) = decoder.decode_to_string_without_replacement(piece, &mut out, last);
@@ -191,15 +193,8 @@ fn pieces(
     mut each: impl FnMut(&[u8], bool) -> Result<(), Incomplete>,
 ) -> Result<(), Incomplete> {
     file.seek(SeekFrom::Start(0)).map_err(|error| super::unreadable(&error))?;
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return each(&[], true),
-            Ok(read) => each(buffer.get(..read).unwrap_or(&[]), false)?,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(super::unreadable(&error)),
-        }
-    }
+    spool::pieces(file, &super::unreadable, &mut |piece| each(piece, false))?;
+    each(&[], true)
 }
 
 /// Where a read stands, in lines and characters.

@@ -3,7 +3,7 @@
 
 use super::{
     Incomplete,
-    spool::{Bound, copy},
+    spool::{Bound, PIECE, copy, length},
 };
 use crate::{secret::Secret, source::Decrypt};
 use pgp::{
@@ -31,7 +31,7 @@ const DEPTH: usize = 4;
 /// When a key cannot be read, the message is for another one, it was cut or changed, or the signature that is asked
 /// for is missing or wrong.
 pub(super) fn decrypt(file: File, settings: &Decrypt, dir: &Path) -> Result<File, Incomplete> {
-    let size = file.metadata().map_err(|error| super::unreadable(&error))?.len();
+    let size = length(&file)?;
     if size > MOST {
         return Err(Incomplete(
             "the OpenPGP message is larger than 4 GiB; look what was delivered".to_owned(),
@@ -45,7 +45,7 @@ pub(super) fn decrypt(file: File, settings: &Decrypt, dir: &Path) -> Result<File
     let signers = settings.signed_by.as_ref().map(public_keys).transpose()?;
     let mut whole = file.try_clone().map_err(|error| super::unreadable(&error))?;
     let (message, armor) =
-        Message::from_reader(BufReader::with_capacity(256 << 10, file)).map_err(|_error| damaged())?;
+        Message::from_reader(BufReader::with_capacity(PIECE, file)).map_err(|_error| damaged())?;
     let wanted = recipients(&message)?;
     let ring = TheRing {
         secret_keys: keys.iter().collect(),

@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+/// How much is read and written at a time, in bytes.
+pub(super) const PIECE: usize = 256 << 10;
 /// A file may not unpack to more than this, in bytes: four times the largest roster that anybody has asked for.
 const MOST: u64 = 8 << 30;
 /// Up to here nobody asks how much of it there was when it was packed.
@@ -14,10 +16,7 @@ const FREE: u64 = 64 << 20;
 /// Beyond it, an archive that grows by more than this holds no roster: names and dates pack by ten or twenty.
 const RATIO: u64 = 200;
 
-pub(super) struct Copy {
-    file: File,
-    written: u64,
-}
+pub(super) struct Copy(File);
 
 impl Copy {
     pub(super) fn create(dir: &Path) -> Result<Self, Incomplete> {
@@ -28,12 +27,11 @@ impl Copy {
                 dir.display()
             ))
         })?;
-        Ok(Self { file, written: 0 })
+        Ok(Self(file))
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Incomplete> {
-        self.written = self.written.saturating_add(bytes.len() as u64);
-        self.file.write_all(bytes).map_err(|error| {
+        self.0.write_all(bytes).map_err(|error| {
             Incomplete(format!(
                 "cannot write the decoded file ({error}); free some space on the disk of the state directory"
             ))
@@ -41,8 +39,8 @@ impl Copy {
     }
 
     pub(super) fn finish(mut self) -> Result<File, Incomplete> {
-        self.file.seek(SeekFrom::Start(0)).map_err(|error| super::unreadable(&error))?;
-        Ok(self.file)
+        self.0.seek(SeekFrom::Start(0)).map_err(|error| super::unreadable(&error))?;
+        Ok(self.0)
     }
 }
 
@@ -84,16 +82,41 @@ pub(super) fn copy(
     broken: &dyn Fn(&std::io::Error) -> Incomplete,
 ) -> Result<File, Incomplete> {
     let mut copy = Copy::create(dir)?;
-    let mut buffer = vec![0; 256 << 10];
+    pieces(from, broken, &mut |piece| {
+        bound.add(piece.len())?;
+        copy.write(piece)
+    })?;
+    copy.finish()
+}
+
+/// Reads to the end and hands on what comes in full pieces, but for the last: some readers give a few kilobytes at a
+/// time, and each piece is a call of the kernel. `broken` says what an error of `from` means.
+pub(super) fn pieces(
+    from: &mut dyn Read,
+    broken: &dyn Fn(&std::io::Error) -> Incomplete,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), Incomplete>,
+) -> Result<(), Incomplete> {
+    let mut buffer = vec![0; PIECE];
     loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return copy.finish(),
-            Ok(read) => {
-                bound.add(read)?;
-                copy.write(buffer.get(..read).unwrap_or(&[]))?;
+        let mut filled = 0;
+        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match from.read(room) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(broken(&error)),
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(broken(&error)),
+        }
+        let piece = buffer.get(..filled).unwrap_or(&[]);
+        if !piece.is_empty() {
+            each(piece)?;
+        }
+        if piece.len() < PIECE {
+            return Ok(());
         }
     }
+}
+
+pub(super) fn length(file: &File) -> Result<u64, Incomplete> {
+    file.metadata().map(|found| found.len()).map_err(|error| super::unreadable(&error))
 }

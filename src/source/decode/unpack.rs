@@ -3,13 +3,13 @@
 use super::{
     Incomplete, pgp,
     sniff::{self, Container},
-    spool::{Bound, copy},
+    spool::{Bound, PIECE, copy, length, pieces},
 };
 use crate::source::Decrypt;
 use flate2::bufread::MultiGzDecoder;
 use std::{
     fs::File,
-    io::{BufReader, ErrorKind, Read as _},
+    io::{BufReader, ErrorKind},
     path::Path,
 };
 use zip::ZipArchive;
@@ -81,13 +81,9 @@ fn plain(name: &str) -> &str {
     name
 }
 
-fn length(file: &File) -> Result<u64, Incomplete> {
-    file.metadata().map(|found| found.len()).map_err(|error| super::unreadable(&error))
-}
-
 fn gunzip(file: File, dir: &Path) -> Result<File, Incomplete> {
     let mut bound = Bound::new(length(&file)?);
-    let mut inside = MultiGzDecoder::new(BufReader::with_capacity(256 << 10, file));
+    let mut inside = MultiGzDecoder::new(BufReader::with_capacity(PIECE, file));
     copy(&mut inside, &mut bound, dir, &|error| broken("gzip file", error))
 }
 
@@ -139,17 +135,9 @@ fn only(archive: &mut ZipArchive<BufReader<&mut File>>, dir: &Path) -> Result<(F
 pub(super) fn verify(file: &mut File) -> Result<(), Incomplete> {
     let mut bound = Bound::new(length(file)?);
     let mut archive = open(file)?;
-    let mut buffer = vec![0; 256 << 10];
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| unzippable(&error))?;
-        loop {
-            match entry.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => bound.add(read)?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken("workbook", &error)),
-            }
-        }
+        pieces(&mut entry, &|error| broken("workbook", error), &mut |piece| bound.add(piece.len()))?;
     }
     Ok(())
 }
