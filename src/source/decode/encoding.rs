@@ -60,11 +60,12 @@ fn look(file: &mut File) -> Result<Seen, Incomplete> {
     let mut decoder = UTF_8.new_decoder_without_bom_handling();
     let mut place = Place::default();
     let (mut nul, mut wrong) = (false, None);
+    let mut out = String::with_capacity(PIECE * 3 + 16);
     pieces(file, |piece, last| {
-        let mut out = String::with_capacity(piece.len() * 3 + 16);
         if wrong.is_some() || nul {
             return Ok(());
         }
+        out.clear();
         let (result, _) = decoder.decode_to_string_without_replacement(piece, &mut out, last);
         nul = out.contains('\0');
         place.pass(&out);
