@@ -44,25 +44,19 @@ fn read_by(
     source_index: u16,
     sink: &mut dyn FnMut(Step<'_>) -> Result<(), Incomplete>,
 ) -> Result<Tally, Incomplete> {
+    let start = super::head(spool)?;
+    if let Some(kind) = sniff::foreign(&start) {
+        return Err(foreign(kind, &start));
+    }
     let delimiter = match csv.delimiter {
         Some(delimiter) => delimiter,
-        None => delimiter::find(&super::head(spool)?, csv.header_row)?,
+        None => delimiter::find(&start, csv.header_row)?,
     };
     let mut text = Text::open(spool, chunk)?;
     if text.bytes().is_empty() {
         return Err(Incomplete(
             "the file is empty, not even a header is there; look why the export wrote nothing".to_owned(),
         ));
-    }
-    if let Some(kind) = sniff::foreign(text.bytes()) {
-        let instead = match kind {
-            sniff::WORKBOOK => "write `xlsx: {}` in place of `csv`",
-            sniff::JSON => "write `json: { records: … }` in place of `csv`",
-            _ => "export it as CSV in UTF-8",
-        };
-        return Err(Incomplete(format!(
-            "the file is {kind}, not CSV; {instead}, or look whether the right file is named by `path`"
-        )));
     }
     if text.bytes().starts_with(b"\xEF\xBB\xBF") {
         text.take(3);
@@ -78,6 +72,23 @@ fn read_by(
     }
     let newline = matches!(text.last(), Some(b'\n' | b'\r'));
     reader.finish(newline, sink)
+}
+
+/// Says what to write for a file that is no CSV, as far as it can be read at all.
+fn foreign(kind: &str, start: &[u8]) -> Incomplete {
+    let instead = match kind {
+        sniff::WORKBOOK => "write `xlsx: {}` in place of `csv`",
+        sniff::JSON if sniff::is_list(start) => {
+            "write `json: { records: \"$\" }` in place of `csv`, since the whole file is the list of records"
+        }
+        sniff::JSON => {
+            "write `json: { records: … }` in place of `csv`, with the path of the list in it, such as `$.employees`"
+        }
+        _ => "export it as CSV in UTF-8",
+    };
+    Incomplete(format!(
+        "the file is {kind}, not CSV; {instead}, or look whether the right file is named by `path`"
+    ))
 }
 
 /// What the next line is.

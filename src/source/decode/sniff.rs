@@ -85,6 +85,11 @@ pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
     markup(start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start))
 }
 
+/// Whether JSON is a list from its first character on.
+pub(super) fn is_list(start: &[u8]) -> bool {
+    start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start().starts_with(b"[")
+}
+
 /// HTML and JSON, with any white space before them. Error pages and API answers arrive under a CSV file's
 /// name.
 fn markup(text: &[u8]) -> Option<&'static str> {

@@ -247,6 +247,24 @@ fn archives_are_told_by_their_content_and_hold_one_roster() {
     assert!(home.why("bomb.gz", &by_name()).contains("more than 200 times"));
 }
 
+#[test]
+fn json_under_any_name_is_refused_with_the_line_that_reads_it() {
+    let home = Home::new();
+    // Commas and semicolons in equal number: what stands between the cells is not asked of what is no CSV.
+    home.put("list.json", b"[{\"id\":\"1;2\",\"name\":\"a;b\"}]");
+    home.put("object.json", b"\xEF\xBB\xBF\n{ \"employees\": [{\"id\": \"1\"}] }");
+    home.run("gzip", &["--keep", "list.json"]);
+    for name in ["list.json", "list.json.gz"] {
+        let why = home.why(name, &by_name());
+        assert!(why.contains("is JSON, not CSV; write `json: { records: \"$\" }` in place"), "{why}");
+    }
+    let why = home.why("object.json", &by_name());
+    assert!(
+        why.contains("`json: { records: … }` in place of `csv`, with the path of the list in it"),
+        "{why}"
+    );
+}
+
 fn gpg(home: &Home, arguments: &[&str]) {
     let folder = home.path("gnupg");
     let mut all = vec![
