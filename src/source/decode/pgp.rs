@@ -1,6 +1,8 @@
 //! OpenPGP: a message for our key, decrypted into an unlinked file that is used only when the message was read to its
 //! end, its integrity proved, and its signature found good where one is asked for.
 
+mod signer;
+
 use super::{
     Incomplete,
     spool::{Bound, PIECE, copy, length},
@@ -9,9 +11,8 @@ use crate::{secret::Secret, source::Decrypt};
 use pgp::{
     composed::{
         DecryptionOptions, Deserializable as _, Esk, Message, SignedPublicKey, SignedSecretKey, TheRing,
-        VerificationResult,
     },
-    types::{KeyDetails as _, Password, Seipdv1ReadMode, VerifyingKey},
+    types::{KeyDetails as _, Password, Seipdv1ReadMode},
 };
 use secrecy::ExposeSecret as _;
 use std::{
@@ -73,14 +74,10 @@ pub(super) fn decrypt(file: File, settings: &Decrypt, dir: &Path) -> Result<File
                 .to_owned(),
         ));
     }
-    match signers {
-        Some(signers) if !is_signed_by(&message, &signers) => Err(Incomplete(
-            "the file does not bear a good signature of the key that `decrypt.signed_by` names, so it may be from \
-             anybody; ask the sender to sign it, or which key they sign with"
-                .to_owned(),
-        )),
-        Some(_) | None => Ok(plain),
+    if let Some(signers) = signers {
+        signer::check(&message, &signers)?;
     }
+    Ok(plain)
 }
 
 /// Whether a file holds one armored message and no second one, whose people would be lost.
@@ -98,18 +95,6 @@ fn has_one_armor(file: &mut File) -> Result<bool, Incomplete> {
         // One byte less than the words, so that none is counted twice.
         window.drain(..window.len().saturating_sub(BEGIN.len() - 1));
     }
-}
-
-/// Whether one of the keys has signed the message, which was read to its end.
-fn is_signed_by(message: &Message<'_>, signers: &[SignedPublicKey]) -> bool {
-    let mut keys: Vec<&dyn VerifyingKey> = Vec::new();
-    for signer in signers {
-        keys.push(&signer.primary_key);
-        keys.extend(signer.public_subkeys.iter().map(|subkey| &subkey.key as &dyn VerifyingKey));
-    }
-    message
-        .verify_nested(&keys)
-        .is_ok_and(|results| results.iter().any(|result| matches!(result, VerificationResult::Valid(_))))
 }
 
 /// For which keys an encrypted message is; `anybody` for a recipient that is not named.
@@ -188,6 +173,7 @@ fn public_keys(secret: &Secret) -> Result<Vec<SignedPublicKey>, Incomplete> {
     let text = read(secret, "signed_by")?;
     let (keys, _) = SignedPublicKey::from_string_many(text.expose_secret()).map_err(|_error| wrong())?;
     let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|_error| wrong())?;
+    let keys: Vec<_> = keys.into_iter().map(signer::keep_own).collect();
     if keys.is_empty() || keys.iter().any(|key| key.verify_bindings().is_err()) {
         Err(wrong())
     } else {

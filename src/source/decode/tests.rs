@@ -297,18 +297,21 @@ fn export(home: &Home, who: &str, passphrase: &str) {
     );
 }
 
+fn fingerprint(home: &Home, who: &str) -> String {
+    let listed = Command::new("gpg")
+        .args(["--homedir", home.path("gnupg").to_str().unwrap(), "--with-colons", "--list-keys", who])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned()
+}
+
 fn keys(home: &Home) {
     fs::create_dir(home.path("gnupg")).unwrap();
     home.run("chmod", &["700", "gnupg"]);
     for (who, kind, usage) in [("curve", "ed25519", "cv25519"), ("other", "ed25519", "cv25519")] {
         gpg(home, &["--passphrase", "", "--quick-generate-key", who, kind, "sign", "never"]);
-        let listed = Command::new("gpg")
-            .args(["--homedir", home.path("gnupg").to_str().unwrap(), "--with-colons", "--list-keys", who])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(listed.stdout).unwrap();
-        let print =
-            text.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
+        let print = fingerprint(home, who);
         gpg(home, &["--passphrase", "", "--quick-add-key", &print, usage, "encr", "never"]);
         export(home, who, "");
     }
@@ -406,6 +409,88 @@ fn what_gpg_encrypts_is_read_only_when_it_is_whole_and_for_us() {
     assert!(home.why("bzip2.pgp", &key(&home, "curve")).contains("with bzip2, which rosterd does not take"));
     home.run("zip", &["-q", "packed.zip", "curve.pgp"]);
     assert_eq!(home.cells("packed.zip", &key(&home, "curve")), roster());
+}
+
+/// Signs and encrypts at a time of the clock that gpg believes in, when our own key was not yet made.
+fn sign(home: &Home, at: &str, out: &str) {
+    let mut all = vec!["--faked-system-time", at, "--ignore-time-conflict", "--ignore-valid-from", "-o", out];
+    all.extend(["--passphrase", "", "-u", "sender", "-s", "-r", "curve", "-e", "roster.csv"]);
+    gpg(home, &all);
+}
+
+fn gpg_says(home: &Home, arguments: &[&str], name: &str) {
+    gpg(home, &[&["-o", name, "--armor"], arguments].concat());
+}
+
+#[test]
+fn a_signature_counts_when_its_key_was_good_as_it_signed() {
+    let home = Home::new();
+    keys(&home);
+    home.put("roster.csv", ROSTER.as_bytes());
+    let made = ["--faked-system-time", "20200101T000000", "--passphrase", ""];
+    let ends = ["--quick-generate-key", "sender", "ed25519", "sign,cert", "seconds=864000"];
+    gpg(&home, &[&made[..], &ends].concat());
+    gpg_says(&home, &["--export", "sender"], "ends.pub");
+    sign(&home, "20200105T000000", "in-time.pgp");
+    // gpg signs with no key that has ended, so its end is moved first, and the sender's old key stays as it was.
+    let print = fingerprint(&home, "sender");
+    let moved =
+        ["--faked-system-time", "20200106T000000", "--passphrase", "", "--quick-set-expire", &print, "0"];
+    gpg(&home, &moved);
+    gpg_says(&home, &["--export", "sender"], "prolonged.pub");
+    sign(&home, "20200111T000000", "late.pgp");
+    // Somebody else has signed the key too, which says nothing of the sender.
+    gpg(&home, &["--passphrase", "", "-u", "other", "--quick-sign-key", &print]);
+    gpg_says(&home, &["--export", "sender"], "vouched.pub");
+    let revocation = fs::read_to_string(home.path(&format!("gnupg/openpgp-revocs.d/{print}.rev"))).unwrap();
+    home.put("revocation", revocation.replace(":-----BEGIN", "-----BEGIN").as_bytes());
+    gpg(&home, &["--import", "revocation"]);
+    gpg_says(&home, &["--export", "sender"], "revoked.pub");
+    let by =
+        |public: &str| with(key(&home, "curve"), |d| d.signed_by = Some(Secret::File(home.path(public))));
+    for (file, public) in [
+        ("in-time.pgp", "ends.pub"),
+        ("in-time.pgp", "prolonged.pub"),
+        ("late.pgp", "prolonged.pub"),
+        ("late.pgp", "vouched.pub"),
+    ] {
+        assert_eq!(home.cells(file, &by(public)), roster(), "{file} {public}");
+    }
+    let why = home.why("late.pgp", &by("ends.pub"));
+    assert!(why.contains("which had expired on 2020-01-11, before it signed"), "{why}");
+    for file in ["in-time.pgp", "late.pgp"] {
+        let why = home.why(file, &by("revoked.pub"));
+        assert!(why.contains("which they have revoked"), "{file}: {why}");
+    }
+}
+
+#[test]
+fn the_end_of_a_subkey_and_of_its_primary_key_count() {
+    let home = Home::new();
+    keys(&home);
+    home.put("roster.csv", ROSTER.as_bytes());
+    let at = |time| ["--faked-system-time", time, "--passphrase", ""];
+    let made = at("20200101T000000");
+    gpg(&home, &[&made[..], &["--quick-generate-key", "sender", "ed25519", "cert", "never"]].concat());
+    let print = fingerprint(&home, "sender");
+    gpg(&home, &[&made[..], &["--quick-add-key", &print, "ed25519", "sign", "seconds=864000"]].concat());
+    gpg_says(&home, &["--export", "sender"], "ends.pub");
+    let moved = at("20200106T000000");
+    gpg(&home, &[&moved[..], &["--quick-set-expire", &print, "0", "*"]].concat());
+    gpg_says(&home, &["--export", "sender"], "prolonged.pub");
+    sign(&home, "20200112T000000", "late.pgp");
+    let primary = at("20200113T000000");
+    gpg(&home, &[&primary[..], &["--quick-set-expire", &print, "20200202T000000"]].concat());
+    gpg_says(&home, &["--export", "sender"], "primary-ends.pub");
+    sign(&home, "20200114T000000", "before.pgp");
+    let by =
+        |public: &str| with(key(&home, "curve"), |d| d.signed_by = Some(Secret::File(home.path(public))));
+    assert!(home.why("late.pgp", &by("ends.pub")).contains("which had expired on 2020-01-11"));
+    assert_eq!(home.cells("late.pgp", &by("prolonged.pub")), roster());
+    assert_eq!(home.cells("before.pgp", &by("primary-ends.pub")), roster());
+    gpg(&home, &[&at("20200115T000000")[..], &["--quick-set-expire", &print, "0"]].concat());
+    sign(&home, "20200303T000000", "after.pgp");
+    assert!(home.why("after.pgp", &by("primary-ends.pub")).contains("which had expired on 2020-02-02"));
 }
 
 const SHEETS: &str = r#"
