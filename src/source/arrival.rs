@@ -15,6 +15,11 @@ pub(super) trait Files: Sync {
     /// How a person finds the path.
     fn at(&self, path: &str) -> String;
 
+    /// The latest moment that a time of the place may stand for.
+    fn latest(&self, written: DateTime<Utc>) -> DateTime<Utc> {
+        written
+    }
+
     /// The entries of the pattern's folder that concern it. Links are followed.
     fn list(&self, pattern: &Pattern) -> impl Future<Output = Result<Vec<Entry>, Failure>> + Send;
 
@@ -152,7 +157,10 @@ async fn settle(
     now: DateTime<Utc>,
     note: Note<'_>,
 ) -> Result<(), Failure> {
-    let waits = chosen.iter().filter_map(|one| Some((pick::wait(pick.settle, one.look.modified, now)?, one)));
+    let waits = chosen.iter().filter_map(|one| {
+        let written = one.look.modified.map(|written| files.latest(written));
+        Some((pick::wait(pick.settle, written, now)?, one))
+    });
     let Some((wait, longest)) = waits.max_by_key(|(wait, _)| *wait) else { return Ok(()) };
     note(&pick::waiting(&files.at(&longest.path), wait, pick.settle));
     tokio::time::sleep(wait).await;

@@ -7,7 +7,7 @@ use crate::source::{
     pick::{Entry, Look, Pattern},
     spool::Spool,
 };
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 use russh_sftp::{
     client::{
         SftpSession,
@@ -84,6 +84,12 @@ impl Place<'_> {
 impl Files for Place<'_> {
     fn at(&self, path: &str) -> String {
         format!("sftp://{}/{}", address(self.server), path.trim_start_matches('/'))
+    }
+
+    /// It tells whole seconds and leaves the rest out, so that what was written at the end of one would be taken for a
+    /// second older than it is.
+    fn latest(&self, written: DateTime<Utc>) -> DateTime<Utc> {
+        written + TimeDelta::seconds(1)
     }
 
     async fn list(&self, pattern: &Pattern) -> Result<Vec<Entry>, Failure> {
