@@ -165,19 +165,26 @@ impl Sshd {
 
     /// Kills the server and every connection that it serves, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
-        let children = format!("/proc/{0}/task/{0}/children", self.process.id());
+        kill(&self.processes());
+        drop(self.process.wait());
+    }
+
+    /// Kills every connection that the server serves, while it goes on to take new ones.
+    pub(crate) fn kill_sessions(&self) {
+        kill(self.processes().get(1..).unwrap());
+    }
+
+    /// The server's process, and behind it those below it: a connection is a process of its own, and its user's
+    /// part of it another one.
+    fn processes(&self) -> Vec<String> {
         let mut pids = vec![self.process.id().to_string()];
         let mut at = 0;
-        // A connection is a process of its own, and its user's part of it another one.
         while let Some(pid) = pids.get(at) {
-            let children = std::fs::read_to_string(children.replace(&self.process.id().to_string(), pid));
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
             pids.extend(children.unwrap_or_default().split_whitespace().map(str::to_owned));
             at += 1;
         }
-        for pid in pids {
-            drop(Command::new("kill").args(["-9", &pid]).output());
-        }
-        drop(self.process.wait());
+        pids
     }
 
     /// The fingerprint of the host key of this kind, as `ssh-keygen` shows it.
@@ -190,6 +197,12 @@ impl Sshd {
     pub(crate) fn host_key(&self, kind: &str) -> String {
         let text = std::fs::read_to_string(self.path(&format!("host_{kind}.pub"))).unwrap();
         text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn kill(pids: &[String]) {
+    for pid in pids {
+        drop(Command::new("kill").args(["-9", pid]).output());
     }
 }
 
