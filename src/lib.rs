@@ -18,7 +18,7 @@
 //! | `source` | `roster` (where a row stands), `table`, `mapping` settings, `clock`, `secret`, `probe`, `http` |
 //! | `vitable` | `roster`, `decide` (the submission), `attempt`, `clock`, `secret`, `probe`, `http` |
 //! | `ledger` | `roster`, `attempt` |
-//! | `notify` | `roster`, `secret`, `probe` |
+//! | `notify` | `roster`, `secret`, `probe`, `http` |
 //! | `engine` | all of the above |
 //! | `config` | the settings types of all of the above, `http` |
 //! | `daemon` | `roster`, `attempt`, `schedule`, `vitable`, `ledger`, `notify`, `engine`: the life of the process |

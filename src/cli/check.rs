@@ -77,6 +77,13 @@ async fn connect(settings: &Settings, out: &mut impl Write) -> Result<Exit, Fail
         }
         out.flush()?;
     }
+    if let Some(heartbeat) = &settings.heartbeat {
+        // A ping says that all is well, which nobody knows here.
+        writeln!(
+            out,
+            "\nheartbeat, {heartbeat}\n  not tried: only `rosterd run` pings it, while all is well"
+        )?;
+    }
     let worked = count - failed - passed_over;
     writeln!(out, "\n{worked} of {count} can be reached, {failed} cannot")?;
     Ok(if failed == 0 { Exit::Done } else { Exit::Failed })

@@ -1,12 +1,6 @@
 //! When a feed runs next by itself, for people and machines.
 
-use crate::{
-    daemon::Handle,
-    engine::Feed,
-    ledger::ScheduleState,
-    roster::FeedName,
-    schedule::{Mark, Pause},
-};
+use crate::{daemon::Handle, engine::Feed, ledger::ScheduleState, roster::FeedName};
 use chrono::{DateTime, Utc};
 
 /// When a feed runs next by itself.
@@ -31,10 +25,7 @@ pub(super) fn of(
         return next(None, None, "never by itself (no `schedule.cron`)".to_owned());
     };
     let paused = state.and_then(|state| state.paused.clone());
-    let pause = paused.as_ref().map(|pause| pause.until.map_or(Pause::Open, Pause::Until));
-    let mark = state.and_then(|state| state.mark.as_ref());
-    let mark = mark.map(|mark| Mark { through: mark.through, schedule: mark.schedule.clone() });
-    let at = schedule.next_run(feed.name.as_str(), mark.as_ref(), pause, now);
+    let at = feed.next_run(state, now);
     let local =
         |at: DateTime<Utc>| at.with_timezone(&schedule.timezone).format("%Y-%m-%d %H:%M %Z").to_string();
     let by = paused.as_ref().map_or(String::new(), |pause| format!(" (paused by {})", pause.by));

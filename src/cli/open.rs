@@ -52,8 +52,8 @@ pub(super) fn with_ledger(
 
 /// What an engine takes of a configuration.
 pub(super) fn engine_settings(settings: Settings) -> engine::Settings {
-    let Settings { vitable, alerts, state_dir, feeds, .. } = settings;
-    engine::Settings { vitable, alerts, state_dir, feeds }
+    let Settings { vitable, alerts, digest, heartbeat, state_dir, feeds, .. } = settings;
+    engine::Settings { vitable, alerts, digest, heartbeat, state_dir, feeds }
 }
 
 /// The account of this process.

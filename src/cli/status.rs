@@ -8,7 +8,8 @@ use super::{
     table::table,
 };
 use crate::{
-    engine::Orphan,
+    daemon::Handle,
+    engine::{Engine, Orphan},
     ledger::{Attempt, Hold, Ledger, LedgerError, Retired, StoredIncident, Undone, WaitList, Waits},
     notify::{Incident, shell_word},
     roster::{Certainty, FeedName, GroupRef},
@@ -51,6 +52,24 @@ struct Waited {
     oldest: Option<DateTime<Utc>>,
 }
 
+/// Where the digest stands.
+#[derive(serde::Serialize)]
+struct Digest {
+    made: Option<DateTime<Utc>>,
+    next: Option<String>,
+}
+
+impl Digest {
+    /// None when none is configured.
+    fn of(engine: &Engine) -> Result<Option<Self>, LedgerError> {
+        if engine.settings().digest.is_none() {
+            return Ok(None);
+        }
+        let made = engine.ledger().digest()?.and_then(|state| state.made);
+        Ok(Some(Self { made, next: engine.next_digest()? }))
+    }
+}
+
 pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Failure> {
     let (engine, ledger) = (desk.engine(), desk.ledger());
     let mut groups = Vec::new();
@@ -70,6 +89,7 @@ pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Fail
     let orphans = engine.orphans()?;
     let mut retired = ledger.retired_groups()?;
     retired.retain(|each| !groups.iter().any(|group| group.group == each.group));
+    let digest = Digest::of(engine)?;
     if json {
         let value = serde_json::json!({
             "groups": groups,
@@ -78,14 +98,17 @@ pub(super) fn run(desk: &Desk, json: bool, talk: &dyn Talk) -> Result<Exit, Fail
             "retired": retired,
             "incidents": incidents,
             "mails_waiting": mails,
-            "daemon": desk.daemon().map(crate::daemon::Handle::about),
+            "digest": digest,
+            "daemon": desk.daemon().map(Handle::about),
         });
         talk.out(&render::pretty(&value)?)?;
         return Ok(Exit::Done);
     }
     let mut out = String::new();
     let unfed = (orphans.as_slice(), retired.as_slice());
-    match write_text(&mut out, now, &groups, &feeds, unfed, (&incidents, mails), desk.daemon().is_some()) {
+    let written = write_text(&mut out, now, &groups, &feeds, unfed, (&incidents, mails))
+        .and_then(|()| write_life(&mut out, now, digest.as_ref(), desk.daemon()));
+    match written {
         Ok(()) => talk.out(&out)?,
         Err(error) => return Err(Failure::failed(error)),
     }
@@ -99,7 +122,6 @@ fn write_text(
     feeds: &[NextRun],
     (orphans, retired): (&[Orphan], &[Retired]),
     (incidents, mails): (&[StoredIncident], usize),
-    in_daemon: bool,
 ) -> std::fmt::Result {
     let mut rows = table(&["feed", "group", "last completed", "state", "members"], 4);
     for group in groups {
@@ -149,8 +171,32 @@ fn write_text(
     for feed in feeds {
         writeln!(out, "next run of `{}`: {}", feed.feed, feed.text)?;
     }
-    if !in_daemon {
-        writeln!(out, "no daemon runs here: nothing runs by itself until `rosterd run` does")?;
+    Ok(())
+}
+
+/// What proves that rosterd lives: the digest, the heartbeat, the daemon itself.
+fn write_life(
+    out: &mut String,
+    now: DateTime<Utc>,
+    digest: Option<&Digest>,
+    daemon: Option<&Handle>,
+) -> std::fmt::Result {
+    if let Some(digest) = digest {
+        let made = digest
+            .made
+            .map_or_else(|| "none was made yet".to_owned(), |at| format!("last made {}", age(now, at)));
+        let next = digest.next.as_deref().unwrap_or("never again");
+        writeln!(out, "digest: {made}; next: {next}")?;
+    }
+    let Some(daemon) = daemon else {
+        return writeln!(out, "no daemon runs here: nothing runs by itself until `rosterd run` does");
+    };
+    if let Some(beat) = daemon.about().heartbeat {
+        let last = beat
+            .at
+            .map_or_else(|| "none was taken yet".to_owned(), |at| format!("last taken {}", age(now, at)));
+        let why = beat.why.map_or_else(String::new, |why| format!("; none goes now: {why}"));
+        writeln!(out, "heartbeat: {last}{why}")?;
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ pub(super) fn of_feeds(reader: &Reader, feeds: &[(&str, Item<'_>)], general: Opt
     }
 }
 
-fn below<'n>(item: &Item<'n>, key: &str) -> Option<Item<'n>> {
+pub(super) fn below<'n>(item: &Item<'n>, key: &str) -> Option<Item<'n>> {
     let Kind::Map(entries) = &item.node.kind else { return None };
     let (found, node) = entries.iter().find(|(found, _)| found.text == key)?;
     Some(Item { node, key: found.at, path: format!("{}.{key}", item.path) })

@@ -27,7 +27,7 @@ const RESYNC_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(super) struct Defaults {
     guard: Guard,
     submit: Submit,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
 }
 
 impl Default for Defaults {

@@ -121,8 +121,17 @@ pub(super) static ALERTS: &[Key] = &[
         Text,
         "so many mails within so long to the same people, more come together; default 10/1h",
     ),
-    later("digest", "the digest comes in a later version; remove the section"),
-    later("heartbeat_url", "the heartbeat comes in a later version; remove the key"),
+    key("digest", Section(DIGEST), "a mail that tells how everything stands, made by `rosterd run`"),
+    key(
+        "heartbeat_url",
+        Text,
+        "asked each minute while all is well, for a dead-man's switch; https, plain http for loopback addresses alone; a secret",
+    ),
+];
+
+pub(super) static DIGEST: &[Key] = &[
+    must("cron", Text, "minute, hour, day of the month, month, day of the week"),
+    key("timezone", Text, "whose clock counts; default: the one of `defaults.schedule`"),
 ];
 
 pub(super) static SMTP: &[Key] = &[

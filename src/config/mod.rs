@@ -22,6 +22,7 @@ mod secrets;
 mod sources;
 mod text;
 mod vitable;
+mod watch;
 mod words;
 mod yaml;
 
@@ -54,6 +55,10 @@ pub struct Settings {
     pub state_key: Option<Secret>,
     /// Who is told of problems.
     pub alerts: notify::Settings,
+    /// When the digest is made; nothing when none is.
+    pub digest: Option<crate::schedule::Settings>,
+    /// Where the sign of life goes; nothing when none does.
+    pub heartbeat: Option<notify::Heartbeat>,
     /// Every feed, in the order of their names.
     pub feeds: Vec<engine::Feed>,
     /// What is allowed and yet deserves a word, each with its dotted path.
@@ -244,6 +249,7 @@ fn settings(
         Some(item) => feeds::defaults(reader, &item, &crons).unwrap_or_default(),
         None => feeds::Defaults::default(),
     };
+    let watch = watch::watch(reader, first.get("alerts").as_ref(), defaults.schedule.timezone, &crons);
     let named = |key: &str| collect(reader, &sections, key);
     let mappings: BTreeMap<&str, _> =
         named("mappings").into_iter().map(|(name, item)| (name, mappings::mapping(reader, &item))).collect();
@@ -264,6 +270,7 @@ fn settings(
         let unscheduled = feeds.iter().filter(|feed| feed.schedule.is_none());
         schedule::warn_unscheduled(reader, &unscheduled.map(|feed| feed.name.as_str()).collect::<Vec<_>>());
     }
+    let watch = watch?;
     Some(Settings {
         path: path.to_owned(),
         vitable: vitable?,
@@ -271,6 +278,8 @@ fn settings(
         control_socket: control_socket?,
         state_key: state_key?,
         alerts: alerts?,
+        digest: watch.digest,
+        heartbeat: watch.heartbeat,
         feeds: feeds?,
         warnings: Vec::new(),
     })

@@ -62,7 +62,7 @@ pub(super) fn schedule(
     fits(reader, &own, &whole, of).then_some(whole)
 }
 
-const NO_ZONE: &str = "nothing says in which time zone `cron` is meant";
+pub(super) const NO_ZONE: &str = "nothing says in which time zone `cron` is meant";
 
 /// Whether the parts go together.
 fn fits(reader: &Reader, own: &Fields<'_>, whole: &Schedule, of: Of) -> bool {
@@ -118,7 +118,7 @@ impl Schedule {
     }
 }
 
-fn cron(reader: &Reader, item: &Item<'_>, crons: &Crons) -> Option<Cron> {
+pub(super) fn cron(reader: &Reader, item: &Item<'_>, crons: &Crons) -> Option<Cron> {
     let text = reader.text(item)?;
     if let Some(cron) = crons.borrow().get(text) {
         return Some(cron.clone());

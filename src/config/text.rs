@@ -4,8 +4,16 @@ use super::problem::Excerpt;
 use std::{ops::Range, path::PathBuf};
 
 /// Keys whose value is a secret, wherever they stand.
-pub(super) const SECRET_KEYS: [&str; 7] =
-    ["api_key", "state_key", "password", "passphrase", "private_key", "client_secret", "bearer"];
+pub(super) const SECRET_KEYS: [&str; 8] = [
+    "api_key",
+    "state_key",
+    "password",
+    "passphrase",
+    "private_key",
+    "client_secret",
+    "bearer",
+    "heartbeat_url",
+];
 
 /// A place in one of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

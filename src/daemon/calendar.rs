@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(super) struct Found {
     /// Feeds to run, each with the mark to keep with the beginning of its run.
     pub(super) run: Vec<(FeedName, ScheduleMark)>,
+    /// Feeds of which a run was missed and is left out.
+    pub(super) missed: Vec<FeedName>,
     /// Marks to keep without a run.
     pub(super) pass: Vec<(FeedName, ScheduleMark)>,
     /// What to say about it: one sentence each.
@@ -141,6 +143,7 @@ impl Calendar {
                 let sentence =
                     format!("{missed} scheduled runs were missed and are left out (`catch_up: false`)");
                 found.said.push((feed.clone(), sentence));
+                found.missed.push(feed.clone());
                 found.pass.push((feed.clone(), mark.clone()));
                 mark
             }

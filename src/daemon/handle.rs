@@ -1,9 +1,13 @@
 //! The daemon as its commands and its own tasks see it.
 
-use super::{door::Closed, protocol::About};
+use super::{
+    door::Closed,
+    health::{self, Healths},
+    protocol::{About, Beat},
+};
 use crate::{
     engine::{EmptyError, Emptying, Engine, Order, Pass, Progress, Step},
-    ledger::LedgerError,
+    ledger::{LedgerError, Run},
     roster::{FeedName, GroupRef},
 };
 use futures_util::future::BoxFuture;
@@ -77,6 +81,9 @@ struct Inner {
     replaced: Notify,
     about: About,
     door: Mutex<Option<Closed>>,
+    /// How the last due run of each feed went.
+    healths: Mutex<Healths>,
+    beat: Mutex<Option<Beat>>,
     slots: Semaphore,
     /// Slots for persons, who do not stand behind a wave of scheduled runs.
     typed: Semaphore,
@@ -97,6 +104,7 @@ impl Handle {
             started: engine.clock().now(),
             waits_for: None,
             tried_at: None,
+            heartbeat: None,
         };
         let slots = SLOTS.max(engine.settings().vitable.max_in_flight.saturating_mul(2));
         Self(Arc::new(Inner {
@@ -104,6 +112,8 @@ impl Handle {
             replaced: Notify::new(),
             about,
             door: Mutex::default(),
+            healths: Mutex::default(),
+            beat: Mutex::default(),
             slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
             typed: Semaphore::new(TYPED),
             news,
@@ -135,12 +145,29 @@ impl Handle {
         About {
             waits_for: door.as_ref().map(|closed| closed.kind.name().to_owned()),
             tried_at: door.map(|closed| closed.next),
+            heartbeat: lock(&self.0.beat).clone(),
             ..self.0.about.clone()
         }
     }
 
     pub(super) fn show_door(&self, door: Option<&Closed>) {
         *lock(&self.0.door) = door.cloned();
+    }
+
+    pub(super) fn show_beat(&self, beat: Option<Beat>) {
+        *lock(&self.0.beat) = beat;
+    }
+
+    /// Looks at, or changes, what is known of the feeds' last due runs.
+    pub(super) fn health<T>(&self, look: impl FnOnce(&mut Healths) -> T) -> T {
+        look(&mut lock(&self.0.healths))
+    }
+
+    /// Takes note of how a run went.
+    pub(super) fn note_end(&self, run: &Run) -> Result<(), LedgerError> {
+        let bad = health::bad_groups(self.engine().ledger(), run)?;
+        self.health(|healths| healths.entry(run.feed.clone()).or_default().ended(run, bad));
+        Ok(())
     }
 
     /// Runs a feed for a person, to its end, by the configuration of when its turn comes. No two runs of a feed read

@@ -172,7 +172,11 @@ impl Keeper {
             );
             self.calendar.look_again(now);
         }
-        let Found { run, pass, said } = self.calendar.look(now);
+        let Found { run, missed, pass, said } = self.calendar.look(now);
+        self.handle.health(|healths| {
+            missed.into_iter().for_each(|feed| healths.entry(feed).or_default().missed());
+            run.iter().for_each(|(feed, mark)| healths.entry(feed.clone()).or_default().due(mark.through));
+        });
         for (feed, sentence) in said {
             tracing::warn!(%feed, "{sentence}");
         }
@@ -268,6 +272,7 @@ impl Keeper {
             News::Paused(feed) => match self.engine().ledger().schedule(&feed) {
                 Ok(state) => {
                     self.calendar.changed(&feed, state, self.now());
+                    self.handle.health(|healths| healths.entry(feed.clone()).or_default().paused());
                     // What is not finished is not made up for by the calendar.
                     self.finish_moves(feed);
                 }
@@ -341,6 +346,9 @@ impl Keeper {
             return;
         }
         self.see_door(false);
+        if let Err(error) = self.handle.note_end(&pass.run) {
+            self.break_off(&error);
+        }
         self.what_follows(&pass.run, job.as_ref());
         if self.engine().feed(pass.run.feed.as_str()).is_none() {
             self.finish_moves(pass.run.feed.clone());

@@ -5,6 +5,8 @@
 //! | `mod` | from the start to the end: what is told to the supervisor, reloading, the two steps of stopping |
 //! | `keeper` | the loop's memory: starts what is due, and does what a run leaves to be done |
 //! | `calendar` | which feed is due when |
+//! | `health` | pure: whether all is well |
+//! | `heartbeat` | says so to a dead-man's switch |
 //! | `door` | whether scheduled runs may go to Vitable at all |
 //! | `next` | pure: what follows from a run |
 //! | `jobs` | one run that the keeper starts |
@@ -19,6 +21,8 @@ mod calendar;
 mod client;
 mod door;
 mod handle;
+mod health;
+mod heartbeat;
 mod jobs;
 mod keeper;
 mod next;
@@ -29,7 +33,7 @@ mod timer;
 
 pub use client::{CallError, about, call};
 pub use handle::Handle;
-pub use protocol::{About, Event};
+pub use protocol::{About, Beat, Event};
 pub use socket::{Call, Caller, Commands, bind};
 
 use crate::{
@@ -126,6 +130,8 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     let (stop_serving, stopping) = watch::channel(false);
     let mut serving = JoinSet::new();
     serving.spawn(socket::serve(listener, handle.clone(), commands, stopping.clone()));
+    let healths = health::found(&handle.engine())?;
+    handle.health(|known| *known = healths);
     keeper.take_up().await?;
     keeper.look().await;
     supervisor::ready(&keeper.status());
@@ -136,6 +142,8 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     background.spawn(look_at_given_up(handle.clone()));
     background.spawn(look_at_ends(handle.clone()));
     background.spawn(copy_state(handle.clone()));
+    background.spawn(make_digests(handle.clone()));
+    background.spawn(heartbeat::beat(handle.clone()));
     let mut mails = JoinSet::new();
     mails.spawn(hand_on_mails(handle.clone(), stopping.clone()));
     let mut minute = interval(LOOK);
@@ -292,11 +300,7 @@ async fn watched(handle: Handle, every: Duration) {
     let mut ticks = interval(every);
     loop {
         ticks.tick().await;
-        let engine = handle.engine();
-        let asked = tokio::task::spawn_blocking(move || engine.ledger().answers());
-        let answers = matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(true)));
-        let stalled = (handle.is_full() && handle.last_moved().elapsed() > STALLED)
-            || handle.last_turn().elapsed() > TURN;
+        let (answers, stalled) = gets_on(&handle).await;
         if answers && !stalled {
             supervisor::alive();
         } else {
@@ -307,6 +311,43 @@ async fn watched(handle: Handle, every: Duration) {
             );
         }
     }
+}
+
+/// Whether the ledger answers, and whether work that waits stands still.
+async fn gets_on(handle: &Handle) -> (bool, bool) {
+    let engine = handle.engine();
+    let asked = tokio::task::spawn_blocking(move || engine.ledger().answers());
+    let answers = matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(true)));
+    let stalled =
+        (handle.is_full() && handle.last_moved().elapsed() > STALLED) || handle.last_turn().elapsed() > TURN;
+    (answers, stalled)
+}
+
+/// Makes the digest when it is due. One that was missed while nobody ran is made at the start.
+async fn make_digests(handle: Handle) {
+    loop {
+        let engine = handle.engine();
+        let sleep = match tokio::task::spawn_blocking(move || until_next_digest(&engine)).await {
+            Ok(Ok(sleep)) => sleep,
+            Ok(Err(error)) => {
+                handle.tell(handle::News::Broken(error.to_string()));
+                LOOK
+            }
+            Err(error) => {
+                handle.tell(handle::News::Broken(defect(&error)));
+                LOOK
+            }
+        };
+        tokio::time::sleep(sleep).await;
+    }
+}
+
+/// Makes one that is due, and says how long nothing is to be done. Never longer than a minute: a clock may be set, and
+/// a configuration read again.
+fn until_next_digest(engine: &Engine) -> Result<Duration, LedgerError> {
+    let next = engine.make_digest()?;
+    let wait = next.map(|next| next.signed_duration_since(engine.clock().now()));
+    Ok(wait.map_or(LOOK, |wait| wait.to_std().unwrap_or_default()).clamp(Duration::from_secs(1), LOOK))
 }
 
 /// Hands the mails on by the configuration of now, until the daemon stops.

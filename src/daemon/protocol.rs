@@ -34,6 +34,18 @@ pub struct About {
     pub waits_for: Option<String>,
     /// When Vitable is tried again, while they wait.
     pub tried_at: Option<DateTime<Utc>>,
+    /// How the heartbeat goes; none when none is configured.
+    #[serde(default)]
+    pub heartbeat: Option<Beat>,
+}
+
+/// How the heartbeat goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// When it was last taken, since the daemon started.
+    pub at: Option<DateTime<Utc>>,
+    /// Why none goes now, if none does.
+    pub why: Option<String>,
 }
 
 /// Something that a command says.

@@ -10,6 +10,7 @@ mod baseline;
 mod begin;
 mod carry;
 mod contact;
+mod digest;
 mod empty;
 mod expiring;
 mod facts;

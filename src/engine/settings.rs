@@ -16,6 +16,10 @@ pub struct Settings {
     pub vitable: vitable::Settings,
     /// Who is told of problems.
     pub alerts: notify::Settings,
+    /// When the digest is made; nothing when none is.
+    pub digest: Option<schedule::Settings>,
+    /// Where a daemon says that all is well; nothing when nobody waits for that.
+    pub heartbeat: Option<notify::Heartbeat>,
     /// Where the spool files live for a moment.
     pub state_dir: PathBuf,
     /// Every feed.

@@ -16,6 +16,8 @@ pub(super) const STAND_INS: &[u8] = b"m:stand-ins";
 pub(super) const ROSTERS: &[u8] = b"m:rosters";
 /// From what the state was restored last.
 pub(super) const RESTORED: &[u8] = b"m:restored";
+/// Where the digest stands.
+pub(super) const DIGEST: &[u8] = b"m:digest";
 pub(super) const PIN: &[u8] = b"m:pin";
 pub(super) const NEXT_RUN: &[u8] = b"m:next-run";
 pub(super) const NEXT_ATTEMPT: &[u8] = b"m:next-attempt";

@@ -26,6 +26,7 @@ mod check;
 mod codec;
 mod complete;
 mod crash;
+mod digests;
 mod doomed;
 mod error;
 mod files;
@@ -59,6 +60,7 @@ pub use archive::CopyHead;
 pub use backup::{CopyBeside, CopyMade};
 pub use check::Checked;
 pub use crash::{CARE_POINTS, CRASH_POINTS, DISK_FULL_POINT};
+pub use digests::{Applied, DigestState};
 pub use error::{LedgerError, OpenError, RestoreError, Result};
 pub use member::{Failed, Membership};
 pub use model::{

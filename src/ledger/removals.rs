@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 /// An attempt may end so much later than it was made: a day of polling, and eight more in which a request that
 /// timed out is still asked for, with room to spare.
-const LONGEST_ATTEMPT: TimeDelta = TimeDelta::days(14);
+pub(super) const LONGEST_ATTEMPT: TimeDelta = TimeDelta::days(14);
 
 impl Ledger {
     /// The members whom attempts that ended since then removed, or may have removed, and how large the group

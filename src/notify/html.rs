@@ -1,6 +1,6 @@
 //! The HTML part: one column that fits a phone, styles inline because mail programs drop the rest.
 
-use super::letter::{Letter, Person, Section, Step};
+use super::letter::{Block, Item, Letter, Person, Section, Step};
 
 const PAGE: &str = "margin:0;padding:16px;background:#ffffff;color:#1c2430;font-family:-apple-system,\
     'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.45";
@@ -27,6 +27,9 @@ pub(super) fn render(letter: &Letter) -> String {
     if let Some(several) = &letter.several {
         element(&mut out, "p", PLAIN, &prose(several));
     }
+    for block in &letter.blocks {
+        render_block(&mut out, block);
+    }
     for section in &letter.sections {
         if letter.several.is_some() {
             element(&mut out, "h2", HEADLINE, &escape(&section.headline));
@@ -40,6 +43,23 @@ pub(super) fn render(letter: &Letter) -> String {
     element(&mut out, "p", FOOTER, &prose(&letter.footer));
     out.push_str("</div>\n</body>\n</html>\n");
     out
+}
+
+fn render_block(out: &mut String, block: &Block) {
+    element(out, "h2", HEADLINE, &escape(&block.title));
+    if let Some(note) = &block.note {
+        element(out, "p", PLAIN, &prose(note));
+    }
+    if !block.items.is_empty() {
+        list(out, block.items.iter().map(item));
+    }
+}
+
+fn item(item: &Item) -> String {
+    let command = item.command.as_ref().map_or_else(String::new, |command| {
+        format!("<br>\n<code style=\"{CODE}\">{}</code>", escape(command))
+    });
+    format!("<b>{}</b> {}{command}", escape(&item.lead), prose(&item.text))
 }
 
 fn render_section(out: &mut String, section: &Section) {

@@ -39,6 +39,8 @@ pub(super) struct Letter {
     pub(super) first: String,
     /// How many things the mail tells, when there are several.
     pub(super) several: Option<String>,
+    /// Lists, of the digest alone.
+    pub(super) blocks: Vec<Block>,
     /// One for each incident, the most urgent first.
     pub(super) sections: Vec<Section>,
     /// Headlines of those that have no section.
@@ -47,6 +49,28 @@ pub(super) struct Letter {
     pub(super) footer: String,
     /// Message-IDs of the threads that the mail goes on with, each once.
     pub(super) threads: Vec<String>,
+}
+
+/// A list under a title.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// What it is about.
+    pub(super) title: String,
+    /// A line under the title.
+    pub(super) note: Option<String>,
+    /// The list; it may be empty.
+    pub(super) items: Vec<Item>,
+}
+
+/// One of a list: `acme-east:`, `120 members`.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// What it is about.
+    pub(super) lead: String,
+    /// What there is to say.
+    pub(super) text: String,
+    /// What to type about it.
+    pub(super) command: Option<String>,
 }
 
 /// One incident.
@@ -121,6 +145,7 @@ impl Letter {
             subject: subject(entries),
             first,
             several: (!alone).then(|| several(entries)),
+            blocks: Vec::new(),
             sections,
             more: entries.iter().skip(SECTIONS).map(headline).collect(),
             footer: footer(entries, remind_every),
@@ -138,6 +163,7 @@ impl Letter {
             subject: "[rosterd] test mail".to_owned(),
             first: "Nothing to do: this is a test, and it has arrived.".to_owned(),
             several: Some(format!("Whoever reads this is told of {}.", clean(&about))),
+            blocks: Vec::new(),
             sections: Vec::new(),
             more: Vec::new(),
             footer: "Sent by rosterd because somebody typed `rosterd alert-test`.".to_owned(),
@@ -235,7 +261,8 @@ fn ended(reason: Reason, words: &Words) -> String {
     }
 }
 
-fn headline(entry: &Entry) -> String {
+/// What and where.
+pub(super) fn headline(entry: &Entry) -> String {
     let incident = &entry.incident;
     let words = words(incident.kind);
     let phrase = if entry.reason.is_over() { ended(entry.reason, words) } else { phrase(incident, words) };

@@ -6,8 +6,10 @@
 
 mod budget;
 mod carrier;
+mod digest;
 mod direct;
 mod folder;
+mod heartbeat;
 mod html;
 mod incident;
 mod letter;
@@ -24,8 +26,10 @@ mod words;
 
 pub use budget::{AtMost, Budget};
 pub use carrier::{Carrier, Receipt, probe, send};
+pub use digest::{Digest, FeedNews, GroupNews, OpenNews, PausedNews, Waited, digest_mails};
 pub use direct::{send_directly, test_mails};
 pub use folder::FolderTransport;
+pub use heartbeat::Heartbeat;
 pub use incident::{Affected, Incident, Kind};
 pub use letter::remedy;
 pub use message::{Mail, bare, is_mailbox};

@@ -1,6 +1,6 @@
 //! The plain text part.
 
-use super::letter::{Letter, Person, Section, Step};
+use super::letter::{Block, Letter, Person, Section, Step};
 
 /// Wider lines would have to be encoded, and a `.eml` file could not be read as it is.
 const WIDTH: usize = 72;
@@ -12,6 +12,9 @@ pub(super) fn render(letter: &Letter) -> String {
     if let Some(several) = &letter.several {
         out.push('\n');
         paragraph(&mut out, several);
+    }
+    for block in &letter.blocks {
+        render_block(&mut out, block);
     }
     for section in &letter.sections {
         if letter.several.is_some() {
@@ -30,6 +33,22 @@ pub(super) fn render(letter: &Letter) -> String {
     out.push_str("\n-- \n");
     paragraph(&mut out, &letter.footer);
     out
+}
+
+fn render_block(out: &mut String, block: &Block) {
+    out.push('\n');
+    wrapped(out, &block.title, "== ", "   ");
+    if let Some(note) = &block.note {
+        paragraph(out, note);
+    }
+    for item in &block.items {
+        wrapped(out, &format!("{} {}", item.lead, item.text), "- ", "  ");
+        if let Some(command) = &item.command {
+            out.push_str("      ");
+            out.push_str(command);
+            out.push('\n');
+        }
+    }
 }
 
 fn render_section(out: &mut String, section: &Section) {

@@ -70,7 +70,7 @@ fn no_literal_secret_is_shown_beside_any_other_mistake() {
         .replace("api_key: { credential: vitable_api_key }", "api_key: hunter2-literal")
         .replace("password: { env: ACME_PASSWORD }", "password: [hunter2-literal]")
         .replace("state_key: { file: state.key }", "state_key: \"hunter2-literal\"");
-    assert_eq!(whole.matches("hunter2").count(), 3);
+    assert_eq!(whole.matches("hunter2").count(), 4);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.yaml");
     let lines: Vec<&str> = whole.lines().collect();
@@ -150,6 +150,9 @@ fn the_whole_vitable_section_is_read() {
     let mail = settings.alerts.mail().unwrap();
     assert_eq!(mail.to, ["b@partner.example", "C <c@partner.example>"]);
     assert_eq!(mail.remind_every, Duration::from_secs(12 * 3600));
+    let digest = settings.digest.as_ref().unwrap();
+    assert_eq!(digest.to_string(), "0 8 * * MON America/New_York", "the zone of the defaults");
+    assert_eq!(settings.heartbeat.as_ref().unwrap().to_string(), "https://hc.example/…");
     let notify::Transport::Smtp(smtp) = &mail.transport else { panic!("a mail server") };
     assert_eq!(
         (smtp.host.as_str(), smtp.port, smtp.encryption),

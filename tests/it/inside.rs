@@ -64,8 +64,8 @@ impl Inside {
         let ledger = Ledger::open(&settings.state_dir, None, self.clock.now()).unwrap();
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let client = Client::new(settings.vitable.clone(), Arc::clone(&clock)).unwrap();
-        let config::Settings { vitable, alerts, state_dir, feeds, .. } = settings;
-        let settings = engine::Settings { vitable, alerts, state_dir, feeds };
+        let config::Settings { vitable, alerts, digest, heartbeat, state_dir, feeds, .. } = settings;
+        let settings = engine::Settings { vitable, alerts, digest, heartbeat, state_dir, feeds };
         self.engine = Some(Engine::new(settings, Arc::new(ledger), Arc::new(client), clock));
     }
 

@@ -4,7 +4,7 @@
 
 mod desk;
 mod examples;
-mod reader;
+pub(crate) mod reader;
 
 use chrono::TimeDelta;
 use desk::{Desk, EVERY, at, settings};

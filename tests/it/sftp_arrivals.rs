@@ -107,7 +107,10 @@ fn an_upload_of_a_kilobyte_a_second_is_nothing_to_read_until_it_has_ended() {
     }
     let ran = world.rosterd(&["sync", "acme"]).ends(1);
     let said = ran.text().split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("nothing to read yet: `sftp:") && said.contains("is still being written"), "{said}");
+    assert!(
+        said.contains("nothing to read yet: `sftp:") && said.contains("is still being written"),
+        "{said}"
+    );
     assert!(upload.try_wait().unwrap().is_none(), "the upload ended before the sync");
     assert!(covered(&world) == before, "nobody is touched");
 

@@ -55,6 +55,8 @@ impl Host {
         let settings = engine::Settings {
             vitable,
             alerts: Settings::from(self.settings.clone()),
+            digest: None,
+            heartbeat: None,
             state_dir: folder.join("state"),
             feeds: Vec::new(),
         };

@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["roster", "table", "mapping", "clock", "secret", "probe", "http"]),
     ("vitable", &["roster", "decide", "attempt", "clock", "secret", "probe", "http"]),
     ("ledger", &["roster", "attempt"]),
-    ("notify", &["roster", "secret", "probe"]),
+    ("notify", &["roster", "secret", "probe", "http"]),
     (
         "engine",
         &[
@@ -55,7 +55,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("sled::", &["ledger"]),
     ("lettre::", &["notify"]),
     ("russh", &["source"]),
-    ("reqwest", &["http", "vitable", "source"]),
+    ("reqwest", &["http", "vitable", "source", "notify"]),
     ("println!", &["cli"]),
     ("io::stdout", &["cli"]),
     ("io::stderr", &["cli"]),

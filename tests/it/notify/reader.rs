@@ -19,32 +19,32 @@ print(json.dumps([read(p) for p in sorted(pathlib.Path(sys.argv[1]).glob("*.eml"
 "#;
 
 #[derive(Deserialize)]
-pub(super) struct Read {
-    pub(super) kind: String,
-    pub(super) headers: BTreeMap<String, Vec<String>>,
-    pub(super) parts: Vec<(String, String)>,
-    pub(super) defects: Vec<String>,
-    pub(super) long: usize,
-    pub(super) ascii: bool,
+pub(crate) struct Read {
+    pub(crate) kind: String,
+    pub(crate) headers: BTreeMap<String, Vec<String>>,
+    pub(crate) parts: Vec<(String, String)>,
+    pub(crate) defects: Vec<String>,
+    pub(crate) long: usize,
+    pub(crate) ascii: bool,
 }
 
 impl Read {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |values| {
             assert_eq!(values.len(), 1, "`{name}` stands once");
             values.first().map_or("", String::as_str)
         })
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.parts.first().map_or("", |(_, text)| text)
     }
 
-    pub(super) fn html(&self) -> &str {
+    pub(crate) fn html(&self) -> &str {
         self.parts.get(1).map_or("", |(_, text)| text)
     }
 
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let names =
             ["From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted"];
         let headers: Vec<String> = names
@@ -57,7 +57,7 @@ impl Read {
 }
 
 /// Delivers the mails into a folder and reads them back, in the order given.
-pub(super) fn read(mails: &[Mail]) -> Vec<Read> {
+pub(crate) fn read(mails: &[Mail]) -> Vec<Read> {
     let folder = tempfile::tempdir().unwrap();
     let transport = FolderTransport::new(folder.path());
     for (number, mail) in mails.iter().enumerate() {
