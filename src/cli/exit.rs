@@ -74,6 +74,11 @@ impl Failure {
         Self { exit: Exit::Failed, error: anyhow::Error::msg(text) }
     }
 
+    /// The error that it is made of, if it is one of these.
+    pub(super) fn cause<E: std::error::Error + Send + Sync + 'static>(&self) -> Option<&E> {
+        self.error.downcast_ref()
+    }
+
     /// The exit code that it leads to.
     pub(super) fn code(&self) -> u8 {
         self.exit.code()

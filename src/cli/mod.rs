@@ -30,6 +30,7 @@ mod runs;
 mod sandbox;
 mod schema;
 mod show;
+mod start;
 mod state;
 mod status;
 mod sync;

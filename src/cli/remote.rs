@@ -3,7 +3,7 @@
 use super::{
     Exit, Failure, baseline,
     desk::{self, Desk, Request, Talk},
-    open,
+    open, start,
     terminal::Terminal,
 };
 use crate::{
@@ -39,7 +39,13 @@ pub(super) async fn run(config: Option<PathBuf>, mut request: Request) -> Result
     let path = open::config_path(config);
     let place = match daemon_of(&path).await? {
         Some(socket) => Place::Daemon(socket),
-        None => Place::Here(Box::new(Desk::here(open::engine(open::settings(Some(path))?)?))),
+        None => {
+            let settings = open::settings(Some(path))?;
+            // A person who typed something else reads what is the matter; a timer calls `sync`.
+            let alone = matches!(request, Request::Sync(_));
+            let engine = if alone { start::engine(settings).await? } else { open::engine(settings)? };
+            Place::Here(Box::new(Desk::here(engine)))
+        }
     };
     let exit = place.carry_out(request.clone(), &terminal).await?;
     let Some(asked) = terminal.asked() else { return Ok(exit) };

@@ -3,7 +3,7 @@
 use super::{
     Exit, Failure,
     desk::{self, Desk, Request, Talk},
-    exit, open,
+    exit, open, start,
 };
 use crate::{
     config::{self, Secrets, Settings},
@@ -40,7 +40,7 @@ pub(super) async fn run(config: Option<PathBuf>) -> Result<Exit, Failure> {
     }
     let socket = settings.control_socket.clone();
     let reread = reread(&path, &settings);
-    let engine = open::engine(settings)?;
+    let engine = start::engine(settings).await?;
     let listener = daemon::bind(&socket).await.map_err(|error| {
         Failure::text(format!("cannot listen on the control socket `{}`: {error}", socket.display()))
     })?;

@@ -7,7 +7,7 @@ use super::{
     render::{self, Detail},
 };
 use crate::{
-    engine::{Delivery, Engine, Feed, Order, Pass},
+    engine::{Delivery, Engine, Feed, Order, Pass, not_usable},
     ledger::{LedgerError, RunOutcome, Trigger},
     roster::{FeedName, GroupRef},
 };
@@ -118,6 +118,10 @@ pub(super) async fn run_all<'a>(
     }
     let exit = print(engine, &passes, json, talk)?;
     if let Some(error) = broken {
+        // A daemon tells of it itself.
+        if desk.daemon().is_none() {
+            engine.tell_directly(&not_usable(&error)).await;
+        }
         return Err(error.into());
     }
     let waiting = delivered?.waiting;

@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(super) struct Found {
     /// Feeds to run, each with the mark to keep with the beginning of its run.
     pub(super) run: Vec<(FeedName, ScheduleMark)>,
-    /// Feeds of which a run was missed and is left out.
-    pub(super) missed: Vec<FeedName>,
     /// Marks to keep without a run.
     pub(super) pass: Vec<(FeedName, ScheduleMark)>,
+    /// Feeds whose missed runs are left out, and how many of each.
+    pub(super) skipped: Vec<(FeedName, u64)>,
     /// What to say about it: one sentence each.
     pub(super) said: Vec<(FeedName, String)>,
 }
@@ -143,7 +143,7 @@ impl Calendar {
                 let sentence =
                     format!("{missed} scheduled runs were missed and are left out (`catch_up: false`)");
                 found.said.push((feed.clone(), sentence));
-                found.missed.push(feed.clone());
+                found.skipped.push((feed.clone(), u64::from(missed)));
                 found.pass.push((feed.clone(), mark.clone()));
                 mark
             }

@@ -10,7 +10,7 @@ use super::{
     timer::Timer,
 };
 use crate::{
-    engine::{Engine, Pass, Silent},
+    engine::{self, Engine, Pass, Silent},
     ledger::{Attempt, LedgerError, Run, Trigger},
     notify::{Incident, Kind},
     roster::{FeedName, GroupRef},
@@ -57,7 +57,7 @@ pub(super) struct Keeper {
     pub(super) jobs: JoinSet<Done>,
     pub(super) tasks: JoinSet<()>,
     /// Why the daemon has to end: the state takes nothing more.
-    pub(super) broken: Option<String>,
+    pub(super) broken: Option<(Kind, String)>,
 }
 
 impl Keeper {
@@ -172,9 +172,9 @@ impl Keeper {
             );
             self.calendar.look_again(now);
         }
-        let Found { run, missed, pass, said } = self.calendar.look(now);
+        let Found { run, pass, skipped, said } = self.calendar.look(now);
         self.handle.health(|healths| {
-            missed.into_iter().for_each(|feed| healths.entry(feed).or_default().missed());
+            skipped.iter().for_each(|(feed, _)| healths.entry(feed.clone()).or_default().missed());
             run.iter().for_each(|(feed, mark)| healths.entry(feed.clone()).or_default().due(mark.through));
         });
         for (feed, sentence) in said {
@@ -183,7 +183,12 @@ impl Keeper {
         if !pass.is_empty()
             && let Err(error) = self.engine().ledger().pass_due(&pass)
         {
-            self.broken.get_or_insert(error.to_string());
+            self.break_off(&error);
+        }
+        for (feed, missed) in skipped {
+            if let Err(error) = self.engine().tell_skipped(&feed, missed) {
+                self.break_off(&error);
+            }
         }
         for (feed, mark) in run {
             let due = Some(mark);
@@ -282,7 +287,7 @@ impl Keeper {
                 self.tasks.spawn(task);
             }
             News::Broken(why) => {
-                self.broken.get_or_insert(why);
+                self.broken.get_or_insert((Kind::Disk, why));
             }
             News::Knocked => {
                 self.knocking = false;
@@ -301,7 +306,7 @@ impl Keeper {
                         tracing::info!(feed = %job.feed, run = %run.id, "nothing to read yet; looked at again in a minute");
                         self.start_at(at, Job { again: Some(run), due: None, tries, ..job });
                     }
-                    None => match self.engine().no_longer(*run, why) {
+                    None => match self.engine().given_up(*run, why) {
                         Ok(pass) => self.ended(&pass, None),
                         Err(error) => self.break_off(&error),
                     },
@@ -324,7 +329,7 @@ impl Keeper {
     }
 
     pub(super) fn break_off(&mut self, error: &LedgerError) {
-        self.broken.get_or_insert(error.to_string());
+        self.broken.get_or_insert_with(|| (engine::not_usable(error).kind, error.to_string()));
     }
 
     fn free(&mut self, feed: &FeedName) {

@@ -102,7 +102,7 @@ pub struct Parts {
 /// How a daemon ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
-    /// The state cannot be read or written. What Vitable took is known.
+    /// The state cannot be read or written, or a part of rosterd broke. What Vitable took is known.
     #[error("{0}")]
     State(String),
     /// The timer does not start.
@@ -133,6 +133,8 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     let healths = health::found(&handle.engine())?;
     handle.health(|known| *known = healths);
     keeper.take_up().await?;
+    // Whoever starts by a configuration has one that can be used.
+    handle.engine().is_over(&[Kind::ReloadRefused])?;
     keeper.look().await;
     supervisor::ready(&keeper.status());
     tracing::info!(feeds = handle.engine().feeds().len(), "rosterd runs");
@@ -157,13 +159,13 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
             Some(news) = heard.recv() => keeper.heard(news).await,
             Some(done) = keeper.jobs.join_next() => match done {
                 Ok(done) => keeper.done(done),
-                Err(error) => keeper.broken = Some(defect(&error)),
+                Err(error) => keeper.broken = Some(broke(defect(&error))),
             },
-            Some(Err(error)) = keeper.tasks.join_next() => keeper.broken = Some(defect(&error)),
+            Some(Err(error)) = keeper.tasks.join_next() => keeper.broken = Some(broke(defect(&error))),
             // These go on for as long as the daemon does.
-            Some(ended) = background.join_next() => keeper.broken = Some(ended_early(ended)),
-            Some(ended) = mails.join_next() => keeper.broken = Some(ended_early(ended)),
-            Some(ended) = serving.join_next() => keeper.broken = Some(ended_early(ended)),
+            Some(ended) = background.join_next() => keeper.broken = Some(broke(ended_early(ended))),
+            Some(ended) = mails.join_next() => keeper.broken = Some(broke(ended_early(ended))),
+            Some(ended) = serving.join_next() => keeper.broken = Some(broke(ended_early(ended))),
             () = keeper.timer.fired() => keeper.timer.disarm(),
             _ = minute.tick() => supervisor::status(&keeper.status()),
         }
@@ -172,16 +174,16 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
     }
     stop_serving.send_replace(true);
     let broken = keeper.broken.clone();
-    if let Some(why) = &broken {
-        tracing::error!("nothing more can be recorded, so nothing more is submitted: {why}");
-        handle.engine().tell_directly(&Incident::new(Kind::Disk, format!("rosterd ended: {why}."))).await;
+    if let Some((kind, why)) = &broken {
+        tracing::error!("rosterd ends, and nothing more is submitted: {why}");
+        handle.engine().tell_directly(&Incident::new(*kind, format!("rosterd ended: {why}."))).await;
     }
     stop(keeper, serving, heard, &mut signals).await?;
     last_mails(&handle, mails).await;
     background.shutdown().await;
     match broken {
         None => Ok(()),
-        Some(why) => Err(Ended::State(why)),
+        Some((_, why)) => Err(Ended::State(why)),
     }
 }
 
@@ -190,6 +192,10 @@ pub async fn run(parts: Parts) -> Result<(), Ended> {
 fn defect(error: &tokio::task::JoinError) -> String {
     tracing::error!(%error, "a task ended by a defect");
     "a task ended by a defect of rosterd; please report the place that was printed".to_owned()
+}
+
+fn broke(why: String) -> (Kind, String) {
+    (Kind::Defect, why)
 }
 
 fn ended_early(ended: Result<(), tokio::task::JoinError>) -> String {
@@ -416,11 +422,17 @@ async fn look_at_ends(handle: Handle) {
     }
 }
 
-/// For seven days an answer to a request that was given up may still come.
+/// For seven days an answer to a request that was given up may still come; and an approval may have expired while no run
+/// saw it; and what an earlier process told past the outbox may be over.
 async fn look_at_given_up(handle: Handle) {
     let mut hours = interval(GIVEN_UP);
     loop {
         hours.tick().await;
+        let engine = handle.engine();
+        let told = engine.tell_lapsed_approvals().and_then(|()| engine.end_what_was_told_directly());
+        if let Err(error) = told {
+            handle.tell(handle::News::Broken(error.to_string()));
+        }
         match handle.engine().look_at_given_up().await {
             Ok(feeds) => feeds.into_iter().for_each(|feed| handle.tell(handle::News::Late(feed))),
             Err(error) => handle.tell(handle::News::Broken(error.to_string())),

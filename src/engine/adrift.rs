@@ -52,6 +52,7 @@ impl Engine {
                 .reason
                 .push_str(" The feed is paused, so no run finishes this until a person starts one.");
         }
+        self.add_rows(std::slice::from_mut(&mut incident));
         Ok(Some(incident))
     }
 

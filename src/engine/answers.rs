@@ -155,7 +155,7 @@ fn sorted(failures: &[&Failure]) -> String {
 
 fn remedies(attempt: &Attempt, failures: &[&Failure]) -> Vec<String> {
     let mut steps = vec![format!(
-        "Settle each person below by what Vitable says of them; rosterd tries them again with each sync of `{}`.",
+        "Settle for each of these people of `{}` why Vitable did not apply them; each sync tries them again.",
         attempt.group
     )];
     steps.push(format!("rosterd show {}", attempt.run));

@@ -4,13 +4,14 @@
 use super::{
     Baseline, Engine, Feed, Progress, Step,
     contact::{NoContact, Trouble},
+    not_run,
     pass::{Decided, Undecided, body, fill, unfinished},
     reading::Stopped,
 };
 use crate::{
     decide::Verdict,
     ledger::{LedgerError, NewRun, Run, RunOutcome, RunResult, ScheduleMark, Trigger},
-    notify::Incident,
+    notify::{Incident, Kind},
     roster::{GroupRef, RunId},
 };
 use std::path::PathBuf;
@@ -211,6 +212,21 @@ impl Engine {
         self.failed(run, vec![why], None)
     }
 
+    /// Ends a run of the schedule that was looked for in vain: nobody sat before it, so somebody is told. Of a file that is
+    /// late by `max_age` that is told already.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn given_up(&self, run: Run, why: String) -> Result<Pass, LedgerError> {
+        let about = |kind| Incident { feed: Some(run.feed.clone()), ..Incident::new(kind, String::new()) };
+        let late = self.ledger.incident(&about(Kind::FileLate).key())?;
+        if run.trigger == Trigger::Sync || late.is_some_and(|late| late.resolved.is_none()) {
+            return self.no_longer(run, why);
+        }
+        let incident = Incident { run: Some(run.id), ..not_run::nothing_to_read(&run.feed, &why) };
+        self.failed(run, vec![why], Some((incident, &[])))
+    }
+
     async fn read_and_decide(
         &self,
         mut run: Run,
@@ -232,20 +248,21 @@ impl Engine {
                 Ok(Ok(Box::new(decided)))
             }
             Err(Undecided::NotYet { why, missing }) => {
+                self.source_answers(&run)?;
                 if let Some(missing) = missing {
                     self.tell_late(&order.feed.name, &[missing])?;
                 }
                 Ok(Err(Begun::NotYet { run: Box::new(run), why }))
             }
             Err(Undecided::Stopped(stopped)) => {
-                let Stopped { kind, why: findings, report } = *stopped;
+                let Stopped { kind, why: findings, over, report } = *stopped;
                 run.read = Some(report);
                 let incident = Incident {
                     feed: Some(order.feed.name.clone()),
                     run: Some(run.id),
                     ..Incident::new(kind, findings.join(". "))
                 };
-                self.failed(run, findings, Some(incident)).map(|pass| Err(Begun::over(pass)))
+                self.failed(run, findings, Some((incident, over))).map(|pass| Err(Begun::over(pass)))
             }
         }
     }

@@ -16,8 +16,8 @@ use crate::{
     attempt::State,
     decide::{Decision, Held, Round, Submission, Verdict},
     ledger::{AttemptId, GroupReport, GroupVerdict, Hold, LedgerError, Run, RunOutcome},
-    notify::{Incident, Kind},
-    roster::{GroupId, GroupRef, ReferenceId, SourceShape},
+    notify::{Incident, Kind, shell_word},
+    roster::{GroupId, GroupRef, People, ReferenceId, SourceShape},
     vitable::FindError,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
@@ -271,11 +271,11 @@ impl Engine {
                     continue;
                 }
             };
-            let (hold, incident) = self.held(run, decision, held, &known);
-            match incident {
-                Some(incident) => incidents.push(incident),
-                None => silent.push(group.clone()),
+            let (hold, told) = self.held(run, decision, held, (&decided.read.people, &known));
+            if !told.iter().any(|incident| incident.kind == Kind::Held) {
+                silent.push(group.clone());
             }
+            incidents.extend(told);
             holds.push(hold);
         }
         incidents.extend(report::suspicious_incident(&decided.suspicions));
@@ -296,14 +296,21 @@ impl Engine {
     }
 
     /// What is held of a group, and what is told of it: nothing while the change is rejected, and nothing of a group
-    /// that is held with the whole feed, since what was said of its own change is not over by that.
-    fn held(&self, run: &Run, decision: &Decision, held: &Held, known: &[Hold]) -> (Hold, Option<Incident>) {
+    /// that is held with the whole feed, since what was said of its own change is not over by that. That an approval of it
+    /// expired is told by itself.
+    fn held(
+        &self,
+        run: &Run,
+        decision: &Decision,
+        held: &Held,
+        (people, known): (&People, &[Hold]),
+    ) -> (Hold, Vec<Incident>) {
         let group = &decision.plan.group;
         let same = known.iter().find(|hold| hold.group == *group && hold.digest == held.digest);
         let first = same.map_or(run.id, |hold| hold.run);
         let rejected = same.and_then(|hold| hold.word.as_ref()).is_some_and(|word| !word.approved);
-        let lapsed = same.and_then(|hold| hold.lapsed(self.clock.now()));
-        let incident = report::held_incident(decision).filter(|_| !rejected);
+        let lapsed = same.and_then(|hold| word::lapsed_incident(hold, self.clock.now()));
+        let incident = report::held_incident(decision, people).filter(|_| !rejected);
         let hold = Hold {
             run: first,
             last_run: run.id,
@@ -317,20 +324,24 @@ impl Engine {
             word: None,
             expired: None,
         };
-        let told = |incident| Incident { run: Some(first), ..word::note_lapsed(incident, lapsed) };
-        (hold, incident.map(told))
+        let what_to_do = if held.approvable() { Vec::new() } else { not_approvable(group, run) };
+        let told = |incident| Incident { run: Some(first), what_to_do, ..incident };
+        (hold, incident.map(told).into_iter().chain(lapsed).collect())
     }
 
     /// A group that was clear when the run began, and is held when its second round has come: a person is asked at
     /// once, and not by the next run.
-    pub(super) fn hold_in_second_round(&self, run: &Run, decision: &Decision) -> Result<(), LedgerError> {
+    pub(super) fn hold_in_second_round(
+        &self,
+        run: &Run,
+        decision: &Decision,
+        people: &People,
+    ) -> Result<(), LedgerError> {
         let Verdict::Hold(held) = &decision.verdict else { return Ok(()) };
         let known = self.ledger.holds(Some(&run.feed))?;
-        let (hold, incident) = self.held(run, decision, held, &known);
-        let told: Vec<Incident> = incident
-            .map(|incident| Incident { feed: Some(run.feed.clone()), ..incident })
-            .into_iter()
-            .collect();
+        let (hold, told) = self.held(run, decision, held, (people, &known));
+        let of_feed = |incident| Incident { feed: Some(run.feed.clone()), ..incident };
+        let told: Vec<Incident> = told.into_iter().map(of_feed).collect();
         let telling = self.shared.telling();
         let facts = self.facts(&telling, &told, Scope::NOTHING)?;
         self.ledger.put_holds(&[hold], &[], facts)?;
@@ -512,6 +523,18 @@ impl Engine {
             }
         })
     }
+}
+
+/// What a person does about a hold that no approval releases.
+fn not_approvable(group: &GroupRef, run: &Run) -> Vec<String> {
+    vec![
+        format!(
+            "Have the export or the configuration for `{group}` corrected: no approval can release this."
+        ),
+        format!("rosterd show {}", run.id),
+        "The next run decides afresh. To take a corrected export at once:".to_owned(),
+        format!("rosterd sync {}", shell_word(run.feed.as_str())),
+    ]
 }
 
 /// Puts into the run what became of one roster; what was sent is followed.

@@ -170,13 +170,14 @@ impl Engine {
         // What was held after it was sent is another change.
         let held_since = |hold: &Hold| hold.group == attempt.group && hold.since > attempt.prepared_at;
         if self.ledger.holds(Some(&attempt.feed))?.iter().any(held_since) {
-            kinds.retain(|kind| *kind != Kind::Held);
+            kinds.retain(|kind| !matches!(kind, Kind::Held | Kind::ApprovalExpired));
         }
         match aside.on_old_plan {
             Some([]) => {}
             Some(members) => incidents.push(answers::old_plan(attempt, members)),
             None => kinds.retain(|kind| *kind != Kind::OldPlan),
         }
+        self.add_rows(&mut incidents);
         Ok((incidents, kinds))
     }
 

@@ -16,9 +16,13 @@ use std::collections::BTreeSet;
 /// after whatever the configuration says.
 const OF_THE_FEED: &[Kind] = &[
     Kind::Held,
+    Kind::ApprovalExpired,
     Kind::ReadSuspicious,
     Kind::ReadIncomplete,
     Kind::SourceFailed,
+    Kind::SourceCredential,
+    Kind::HostKeyChanged,
+    Kind::NotRun,
     Kind::FileLate,
     Kind::ConfigWrong,
     Kind::UnfinishedRun,

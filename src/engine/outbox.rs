@@ -7,11 +7,11 @@ use super::{
     Engine,
     retry::{self, Tried},
     shared::Telling,
-    tell::{Scope, random_token, record},
+    tell::{Scope, record},
 };
 use crate::{
     ledger::{Facts, LedgerError, StoredMail},
-    notify::{self, Carrier, Incident, Kind, MailSettings, Receipt, Undelivered},
+    notify::{Carrier, Incident, Kind, MailSettings, Receipt, Undelivered},
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -68,6 +68,13 @@ impl Post {
             (Some(_) | None, _) => {}
         }
         *known = failing;
+    }
+}
+
+impl Post {
+    /// Whether an incident may be mailed past the outbox now: once in the life of the process.
+    pub(super) fn may_tell_directly(&self) -> bool {
+        !self.told_directly.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -171,22 +178,6 @@ impl Engine {
         match self.settings.alerts.mail() {
             Some(_) => Ok(retry::next_due(&self.recordable()?)),
             None => Ok(None),
-        }
-    }
-
-    /// Mails an incident past the outbox, because the state takes nothing more: as well as it can, bounded in time,
-    /// and once in the life of the engine, so under one Message-ID. What comes of it is logged.
-    pub async fn tell_directly(&self, incident: &Incident) {
-        if self.shared.post.told_directly.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let alerts = &self.settings.alerts;
-        match notify::send_directly(alerts, incident, self.clock.now(), &random_token()).await {
-            Ok(receipts) => {
-                let taken = receipts.iter().filter(|(_, receipt)| receipt.is_taken()).count();
-                tracing::info!(taken, recipients = receipts.len(), "an incident was mailed past the outbox");
-            }
-            Err(why) => tracing::error!("an incident could not be mailed past the outbox: {why}"),
         }
     }
 

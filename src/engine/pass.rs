@@ -6,6 +6,7 @@ use super::{
     reading::{Against, Read, Reading, Stopped},
     report,
     tell::Scope,
+    trouble,
 };
 use crate::{
     decide::{self, Cleared, Decision, Suspicion},
@@ -93,7 +94,8 @@ impl Engine {
             named.push((group, name));
         }
         if let Some(why) = self.no_groups(feed, &named) {
-            let stopped = Stopped { kind: Kind::ReadIncomplete, why: vec![why], report: read.report };
+            let (kind, why, over) = (Kind::ReadIncomplete, vec![why], trouble::CAME);
+            let stopped = Stopped { kind, why, over, report: read.report };
             return Ok(Err(Undecided::Stopped(Box::new(stopped))));
         }
         let aside = |group: &GroupRef, named: &Named| Cut::of(aside(order, group, named));
@@ -109,7 +111,8 @@ impl Engine {
     }
 
     /// Why the values of an `as_is` column are no groups: a column that slid has a value for each person. None of
-    /// them is shown (`design.md`, Personal data).
+    /// them is shown (`design.md`, Personal data); and one that looks like a mail address or a social security number
+    /// shows by itself that the column is another one.
     fn no_groups(&self, feed: &Feed, named: &[(GroupRef, Named)]) -> Option<String> {
         let GroupRule::AsIs { by } = &feed.grouping.rule else { return None };
         let unknown = |(group, named): &&(GroupRef, Named)| match named {
@@ -118,9 +121,12 @@ impl Engine {
             Named::Group(_) => false,
         };
         let unknown: Vec<&GroupRef> = named.iter().filter(unknown).map(|(group, _)| group).collect();
-        (unknown.len() > SHOWN_VALUES).then(|| format!(
-            "column `{by}` has {} values that are no group at Vitable and were never fed ({}); look whether the columns slid, or make the groups",
-            unknown.len(),
+        let personal = unknown.iter().any(|group| mapping::looks_personal(group.as_str()));
+        (personal || unknown.len() > SHOWN_VALUES).then(|| format!(
+            "column `{by}` has {} that {} no group at Vitable and {} never fed ({}); look whether the columns slid, or make the groups",
+            if unknown.len() == 1 { "1 value".to_owned() } else { format!("{} values", unknown.len()) },
+            if unknown.len() == 1 { "is" } else { "are" },
+            if unknown.len() == 1 { "was" } else { "were" },
             mapping::shape_of(unknown.iter().map(|group| group.as_str()))
         ))
     }
@@ -164,21 +170,20 @@ impl Engine {
         }
     }
 
-    /// A run that came to nothing: its end, its incident and its mail are one batch.
+    /// A run that came to nothing: its end, its incident with the kinds that are over by what it saw, and its mail are one
+    /// batch.
     pub(super) fn failed(
         &self,
         mut run: Run,
         findings: Vec<String>,
-        incident: Option<Incident>,
+        told: Option<(Incident, &[Kind])>,
     ) -> Result<Pass, LedgerError> {
         run.ended = Some(self.clock.now());
         run.result = Some(RunResult { outcome: RunOutcome::Failed, summary: findings.join(". ") });
         run.read.get_or_insert_with(ReadReport::default).findings = findings;
-        // A file that came and is incomplete or late shows that its place answers again.
-        let came = |incident: &Incident| [Kind::ReadIncomplete, Kind::FileLate].contains(&incident.kind);
-        let reached = run.file.is_none() && incident.as_ref().is_some_and(came);
-        let over: &[Kind] = if reached { &[Kind::SourceFailed] } else { &[] };
         let feed = run.feed.clone();
+        let (incident, over) = told.map_or((None, &[][..]), |(incident, over)| (Some(incident), over));
+        let over = if self.shows_its_source(&run) { over } else { &[] };
         let scope = Scope { kinds: over, feed: Some(&feed), ..Scope::NOTHING };
         let telling = self.shared.telling();
         let incidents: Vec<Incident> = incident.into_iter().chain(self.unfinished_moves(&feed)?).collect();
@@ -187,6 +192,20 @@ impl Engine {
         self.ledger.end_run(&run, facts)?;
         self.wake_mails();
         Ok(Pass { run })
+    }
+
+    /// Whether what a run meets on its way shows how its source is: not with a local file in its place, and not with
+    /// several sources, of which the first that fails hides the others.
+    fn shows_its_source(&self, run: &Run) -> bool {
+        run.file.is_none() && self.feed(run.feed.as_str()).is_some_and(|feed| feed.sources.len() == 1)
+    }
+
+    /// A source that has nothing to read yet lets us in all the same.
+    pub(super) fn source_answers(&self, run: &Run) -> Result<(), LedgerError> {
+        if !self.shows_its_source(run) {
+            return Ok(());
+        }
+        self.tell(&[], Scope { kinds: trouble::WAY, feed: Some(&run.feed), ..Scope::NOTHING })
     }
 
     pub(super) fn end(&self, mut run: Run, outcome: RunOutcome) -> Result<Pass, LedgerError> {
@@ -220,7 +239,8 @@ pub(super) fn fill(run: &mut Run, order: &Order<'_>, decided: &Decided) -> (RunO
     let omit = order.feed.grouping.unmatched == crate::mapping::Unmatched::Omit;
     let unplaced = if omit { &[][..] } else { decided.unplaced.as_slice() };
     let problems = report::problem_rows(people, &decided.decisions, unplaced, order.feed.grouping.column());
-    let incidents = problems.incidents(&decided.read.notes);
+    let carried_for = order.feed.guard.carry_forward_for;
+    let incidents = problems.incidents(&decided.read.notes, carried_for, run.began);
     let mut outcome = if problems.costly() { RunOutcome::LeftOut } else { RunOutcome::Done };
     let mut read = decided.read.report.clone();
     read.findings = decided.suspicions.iter().map(|each| each.sentence.clone()).collect();

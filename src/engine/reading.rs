@@ -4,6 +4,7 @@ use super::{
     Engine, Feed, LocalFile, Progress, Step,
     after::Unread,
     gathering::{Gathering, Note},
+    trouble,
 };
 use crate::{
     decide::{self, Suspicion},
@@ -52,10 +53,12 @@ pub(super) enum Reading {
 /// A read that came to nothing.
 #[derive(Debug)]
 pub(super) struct Stopped {
-    /// Its incident: [`Kind::ReadIncomplete`], [`Kind::SourceFailed`] or [`Kind::FileLate`].
+    /// Its incident: what [`trouble::kind_of`] says, [`Kind::ReadIncomplete`] or [`Kind::FileLate`].
     pub(super) kind: Kind,
     /// What proves it, and what to do.
     pub(super) why: Vec<String>,
+    /// Kinds that are over, since the read came further than what they tell of.
+    pub(super) over: &'static [Kind],
     /// What was read until then.
     pub(super) report: ReadReport,
 }
@@ -125,7 +128,7 @@ impl Engine {
                         return Ok(Reading::NotYet { why: format!("nothing to read yet: {why}"), missing });
                     }
                     Err(Unread::Wrong(kind, why)) => {
-                        return Ok(not_read(kind, vec![why], gathering.report));
+                        return Ok(not_read((kind, trouble::CAME), vec![why], gathering.report));
                     }
                 },
             }
@@ -338,18 +341,15 @@ pub(super) fn named(source: &str, why: &str) -> String {
 }
 
 pub(super) fn incomplete(report: ReadReport, why: Vec<String>) -> Reading {
-    not_read(Kind::ReadIncomplete, why, report)
+    not_read((Kind::ReadIncomplete, trouble::CAME), why, report)
 }
 
 fn stopped(report: ReadReport, source: &str, failure: &Failure) -> Reading {
-    let kind = match failure {
-        Failure::Incomplete(_) => Kind::ReadIncomplete,
-        Failure::NothingYet(_) | Failure::Failed { .. } => Kind::SourceFailed,
-    };
-    not_read(kind, vec![named(source, &failure.to_string())], report)
+    let why = vec![named(source, &failure.to_string())];
+    not_read((trouble::kind_of(failure), trouble::over_by(failure)), why, report)
 }
 
-fn not_read(kind: Kind, why: Vec<String>, report: ReadReport) -> Reading {
-    let stopped = Box::new(Stopped { kind, why, report });
+fn not_read((kind, over): (Kind, &'static [Kind]), why: Vec<String>, report: ReadReport) -> Reading {
+    let stopped = Box::new(Stopped { kind, why, over, report });
     if kind == Kind::ReadIncomplete { Reading::Incomplete(stopped) } else { Reading::Failed(stopped) }
 }

@@ -5,31 +5,35 @@ use crate::{
     decide::{self, Decision, Plan, Round, Suspicion, Verdict},
     ledger::{Consequence, Counts, GroupReport, GroupVerdict, RowProblem},
     notify::{Affected, Incident, Kind},
-    roster::{Certainty, People, Problem, ReferenceId, Route, Standing},
+    roster::{Certainty, People, Problem, ReferenceId, Route, RowAt, Standing},
 };
-use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
 
 /// How much of a digest is shown: what `approve --change` needs at least.
-const SHORT: usize = 8;
-/// The lines of a hold that name a member.
-const PEOPLE_LINES: &[&str] = &[
-    "absent",
-    "ended",
-    "ineligible",
-    "moved",
-    "arriving",
-    "added",
-    "plan_changes",
-    "duplicate",
-    "unrouted",
-    "carried",
-    "carried_long",
-    "removed",
-    "changed_person",
-];
-/// What a person does about a hold that no approval releases.
-const NOT_APPROVABLE: &str = "Correct it at the source or in the configuration, then run the feed again: no approval can release this.";
+pub(super) const SHORT: usize = 8;
+/// What a line of a hold says of the member that it names; nothing of a line that names none.
+fn what_waits(rule: &str) -> Option<&'static str> {
+    Some(match rule {
+        "absent" => "has no row any more, and would lose coverage",
+        "ended" => "has left, by the row, and would lose coverage",
+        "ineligible" => "is not eligible, by the row, and would lose coverage",
+        "moved" => "would move to another group of the feed",
+        "arriving" => "would come from another group of the feed",
+        "added" => "is new, and would be covered",
+        "plan_changes" => "has another plan than before",
+        "duplicate" => "has rows that contradict each other",
+        "unrouted" => "has a group value that is blank or in no list",
+        "carried" => "has a row that cannot be used",
+        "carried_long" => "has had a row that cannot be used for longer than `carry_forward_for`",
+        "removed" => "would lose coverage",
+        "changed_person" => "would become another person: birth date and a name changed together",
+        _ => return None,
+    })
+}
 /// How many members of one fate a report names, and how many problem rows.
 const NAMED: usize = 1_000;
 const PROBLEM_ROWS: usize = 10_000;
@@ -202,7 +206,13 @@ impl ProblemRows {
     }
 
     /// The incidents that the rows make: people left out, and people carried forward.
-    pub(super) fn incidents(&self, notes: &[Note]) -> Vec<Incident> {
+    /// Of who is carried forward they say since when, and when `carried_for` is over.
+    pub(super) fn incidents(
+        &self,
+        notes: &[Note],
+        carried_for: Duration,
+        now: DateTime<Utc>,
+    ) -> Vec<Incident> {
         let carried = (
             Kind::RowsCarried,
             Consequence::Carried,
@@ -216,7 +226,29 @@ impl ProblemRows {
         [carried, left_out]
             .into_iter()
             .filter_map(|(kind, consequence, sentence)| self.incident(kind, consequence, sentence, notes))
+            .map(|incident| self.with_ages(incident, carried_for, now))
             .collect()
+    }
+
+    /// The age of what is carried forward is no part of the reason, which would change each day.
+    fn with_ages(&self, mut incident: Incident, carried_for: Duration, now: DateTime<Utc>) -> Incident {
+        let ages: BTreeMap<RowAt, DateTime<Utc>> =
+            self.costly.iter().filter_map(|row| Some((row.at, row.since?))).collect();
+        let oldest = ages.values().min().map(|since| now.signed_duration_since(since).num_days());
+        if incident.kind == Kind::RowsCarried
+            && let Some(days) = oldest.and_then(|days| u64::try_from(days).ok())
+        {
+            incident.counts.push(("carried_days".to_owned(), days));
+        }
+        for person in &mut incident.people {
+            let Some(since) = person.row.and_then(|row| ages.get(&row)) else { continue };
+            person.what.push_str(&format!("; carried forward since {}", since.format("%Y-%m-%d")));
+            let end = TimeDelta::from_std(carried_for).ok().and_then(|long| since.checked_add_signed(long));
+            if let Some(end) = end {
+                person.what.push_str(&format!(", held after {}", end.format("%Y-%m-%d")));
+            }
+        }
+        incident
     }
 
     fn incident(
@@ -380,7 +412,7 @@ pub(super) fn suspicious_incident(suspicions: &[Suspicion]) -> Option<Incident> 
 }
 
 /// The incident of a held group. What is suspicious about the read as a whole has an incident of its own.
-pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
+pub(super) fn held_incident(decision: &Decision, people: &People) -> Option<Incident> {
     let Verdict::Hold(held) = &decision.verdict else { return None };
     let own = held.reasons.iter().filter(|reason| !decide::SUSPICIOUS.contains(&reason.rule));
     let sentences: Vec<&str> = own.map(|reason| reason.sentence.as_str()).collect();
@@ -388,20 +420,18 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
         return None;
     }
     let plan = &decision.plan;
-    let people = held.lines.iter().filter_map(|line| {
+    let row = |id: &str| people.place_of(id).and_then(|place| people.person(place)).map(|person| person.at);
+    let named = held.lines.iter().filter_map(|line| {
         let (rule, id) = line.split_once(':')?;
         // Behind the reference stands who the row is about now.
         let id = if rule == "changed_person" { id.rsplit_once(':').map_or(id, |(id, _)| id) } else { id };
-        PEOPLE_LINES.contains(&rule).then(|| Affected {
-            reference_id: id.to_owned(),
-            row: None,
-            what: rule.replace('_', " "),
-        })
+        let what = what_waits(rule)?.to_owned();
+        Some(Affected { reference_id: id.to_owned(), row: row(id), what })
     });
     // Which group either of the two is in stands in the lines of fates; here, who becomes whom.
     let renamed = plan.renamed.iter().map(|(old, new)| Affected {
         reference_id: old.to_string(),
-        row: None,
+        row: row(new.as_str()),
         what: format!("comes as `{new}`"),
     });
     let renamed = renamed.filter(|_| held.reasons.iter().any(|reason| reason.rule == "renamed_ids"));
@@ -413,9 +443,8 @@ pub(super) fn held_incident(decision: &Decision) -> Option<Incident> {
     numbers.push(("added".to_owned(), counts.added));
     Some(Incident {
         group: Some(plan.group.clone()),
-        people: people.chain(renamed).collect(),
+        people: named.chain(renamed).collect(),
         counts: numbers,
-        what_to_do: if held.approvable() { Vec::new() } else { vec![NOT_APPROVABLE.to_owned()] },
         // Another change is another cause, also when its numbers are the same: what was mailed can be typed no more.
         cause: held.digest.clone(),
         ..Incident::new(

@@ -207,7 +207,7 @@ impl Engine {
         for (decision, (group, named)) in decisions.iter().zip(named) {
             let place = run.groups.iter().position(|report| report.group == *group);
             let Some(place) = place.filter(|_| gaining.contains_key(group)) else { continue };
-            self.hold_in_second_round(run, decision)?;
+            self.hold_in_second_round(run, decision, &read.people)?;
             let now = report::group(decision, &read.people);
             if let Some(report) = run.groups.get_mut(place) {
                 *report = GroupReport {

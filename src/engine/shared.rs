@@ -1,6 +1,6 @@
 //! What outlives one configuration: a reload makes a new engine over the same of these.
 
-use super::{contact::Contact, outbox::Post};
+use super::{contact::Contact, direct::Direct, outbox::Post};
 use crate::{
     ledger::Run,
     roster::{FeedName, RunId},
@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -53,6 +53,8 @@ pub(super) struct Shared {
     telling: Mutex<()>,
     /// The mails: whose turn it is to hand them on.
     pub(super) post: Post,
+    /// How what the state cannot keep is told.
+    pub(super) direct: OnceLock<Direct>,
     look: Mutex<Option<Look>>,
     /// One run of a feed reads, decides and sends at a time.
     lanes: Mutex<HashMap<FeedName, Arc<tokio::sync::Mutex<()>>>>,
@@ -71,6 +73,7 @@ impl Shared {
             cut_off: Mutex::default(),
             telling: Mutex::default(),
             post: Post::default(),
+            direct: OnceLock::new(),
             look: Mutex::default(),
             lanes: Mutex::default(),
             looking: tokio::sync::Mutex::default(),

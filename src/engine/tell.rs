@@ -41,14 +41,17 @@ impl Scope<'_> {
 }
 
 /// What a read that came to its end shows to be over.
-pub(super) const READ: &[Kind] = &[Kind::SourceFailed, Kind::ReadIncomplete];
+pub(super) const READ: &[Kind] =
+    &[Kind::SourceFailed, Kind::SourceCredential, Kind::HostKeyChanged, Kind::ReadIncomplete];
 /// What reaching Vitable shows to be over.
 pub(super) const CONTACT: &[Kind] =
     &[Kind::ApiUnreachable, Kind::Credential, Kind::ClockWrong, Kind::OtherLedger, Kind::ConfigWrong];
 /// What a decision shows anew each time.
 pub(super) const DECISION: &[Kind] = &[
     Kind::Held,
+    Kind::ApprovalExpired,
     Kind::ReadSuspicious,
+    Kind::NotRun,
     Kind::GroupUnknown,
     Kind::GroupChangedId,
     Kind::RowsLeftOut,
@@ -62,6 +65,7 @@ pub(super) const TAKEN: &[Kind] = &[Kind::KeyMayNotSubmit, Kind::NotSent];
 pub(super) const COMPLETION: &[Kind] = &[
     Kind::CoverageLost,
     Kind::Held,
+    Kind::ApprovalExpired,
     Kind::Refused,
     Kind::OutcomeUnknown,
     Kind::Stuck,
@@ -232,7 +236,8 @@ pub(super) fn record(stored: StoredIncident) -> Record {
     Record { key, body, opened, changed, mailed, thread, mails, resolved, told_open, recent }
 }
 
-fn stored(record: Record) -> StoredIncident {
+/// As the ledger keeps it.
+pub(super) fn stored(record: Record) -> StoredIncident {
     let Record { key, body, opened, changed, mailed, thread, mails, resolved, told_open, recent } = record;
     StoredIncident { key, body, opened, changed, mailed, thread, mails, resolved, told_open, recent }
 }

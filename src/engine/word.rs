@@ -1,12 +1,13 @@
 //! What a person says to a hold.
 
-use super::Engine;
+use super::{Engine, report::SHORT, tell::Scope};
 use crate::{
     ledger::{Hold, LedgerError, Word},
-    notify::Incident,
-    roster::{GroupRef, RunId},
+    notify::{Incident, Kind},
+    roster::{FeedName, GroupRef, RunId},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a person's word.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,9 +135,49 @@ impl Engine {
             expires: if approved { expires.and_then(|after| now.checked_add_signed(after)) } else { None },
         };
         match self.ledger.say(&hold.feed, &hold.group, &hold.digest, word)? {
-            Ok(hold) => Ok(Spoken::Counts(hold)),
+            Ok(hold) => {
+                // After another approval it is over when the change is; a rejection is the last word.
+                if !approved {
+                    let (feed, group) = (Some(&hold.feed), Some(&hold.group));
+                    let kinds = &[Kind::ApprovalExpired];
+                    self.tell(&[], Scope { kinds, feed, group, ..Scope::NOTHING })?;
+                }
+                Ok(Spoken::Counts(hold))
+            }
             Err(before) => Ok(Spoken::Before(hold.clone(), before)),
         }
+    }
+
+    /// The approvals whose time was over before Vitable had finished their change, of changes that still wait: no run
+    /// need have seen it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn lapsed_approvals(&self) -> Result<Vec<Incident>, LedgerError> {
+        // What an approval released is on its way, whatever its time is by now.
+        let in_flight: BTreeSet<GroupRef> =
+            self.ledger.attempts_in_flight()?.into_iter().map(|attempt| attempt.group).collect();
+        // The change of now is the one that was held last: an approval of an older one releases nothing any more.
+        let mut newest: BTreeMap<(FeedName, GroupRef), Hold> = BTreeMap::new();
+        for hold in self.ledger.holds(None)? {
+            if self.feed(hold.feed.as_str()).is_none() || in_flight.contains(&hold.group) {
+                continue;
+            }
+            let at = (hold.feed.clone(), hold.group.clone());
+            if newest.get(&at).is_none_or(|known| known.last_run < hold.last_run) {
+                newest.insert(at, hold);
+            }
+        }
+        let now = self.clock.now();
+        Ok(newest.values().filter_map(|hold| lapsed_incident(hold, now)).collect())
+    }
+
+    /// Tells of them: whoever approved thinks that the change has gone out.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub fn tell_lapsed_approvals(&self) -> Result<(), LedgerError> {
+        self.tell(&self.lapsed_approvals()?, Scope::NOTHING)
     }
 }
 
@@ -149,10 +190,16 @@ pub(super) fn lapsed_words(word: &Word) -> String {
     )
 }
 
-/// The incident of a hold says so too: whoever approved it thinks that it has gone out.
-pub(super) fn note_lapsed(incident: Incident, lapsed: Option<&Word>) -> Incident {
-    let Some(word) = lapsed else { return incident };
-    let words = lapsed_words(word).replacen("the", "The", 1);
-    let cause = format!("{} lapsed", incident.cause);
-    Incident { reason: format!("{} {words}.", incident.reason), cause, ..incident }
+/// The incident of an approval that came to nothing because its time was over, if that is so: whoever gave it thinks
+/// that the change has gone out.
+pub(super) fn lapsed_incident(hold: &Hold, now: DateTime<Utc>) -> Option<Incident> {
+    let words = lapsed_words(hold.lapsed(now)?).replacen("the", "The", 1);
+    let digest = hold.digest.get(..SHORT).unwrap_or(&hold.digest);
+    Some(Incident {
+        feed: Some(hold.feed.clone()),
+        group: Some(hold.group.clone()),
+        run: Some(hold.run),
+        cause: hold.digest.clone(),
+        ..Incident::new(Kind::ApprovalExpired, format!("{words}. This is change {digest}."))
+    })
 }

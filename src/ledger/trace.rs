@@ -14,6 +14,7 @@ use crate::roster::{FeedName, GroupRef, Ineligible, People, Person, Problem, Rou
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -246,6 +247,17 @@ impl Ledger {
         }
     }
 
+    /// Where these references stood in the read of a run, as far as the feed's trace is of that run and can be read:
+    /// nothing rests on it.
+    #[must_use]
+    pub fn rows_of(&self, feed: &FeedName, run: RunId, ids: &BTreeSet<&str>) -> BTreeMap<String, RowAt> {
+        let head: Option<TraceHead> = self.store.get(&key::trace(feed)).ok().flatten();
+        match head.filter(|head| head.run == run) {
+            Some(_) => places(&self.trace_path(run), run, ids).unwrap_or_default(),
+            None => BTreeMap::new(),
+        }
+    }
+
     fn trace_path(&self, run: RunId) -> PathBuf {
         self.dir.join(DIR).join(run.to_string())
     }
@@ -360,6 +372,55 @@ impl Frames<'_> {
 /// Reads the whole file, and remembers what it has of one reference.
 fn read(path: &Path, run: RunId, id: &str) -> Result<Traced> {
     let torn = || torn(run);
+    let (mut found, mut groups, wanted) = (Traced::default(), Vec::new(), looks(id));
+    frames(path, run, &mut |kind, bytes| {
+        match kind {
+            HEAD => groups = postcard::from_bytes::<Head>(bytes).map_err(|_| torn())?.groups,
+            ROWS => {
+                let rows: RowsIn<'_> = postcard::from_bytes(bytes).map_err(|_| torn())?;
+                find(rows, &groups, (id, &wanted), &mut found);
+            }
+            FATES => {
+                let fates: Fates<'_> = postcard::from_bytes(bytes).map_err(|_| torn())?;
+                if fates.people.contains(&id) {
+                    let group = GroupRef::new(fates.group).map_err(|_| torn())?;
+                    found.fates.push((group, fates.fate.to_owned()));
+                }
+                fates.people.iter().for_each(|known| alike(known, (id, &wanted), &mut found));
+            }
+            _ => return Err(torn()),
+        }
+        Ok(())
+    })?;
+    if found.row.is_some() || !found.fates.is_empty() {
+        found.alike.clear();
+    }
+    Ok(found)
+}
+
+/// Where these references stand, in one pass.
+fn places(path: &Path, run: RunId, wanted: &BTreeSet<&str>) -> Result<BTreeMap<String, RowAt>> {
+    let mut found = BTreeMap::new();
+    frames(path, run, &mut |kind, bytes| {
+        if kind != ROWS {
+            return Ok(());
+        }
+        let rows: RowsIn<'_> = postcard::from_bytes(bytes).map_err(|_| torn(run))?;
+        let mut here = (0_i64, 0_i64);
+        for row in &rows.rows {
+            here = (here.0 + row.record, here.1 + row.line);
+            if wanted.contains(row.id) {
+                found.insert(row.id.to_owned(), at(row, here));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Each frame of a trace, unpacked.
+fn frames(path: &Path, run: RunId, each: &mut dyn FnMut(u8, &[u8]) -> Result<()>) -> Result<()> {
+    let torn = || torn(run);
     let file = File::open(path).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {
             LedgerError::damaged(format!("the trace of run {run} is gone"))
@@ -373,50 +434,34 @@ fn read(path: &Path, run: RunId, id: &str) -> Result<Traced> {
     if magic != *MAGIC {
         return Err(torn());
     }
-    let (mut found, mut groups, wanted) = (Traced::default(), Vec::new(), looks(id));
     for frame in 0_u64.. {
         let (kind, payload) = take(&mut from, run, frame)?;
         if kind == END {
             break;
         }
-        let bytes = lz4_flex::decompress_size_prepended(&payload).map_err(|_| torn())?;
-        match kind {
-            HEAD => groups = postcard::from_bytes::<Head>(&bytes).map_err(|_| torn())?.groups,
-            ROWS => {
-                let rows: RowsIn<'_> = postcard::from_bytes(&bytes).map_err(|_| torn())?;
-                find(rows, &groups, (id, &wanted), &mut found);
-            }
-            FATES => {
-                let fates: Fates<'_> = postcard::from_bytes(&bytes).map_err(|_| torn())?;
-                if fates.people.contains(&id) {
-                    let group = GroupRef::new(fates.group).map_err(|_| torn())?;
-                    found.fates.push((group, fates.fate.to_owned()));
-                }
-                fates.people.iter().for_each(|known| alike(known, (id, &wanted), &mut found));
-            }
-            _ => return Err(torn()),
-        }
+        each(kind, &lz4_flex::decompress_size_prepended(&payload).map_err(|_| torn())?)?;
     }
-    if found.row.is_some() || !found.fates.is_empty() {
-        found.alike.clear();
-    }
-    Ok(found)
+    Ok(())
+}
+
+fn at(row: &Row<'_>, (record, line): (i64, i64)) -> RowAt {
+    let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    RowAt { source: row.source, record: number(record), line: number(line) }
 }
 
 fn find(rows: RowsIn<'_>, groups: &[GroupRef], wanted: (&str, &str), found: &mut Traced) {
     let mut here = (0_i64, 0_i64);
-    for (at, row) in (0_u32..).zip(&rows.rows) {
+    for (place, row) in (0_u32..).zip(&rows.rows) {
         here = (here.0 + row.record, here.1 + row.line);
         if row.id != wanted.0 {
             alike(row.id, wanted, found);
             continue;
         }
-        let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         let group = row.route.checked_sub(2).and_then(|at| groups.get(at as usize));
-        let problems = rows.problems.iter().find(|(of, _)| *of == at);
-        let contradicting = rows.contradicting.iter().find(|(of, _)| *of == at);
+        let problems = rows.problems.iter().find(|(of, _)| *of == place);
+        let contradicting = rows.contradicting.iter().find(|(of, _)| *of == place);
         found.row = Some(TracedRead {
-            at: RowAt { source: row.source, record: number(here.0), line: number(here.1) },
+            at: at(row, here),
             rows: contradicting.map_or_else(Vec::new, |(_, rows)| rows.clone()),
             said: row.said,
             group: group.cloned(),

@@ -21,21 +21,24 @@ pub fn test_mails(settings: &Settings, now: DateTime<Utc>, token: &mut dyn FnMut
 }
 
 /// Tells of an incident that the outbox cannot take, because the state takes nothing more: sends it directly, and
-/// waits no longer than the transport's own time limit. With the same `token` it has the same Message-ID.
+/// waits no longer than the transport's own time limit. With the same `token` it has the same Message-ID, which is returned
+/// with what became of it. With a `thread` it was told before.
 ///
 /// # Errors
 /// When it could not be sent, in words that begin with the transport's name.
 pub async fn send_directly(
     settings: &Settings,
     incident: &Incident,
+    thread: Option<&str>,
     now: DateTime<Utc>,
     token: &str,
-) -> Result<Vec<(String, Receipt)>, String> {
-    let Some(mail) = settings.mail() else { return Ok(Vec::new()) };
-    let entry = Entry { reason: Reason::Opened, incident: incident.clone(), opened: now, thread: None };
+) -> Result<(String, Vec<(String, Receipt)>), String> {
+    let Some(mail) = settings.mail() else { return Ok((String::new(), Vec::new())) };
+    let reason = if thread.is_some() { Reason::Reminder } else { Reason::Opened };
+    let entry = Entry { reason, incident: incident.clone(), opened: now, thread: thread.map(str::to_owned) };
     let letter = Letter::new(&[entry], now, mail.remind_every);
     match message::compose(&letter, mail, recipients(mail, incident), now, token) {
-        Some(mail_of_it) => carrier::send(mail, &mail_of_it).await,
+        Some(mail_of_it) => Ok((mail_of_it.message_id.clone(), carrier::send(mail, &mail_of_it).await?)),
         None => Err("no mail could be made, because `alerts.from` is no address".to_owned()),
     }
 }

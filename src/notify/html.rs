@@ -1,26 +1,33 @@
-//! The HTML part: one column that fits a phone, styles inline because mail programs drop the rest.
+//! The HTML part: one column that fits a phone, without pictures, styles inline because mail programs drop the rest.
+//! Everything but the page's own two colours is made of them (half transparent), so that a dark page needs two lines,
+//! and a program that drops these shows a light one.
 
 use super::letter::{Block, Item, Letter, Person, Section, Step};
 
 const PAGE: &str = "margin:0;padding:16px;background:#ffffff;color:#1c2430;font-family:-apple-system,\
-    'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.45";
-const COLUMN: &str = "max-width:640px;margin:0 auto";
+    'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.45;\
+    -webkit-text-size-adjust:100%";
+const DARK: &str =
+    "@media (prefers-color-scheme:dark){body{background:#14181f!important;color:#e6e9ee!important}}";
+const COLUMN: &str = "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere";
 const FIRST: &str = "margin:0 0 16px 0;font-size:18px;font-weight:600";
-const HEADLINE: &str = "margin:24px 0 8px 0;padding-top:12px;border-top:2px solid #1c2430;font-size:17px";
-const TITLE: &str = "margin:16px 0 4px 0;font-size:14px;color:#5a6472;font-weight:600";
+const HEADLINE: &str = "margin:24px 0 8px 0;padding-top:12px;border-top:2px solid #8a94a3;font-size:17px";
+const TITLE: &str = "margin:16px 0 4px 0;font-size:14px;opacity:0.75;font-weight:600";
 const PLAIN: &str = "margin:0 0 8px 0";
-const COMMAND: &str = "margin:0 0 6px 0;padding:8px 10px;background:#f1f3f6;border-radius:4px;font-family:Menlo,\
-    Consolas,monospace;font-size:14px;white-space:pre-wrap;overflow-wrap:anywhere";
-const CODE: &str = "font-family:Menlo,Consolas,monospace;font-size:0.92em;overflow-wrap:anywhere";
+const COMMAND: &str = "margin:0 0 6px 0;padding:8px 10px;background:#f1f3f6;background:rgba(127,140,160,0.16);border-radius:4px;font-family:Menlo,\
+    Consolas,monospace;font-size:14px;white-space:pre-wrap";
+const CODE: &str = "font-family:Menlo,Consolas,monospace;font-size:0.92em";
 const LIST: &str = "margin:0 0 8px 0;padding-left:20px";
-const FACTS: &str = "margin:16px 0 0 0;font-size:13px;color:#5a6472;overflow-wrap:anywhere";
+const FACTS: &str = "margin:16px 0 0 0;font-size:13px;opacity:0.75";
 const FOOTER: &str =
-    "margin:24px 0 0 0;padding-top:8px;border-top:1px solid #d5dae1;font-size:13px;color:#5a6472";
+    "margin:24px 0 0 0;padding-top:8px;border-top:1px solid #8a94a3;font-size:13px;opacity:0.75";
 
 /// The mail as an HTML page. Every text is escaped here and nowhere else.
 pub(super) fn render(letter: &Letter) -> String {
     let mut out = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    out.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
+    out.push_str(&format!("<style>{DARK}</style>\n"));
     out.push_str(&format!("<title>{}</title>\n</head>\n", escape(&letter.subject)));
     out.push_str(&format!("<body style=\"{PAGE}\">\n<div style=\"{COLUMN}\">\n"));
     element(&mut out, "p", FIRST, &prose(&letter.first));

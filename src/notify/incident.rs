@@ -29,8 +29,12 @@ macro_rules! kinds {
 kinds! {
     /// The configuration reaches another base URL or organization than the state directory belongs to.
     OtherLedger = "other_ledger",
+    /// The state directory is damaged, or cannot be opened.
+    StateDamaged = "state_damaged",
     /// The state directory cannot be written.
     Disk = "disk",
+    /// rosterd ended because of a defect of its own.
+    Defect = "defect",
     /// This host's clock and Vitable's differ by more than ten minutes.
     ClockWrong = "clock_wrong",
     /// A credential was refused.
@@ -59,14 +63,22 @@ kinds! {
     MembersFailed = "members_failed",
     /// A change waits for a person.
     Held = "held",
+    /// An approval came to nothing because its time was over before Vitable had finished the change.
+    ApprovalExpired = "approval_expired",
     /// A complete read looks unlike the last accepted one: every group of the feed is held.
     ReadSuspicious = "read_suspicious",
     /// Something of a read is provably missing.
     ReadIncomplete = "read_incomplete",
+    /// A source's server is not the one that the configuration knows.
+    HostKeyChanged = "host_key_changed",
+    /// A source refuses a credential, or the credential cannot be used.
+    SourceCredential = "source_credential",
     /// A source could not be read.
     SourceFailed = "source_failed",
     /// The newest file of a source is older than `max_age`, or there is none.
     FileLate = "file_late",
+    /// A scheduled run of a feed did not take place, or found nothing to read.
+    NotRun = "not_run",
     /// Vitable's API could not be reached.
     ApiUnreachable = "api_unreachable",
     /// Vitable's API answers, and takes no roster.
@@ -112,7 +124,9 @@ impl Kind {
     pub const fn is_of_all_feeds(self) -> bool {
         match self {
             Self::OtherLedger
+            | Self::StateDamaged
             | Self::Disk
+            | Self::Defect
             | Self::ClockWrong
             | Self::Credential
             | Self::KeyMayNotSubmit
@@ -132,10 +146,14 @@ impl Kind {
             | Self::Refused
             | Self::MembersFailed
             | Self::Held
+            | Self::ApprovalExpired
             | Self::ReadSuspicious
             | Self::ReadIncomplete
+            | Self::HostKeyChanged
+            | Self::SourceCredential
             | Self::SourceFailed
             | Self::FileLate
+            | Self::NotRun
             | Self::ConfigWrong
             | Self::UnfinishedRun
             | Self::AfterSuccess
@@ -243,7 +261,9 @@ impl Incident {
             Kind::Stuck | Kind::TimedOut => self.request_id.as_ref().map(RequestId::as_str),
             Kind::SecretExpiring => self.credential.as_deref(),
             Kind::OtherLedger
+            | Kind::StateDamaged
             | Kind::Disk
+            | Kind::Defect
             | Kind::ClockWrong
             | Kind::Credential
             | Kind::KeyMayNotSubmit
@@ -258,10 +278,14 @@ impl Incident {
             | Kind::Refused
             | Kind::MembersFailed
             | Kind::Held
+            | Kind::ApprovalExpired
             | Kind::ReadSuspicious
             | Kind::ReadIncomplete
+            | Kind::HostKeyChanged
+            | Kind::SourceCredential
             | Kind::SourceFailed
             | Kind::FileLate
+            | Kind::NotRun
             | Kind::ApiUnreachable
             | Kind::NotSent
             | Kind::ConfigWrong

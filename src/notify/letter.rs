@@ -341,7 +341,7 @@ fn others(affected: usize, incident: &Incident) -> Option<String> {
     let hidden = affected.checked_sub(PEOPLE).filter(|hidden| *hidden > 0)?;
     Some(match incident.run {
         Some(run) => format!("and {hidden} more: rosterd show {run}"),
-        None => format!("and {hidden} more"),
+        None => format!("and {hidden} more: rosterd status --json"),
     })
 }
 

@@ -88,6 +88,18 @@ impl Record {
         self.is_open() || self.told_open
     }
 
+    /// The record of an incident that was mailed past the outbox, when it opened and when it was mailed last.
+    #[must_use]
+    pub fn told_directly(
+        incident: &Incident,
+        (opened, mailed): (DateTime<Utc>, DateTime<Utc>),
+        thread: &str,
+    ) -> Self {
+        let mut record = Self::opened(incident, opened);
+        record.note_mail(thread, mailed);
+        record
+    }
+
     /// The record of an open incident that is seen again.
     pub(crate) fn seen_again(&self, incident: &Incident, now: DateTime<Utc>) -> Self {
         let same = self.history().reason_digest == Some(incident.reason_digest());

@@ -170,11 +170,13 @@ fn an_approval_whose_time_is_over_is_said_and_can_be_given_again() {
         assert_eq!(world.covered(EAST).len(), 10);
         assert_eq!(held(&world)[0]["run"].to_string(), run, "it keeps its number");
     }
-    let told =
-        world.mails().iter().filter(|mail| mail.contains("held") && mail.contains("(changed)")).count();
-    assert_eq!(told, 1, "{:?}", world.mails());
+    let told = |subject: &str| world.mails().iter().filter(|mail| mail.contains(subject)).count();
+    assert_eq!(told("Subject: [rosterd] acme: approval expired, the change waits again"), 1);
+    assert_eq!(told("(changed)"), 0, "the hold is the same");
     approve(&world, &run).ends(0);
     assert_eq!(world.covered(EAST).len(), 5);
+    let open = world.ledger().incidents(true).unwrap();
+    assert!(open.iter().all(|incident| !incident.key.contains("approval_expired")), "{open:?}");
 }
 
 #[test]

@@ -31,11 +31,16 @@ fn every_kind_as_the_person_who_gets_it_reads_it() {
     for (example, mail) in examples.iter().zip(&read) {
         let name = example.kind.name();
         insta::assert_snapshot!(format!("mail_{name}"), mail.shown());
-        if [Kind::Held, Kind::RowsCarried, Kind::Credential].contains(&example.kind) {
-            insta::assert_snapshot!(format!("html_{name}"), mail.html());
-        }
+        insta::assert_snapshot!(format!("html_{name}"), mail.html());
         let first = mail.text().lines().next().unwrap();
         assert!(mail.html().contains("<p style") && !first.starts_with("rosterd "), "{name}");
+        // What a phone shows says what to do without the rest of the mail.
+        let preview = mail.text().split("\n\n").next().unwrap().replace('\n', " ");
+        assert!(preview.chars().count() <= 130, "{name}: {preview}");
+        for vague in ["below", "Look at what"] {
+            let shown: String = preview.chars().take(90).collect();
+            assert!(!shown.contains(vague), "{name}: {shown}");
+        }
     }
 }
 

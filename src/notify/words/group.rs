@@ -20,6 +20,24 @@ pub(super) const HELD: Words = Words {
     over: "{group} is no longer held.",
 };
 
+pub(super) const APPROVAL_EXPIRED: Words = Words {
+    subject: "approval expired, the change waits again",
+    tally: &[],
+    happened: "A change to {group} that was approved waits again, because the approval is no longer good (`approval_expires`).",
+    means: "The change has not gone out, though somebody approved it. Nobody has lost coverage: new people wait for \
+            coverage, and people who left stay covered and are paid for, until it is approved again.",
+    remedy: &[
+        "Approve the change to {group} once more, or reject it: the approval came to nothing.",
+        "rosterd show {run}",
+        "rosterd approve {run} --reason \"WHY\" {group}",
+        "rosterd reject {run} --reason \"WHY\" {group}",
+        "An approval has its run begin at once. To see why that one did not get through:",
+        "rosterd runs {feed}",
+    ],
+    over_subject: "no expired approval",
+    over: "no change to {group} waits any more after its approval expired.",
+};
+
 pub(super) const REFUSED: Words = Words {
     subject: "submit refused",
     tally: &[],
@@ -27,7 +45,7 @@ pub(super) const REFUSED: Words = Words {
     means: "Everybody keeps what the last finished sync gave. Until a roster is taken, new people wait for \
             coverage, and people who left stay covered.",
     remedy: &[
-        "Correct what Vitable names below for {group}, then run the feed again.",
+        "Correct the rows or fields that Vitable refuses for {group}, then run the feed again.",
         "rosterd show {run}",
         "rosterd sync {feed}",
         "If Vitable's words do not help, ask its support about trace_id {trace}.",
@@ -43,7 +61,7 @@ pub(super) const MEMBERS_FAILED: Words = Words {
     means: "Whoever should have been added has no coverage; whoever should have been removed is still covered and \
             paid for. rosterd tries them again with each sync.",
     remedy: &[
-        "Settle each person below by the reason that Vitable gives for {group}.",
+        "Settle for each of these people of {group} why Vitable did not apply them.",
         "rosterd show {run}",
         "Someone whom another organization still covers has to be released there first. A plan that is not found is \
          corrected in the export or in the configuration.",
@@ -60,7 +78,7 @@ pub(super) const COVERAGE_LOST: Words = Words {
     means: "They have no coverage, though they should have and nobody knew. Something ended it outside rosterd. rosterd \
             tries to add them with each sync of the group.",
     remedy: &[
-        "Ask Vitable's support today to restore the coverage of the people below in {group}.",
+        "Ask Vitable's support today to restore the coverage of these people in {group}.",
         "Give them the request_id {request}.",
         "rosterd show {run}",
         "Tell the people below until it is settled, so that nobody stands in a clinic uncovered. To try again at once:",
@@ -109,8 +127,10 @@ pub(super) const OUTCOME_UNKNOWN: Words = Words {
     means: "Its additions and removals may or may not be done. rosterd counts everybody on either roster as covered, \
             waits for `poll.stuck_after`, sends the newest roster afresh, and once more with the run after it.",
     remedy: &[
-        "Wait for the next two runs of {feed}: rosterd sends the newest roster of {group} by itself.",
+        "Wait: rosterd sends the newest roster of {group} afresh with the next two runs of {feed}.",
         "rosterd status",
+        "Without a schedule nothing runs by itself: then type this after `poll.stuck_after`, and once more when it has ended.",
+        "rosterd sync {feed}",
         "If no mail follows that says it is over, ask Vitable's support what arrived for this group.",
         "rosterd show {run}",
     ],
@@ -176,8 +196,8 @@ pub(super) const GROUP_UNKNOWN: Words = Words {
         "rosterd check",
         "rosterd sync {feed}",
     ],
-    over_subject: "group found",
-    over: "{group} was found at Vitable.",
+    over_subject: "group found, or asked for no more",
+    over: "{group} is found at Vitable, or no row of the feed names it any more.",
 };
 
 pub(super) const ORPHAN: Words = Words {
@@ -219,7 +239,7 @@ pub(super) const OLD_PLAN: Words = Words {
                change the plan of somebody who is subscribed.",
     means: "They stay covered, on the plan that they were added with.",
     remedy: &[
-        "Ask Vitable to change the plan of the people below, or correct the plan in {feed}.",
+        "Ask Vitable to change the plan of these people, or correct the plan in {feed}.",
         "rosterd show {run}",
     ],
     over_subject: "plans agree",

@@ -17,14 +17,45 @@ pub(super) const OTHER_LEDGER: Words = Words {
     over: "the configuration reaches the organization that the state directory belongs to.",
 };
 
+pub(super) const STATE_DAMAGED: Words = Words {
+    subject: "rosterd does not run, its state cannot be used",
+    tally: &[],
+    happened: "rosterd cannot use its state directory, and does nothing without it.",
+    means: "No feed runs and nothing is submitted. Nobody has lost coverage; but new people wait for coverage, people who left \
+            stay covered, and rosterd tells of nothing else before this is settled.",
+    remedy: &[
+        "Mend rosterd's state on its host today: until then no feed runs at all.",
+        "rosterd state check",
+        "systemctl restart rosterd",
+        "rosterd status",
+    ],
+    over_subject: "rosterd runs, its state can be used",
+    over: "rosterd has run over its state directory for an hour.",
+};
+
+pub(super) const DEFECT: Words = Words {
+    subject: "rosterd broke down",
+    tally: &[],
+    happened: "rosterd ended because of a defect of its own. systemd starts it again; what Vitable took is known.",
+    means: "Nobody has lost coverage. While it goes well after the new start, nothing else is needed; if it breaks down again \
+            and again, no feed gets on: new people wait, and people who left stay covered.",
+    remedy: &[
+        "See whether rosterd runs again, and report the place that its journal names as a defect.",
+        "rosterd status",
+        "journalctl -u rosterd --since yesterday",
+    ],
+    over_subject: "rosterd runs again",
+    over: "rosterd has run for an hour without breaking down.",
+};
+
 pub(super) const DISK: Words = Words {
     subject: "state cannot be written",
     tally: &[],
-    happened: "rosterd could not write to its state directory.",
-    means: "Nothing is submitted that could not be recorded. Nobody has lost coverage; a request that Vitable took \
-            is kept in the reserve file.",
+    happened: "rosterd could not write to its state directory, and submits nothing that it could not record.",
+    means: "No feed gets on before this is settled. Nobody has lost coverage; new people wait, and people who left stay \
+            covered. A request that Vitable took is kept in the reserve file.",
     remedy: &[
-        "Make room on the disk that holds the state directory.",
+        "Make room on the disk of rosterd's state directory, or let rosterd's user write there.",
         "df -h",
         "rosterd status",
         "rosterd sync --all",
@@ -50,11 +81,11 @@ pub(super) const CLOCK_WRONG: Words = Words {
 pub(super) const CREDENTIAL: Words = Words {
     subject: "credential refused",
     tally: &[],
-    happened: "A credential was refused.",
+    happened: "Vitable refuses the API key with which rosterd works.",
     means: "Nothing is submitted while this lasts; the daemon tries once an hour, a typed `rosterd sync` at once. Nobody has lost coverage; new \
             people wait, and people who left stay covered. Requests that Vitable took are not given up.",
     remedy: &[
-        "Renew the credential that is named below, where the configuration points for it.",
+        "Put a valid Vitable API key where `vitable.api_key` points: Vitable refuses the present one.",
         "rosterd check --connect",
         "A secret in a file is read again by itself. To try at once:",
         "rosterd sync --all",
@@ -113,8 +144,8 @@ pub(super) const CONFIG_WRONG: Words = Words {
     means: "Nothing was submitted for what is named below, so nobody has lost coverage. New people wait, and people \
             who left stay covered.",
     remedy: &[
-        "Correct the configuration at the place that is named below.",
-        "rosterd check",
+        "Correct the configuration of {feed} or what it names at Vitable: the two do not fit.",
+        "rosterd check --connect",
         "rosterd sync {feed}",
     ],
     over_subject: "configuration right again",
@@ -128,7 +159,7 @@ pub(super) const RELOAD_REFUSED: Words = Words {
     means: "rosterd goes on with the configuration of before: no feed has stopped, and nothing of the new one counts yet. \
             What cannot change while rosterd runs needs a restart; anything else would make a restart fail.",
     remedy: &[
-        "Correct what is named below, then have it read again.",
+        "Correct rosterd's configuration and have it read again: the new one is refused, the old one counts.",
         "rosterd check",
         "systemctl reload rosterd",
     ],
@@ -158,7 +189,7 @@ pub(super) const MAIL_UNDELIVERABLE: Words = Words {
     means: "The work goes on, and nobody has lost coverage by this. But what rosterd has to tell, such as a change that \
             waits for a person, comes late or not at all to whoever is named below.",
     remedy: &[
-        "Correct the recipient or the mail server that is named below, in `alerts` of the configuration.",
+        "Correct the recipient or the mail server in `alerts` of the configuration: mails do not arrive.",
         "rosterd check",
         "A mail that waits is tried again for a week, at least once an hour. To see what the mail server says:",
         "rosterd alert-test",

@@ -9,12 +9,61 @@ pub(super) const SOURCE_FAILED: Words = Words {
     means: "Nothing was submitted, so nobody has lost coverage. Until a read succeeds, new people wait for \
             coverage, and people who left stay covered.",
     remedy: &[
-        "Find out why {feed} could not be read: the place that failed is named below.",
+        "Mend the way to the source of {feed}, or call whoever keeps it: it could not be read.",
         "rosterd check",
         "rosterd sync {feed}",
     ],
     over_subject: "source read again",
-    over: "{feed} was read whole again.",
+    over: "what stopped the read of {feed} stops it no longer.",
+};
+
+pub(super) const SOURCE_CREDENTIAL: Words = Words {
+    subject: "source refuses the login",
+    tally: &[],
+    happened: "A source of {feed} did not let rosterd in, or the credential for it cannot be used.",
+    means: "Nothing was submitted, so nobody has lost coverage. Until the login works, new people wait for coverage, and \
+            people who left stay covered. Many tries with a wrong credential may have the account blocked.",
+    remedy: &[
+        "Renew the key or password for the source of {feed} with whoever keeps the source.",
+        "rosterd check --connect",
+        "A secret in a file is read again by itself with the next run. To try at once:",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "source lets rosterd in",
+    over: "the source of {feed} lets rosterd in again.",
+};
+
+pub(super) const HOST_KEY_CHANGED: Words = Words {
+    subject: "host key changed or unknown",
+    tally: &[],
+    happened: "The server of {feed} showed another host key than the one that the configuration knows, so it may be another \
+               server. No login was tried there.",
+    means: "Nothing was read and nothing was submitted, so nobody has lost coverage. Until the server is known again, new \
+            people wait for coverage, and people who left stay covered.",
+    remedy: &[
+        "Ask the server's operator by phone whether the host key is theirs; change nothing before.",
+        "Only if it is theirs, write the new key in the configuration as is said below, and have it read again \
+         (`systemctl reload rosterd`). To see whether it is taken:",
+        "rosterd check --connect",
+        "rosterd sync {feed}",
+    ],
+    over_subject: "host key known again",
+    over: "the server of {feed} shows a host key that the configuration knows.",
+};
+
+pub(super) const NOT_RUN: Words = Words {
+    subject: "scheduled run did not take place",
+    tally: &[],
+    happened: "{feed} was due by its schedule, and no roster came of it.",
+    means: "Nobody has lost coverage. But whatever has changed at the source since the last run is not at Vitable: new \
+            people wait for coverage, and people who left stay covered.",
+    remedy: &[
+        "Run {feed} by hand if it shall not wait for its next schedule.",
+        "rosterd sync {feed}",
+        "rosterd status",
+    ],
+    over_subject: "run again",
+    over: "{feed} was read and decided again.",
 };
 
 pub(super) const FILE_LATE: Words = Words {
@@ -41,7 +90,7 @@ pub(super) const SECRET_EXPIRING: Words = Words {
     means: "Nobody has lost coverage. But from the end on the source cannot be read: then nothing is submitted, new people \
             wait for coverage, and people who left stay covered.",
     remedy: &[
-        "Have whoever keeps the API renew the credential of {feed} that is named below, and put the new one in its place.",
+        "Have the credential of {feed} renewed by whoever keeps the API, and put the new one in its place.",
         "For a secret, write its new end under `auth.expires` of the source and have the configuration read again \
          (`systemctl reload rosterd`); a certificate says its end itself. To see whether the new one is taken:",
         "rosterd check --connect",
@@ -57,7 +106,7 @@ pub(super) const AFTER_SUCCESS: Words = Words {
                done with the file.",
     means: "Coverage is not affected: everything was submitted. The file lies where it was, and may be read again.",
     remedy: &[
-        "Put right what is named below: a folder or a permission, for {feed}.",
+        "Let rosterd move or delete the files of {feed} that were read: a folder or a permission is wrong.",
         "rosterd check",
         "It is tried again with each run and at each start. To try at once:",
         "rosterd sync {feed}",
@@ -74,7 +123,7 @@ pub(super) const READ_INCOMPLETE: Words = Words {
             can release an incomplete read. Nobody has lost coverage. New people wait, and people who left stay \
             covered.",
     remedy: &[
-        "Correct what is named below: either the export of {feed}, or its columns and formats in the configuration.",
+        "Have the export of {feed} corrected and sent again, or correct its columns and formats in the configuration.",
         "rosterd show {run}",
         "rosterd sync {feed}",
         "If the export has changed on purpose, change the configuration and check it before the next run.",
@@ -110,7 +159,7 @@ pub(super) const ROWS_LEFT_OUT: Words = Words {
             `reference_id` could be anybody: while there is one, nobody who is absent from the export is removed \
             without approval.",
     remedy: &[
-        "Have HR correct the rows below in {feed}; the next run takes them by itself.",
+        "Have HR correct these rows of {feed}; the next run takes them by itself.",
         "rosterd show {run}",
         "The first command names each row and what is wrong with it, for HR. To take the corrected export at once:",
         "rosterd sync {feed}",
@@ -130,7 +179,7 @@ pub(super) const ROWS_CARRIED: Words = Words {
     means: "They stay covered. But what has changed in their rows does not reach Vitable, and if one of them has \
             left, rosterd cannot see it. When a record is carried for longer than `carry_forward_for`, the group is held.",
     remedy: &[
-        "Have HR correct the rows below in {feed}; the next run takes them by itself.",
+        "Have HR correct these rows of {feed}; the next run takes them by itself.",
         "rosterd show {run}",
         "The first command names each row and what is wrong with it, for HR. To take the corrected export at once:",
         "rosterd sync {feed}",
