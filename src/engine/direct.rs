@@ -162,7 +162,7 @@ impl Engine {
                 continue;
             }
             let record = Record::told_directly(&told.incident, (told.opened, told.mailed), &told.thread);
-            self.ledger.record(Facts { incidents: vec![stored(record)], mails: Vec::new() })?;
+            self.ledger.record(Facts { incidents: vec![stored(record)], ..Facts::default() })?;
             self.is_over(&[kind])?;
             direct.forget(kind);
         }

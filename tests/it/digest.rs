@@ -31,6 +31,7 @@ fn settings() -> MailSettings {
         to: vec!["benefits-ops@partner.example".into()],
         feeds: [(name("initech"), vec!["initech-hr@partner.example".into()])].into(),
         remind_every: Duration::from_secs(24 * 60 * 60),
+        at_most: rosterd::notify::AtMost::default(),
     }
 }
 
