@@ -66,7 +66,7 @@ impl Direct {
             return;
         }
         let thread = known.as_ref().map(|told| told.thread.clone());
-        let token = self.token(incident, now);
+        let token = if self.remembers() { random_token() } else { self.token(incident, now) };
         match notify::send_directly(alerts, incident, thread.as_deref(), now, &token).await {
             Ok((message_id, receipts)) => {
                 let taken = receipts.iter().filter(|(_, receipt)| receipt.is_taken()).count();
@@ -85,7 +85,13 @@ impl Direct {
         }
     }
 
-    /// The same for a day: when nothing can be remembered either, a mail program recognises the copy.
+    /// Whether what is told can be remembered.
+    fn remembers(&self) -> bool {
+        let probe = self.folder.join("told-probe");
+        write(&probe, b"{}").and_then(|()| std::fs::remove_file(&probe)).is_ok()
+    }
+
+    /// The same for a day: when nothing can be remembered, a mail program recognises the copy.
     fn token(&self, incident: &Incident, now: DateTime<Utc>) -> String {
         let day = now.date_naive();
         let seed = format!("{}\n{}\n{day}", self.folder.display(), incident.kind.name());

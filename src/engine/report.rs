@@ -18,9 +18,9 @@ pub(super) const SHORT: usize = 8;
 /// What a line of a hold says of the member that it names; nothing of a line that names none.
 fn what_waits(rule: &str) -> Option<&'static str> {
     Some(match rule {
-        "absent" => "has no row any more, and would lose coverage",
-        "ended" => "has left, by the row, and would lose coverage",
-        "ineligible" => "is not eligible, by the row, and would lose coverage",
+        "absent" => "has no row any more",
+        "ended" => "has left, by the row",
+        "ineligible" => "is not eligible, by the row",
         "moved" => "would move to another group of the feed",
         "arriving" => "would come from another group of the feed",
         "added" => "is new, and would be covered",

@@ -177,7 +177,7 @@ impl Section {
         let incident = &entry.incident;
         let words = words(incident.kind);
         let over = entry.reason.is_over();
-        let reason = clean(&incident.reason);
+        let reason = sentence(&clean(&incident.reason));
         let happened = if over {
             format!("It was: {reason}")
         } else {
@@ -213,6 +213,16 @@ impl Person {
             what: clean(&affected.what),
         }
     }
+}
+
+/// What stands between sentences is one: what a source or the log says begins small and ends without a stop.
+fn sentence(reason: &str) -> String {
+    let reason = match reason.strip_prefix("source `") {
+        Some(rest) => format!("Source `{rest}"),
+        None => reason.to_owned(),
+    };
+    let open = reason.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '`' | '"' | ')'));
+    if open { format!("{reason}.") } else { reason }
 }
 
 /// Where it is: the feed, else the group, else the whole daemon.

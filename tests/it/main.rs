@@ -29,6 +29,7 @@ mod inside;
 mod kill;
 mod ledger;
 mod log;
+mod mail_kinds;
 mod manual;
 mod moves;
 mod notify;

@@ -45,6 +45,7 @@ fn the_unit_says_what_the_daemon_relies_on() {
         "ExecStart=/usr/local/bin/rosterd run",
         "ExecReload=/bin/kill -HUP $MAINPID",
         "RestartPreventExitStatus=2",
+        "RuntimeDirectoryPreserve=restart",
         "LoadCredential=vitable_api_key:/etc/rosterd/vitable_api_key",
         "PrivateUsers=no",
         "LimitCORE=0",

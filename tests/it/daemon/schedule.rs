@@ -86,6 +86,14 @@ fn without_catch_up_a_missed_run_is_left_out_and_said() {
     daemon.says("are left out (`catch_up: false`)");
     daemon.stop();
     assert!(runs(&world).is_empty());
+    let told = world.mails();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("Subject: [rosterd] acme: scheduled run did not take place"), "{}", told[0]);
+    // The next decision ends it.
+    world.arrives("day-1.csv", &day(3));
+    world.rosterd(&["sync", "acme"]).ends(0);
+    let open = world.ledger().incidents(true).unwrap();
+    assert!(open.iter().all(|incident| !incident.key.contains("not_run")), "{open:?}");
 }
 
 #[test]

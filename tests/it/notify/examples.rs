@@ -235,7 +235,7 @@ pub(super) fn group_examples() -> Vec<Incident> {
         .map(|n| Affected {
             reference_id: format!("E-{}", 1000 + n),
             row: None,
-            what: "has no row any more, and would lose coverage".to_owned(),
+            what: "has no row any more".to_owned(),
         })
         .collect();
     let mut orphan = incident(
