@@ -67,10 +67,11 @@ async fn judged(handle: &Handle) -> Result<(), Ill> {
 fn look(handle: &Handle) -> Result<Result<(), Ill>, LedgerError> {
     let engine = handle.engine();
     let (ledger, now) = (engine.ledger(), engine.clock().now());
-    let mut shut = None;
+    let mut shut: Option<(Kind, DateTime<Utc>)> = None;
     for kind in CLOSING {
-        let since = open_since(&engine, *kind)?;
-        shut = shut.or(since.map(|since| (*kind, since)));
+        let since = open_since(&engine, *kind)?.map(|since| (*kind, since));
+        // The one that has lasted longest.
+        shut = shut.into_iter().chain(since).min_by_key(|(_, since)| *since);
     }
     let mails_fail = open_since(&engine, Kind::MailUndeliverable)?.is_some();
     let states = ledger.schedules()?;

@@ -13,6 +13,8 @@ use std::time::Duration;
 const PEOPLE: usize = 50;
 /// Incidents told whole in one mail; the rest is listed by headline.
 const SECTIONS: usize = 20;
+/// So many more are named in a line each.
+const HEADLINES: usize = 100;
 /// That a feed is gone, behind "Nothing to do: ".
 const GONE: &str = "{feed} is no longer in the configuration, so this is closed. Nobody's coverage changes by \
                     that; a group that has members and no feed is told of by itself.";
@@ -147,7 +149,7 @@ impl Letter {
             several: (!alone).then(|| several(entries)),
             blocks: Vec::new(),
             sections,
-            more: entries.iter().skip(SECTIONS).map(headline).collect(),
+            more: more(entries),
             footer: footer(entries, remind_every),
             threads,
         }
@@ -170,6 +172,15 @@ impl Letter {
             threads: Vec::new(),
         }
     }
+}
+
+/// The incidents that have no part of the mail for themselves.
+fn more(entries: &[Entry]) -> Vec<String> {
+    let mut lines: Vec<String> = entries.iter().skip(SECTIONS).take(HEADLINES).map(headline).collect();
+    if let Some(left) = entries.len().checked_sub(SECTIONS + HEADLINES).filter(|left| *left > 0) {
+        lines.push(format!("and {left} more, which `rosterd status` lists"));
+    }
+    lines
 }
 
 impl Section {

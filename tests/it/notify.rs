@@ -160,6 +160,20 @@ fn more_mails_than_the_limit_wait_and_come_together_but_for_urgent_ones() {
 }
 
 #[test]
+fn a_mail_of_thousands_of_incidents_has_an_end() {
+    let mut desk = Desk::default();
+    let failed = |feed: u32| Incident {
+        feed: Some(FeedName::new(&format!("feed-{feed}")).unwrap()),
+        ..incident(Kind::SourceFailed, "no answer.")
+    };
+    let many: Vec<Incident> = (0..5_000).map(failed).collect();
+    let review = desk.review(&many, 0, &settings());
+    assert_eq!((review.mails.len(), review.records.len()), (1, 5_000));
+    assert!(review.mails[0].message.len() < 200_000, "{}", review.mails[0].message.len());
+    assert!(read(&desk.mails)[0].text().contains("and 4880 more, which `rosterd status` lists"));
+}
+
+#[test]
 fn several_incidents_of_one_review_come_in_one_mail_the_most_urgent_first() {
     let mut desk = Desk::default();
     let wide = wide_examples();
