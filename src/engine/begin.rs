@@ -11,7 +11,7 @@ use super::{
 use crate::{
     decide::Verdict,
     ledger::{LedgerError, NewRun, Run, RunOutcome, RunResult, ScheduleMark, Trigger},
-    notify::{Incident, Kind},
+    notify::Incident,
     roster::{GroupRef, RunId},
 };
 use std::path::PathBuf;
@@ -212,15 +212,14 @@ impl Engine {
         self.failed(run, vec![why], None)
     }
 
-    /// Ends a run of the schedule that was looked for in vain: nobody sat before it, so somebody is told. Of a file that is
-    /// late by `max_age` that is told already.
+    /// Ends a run of the schedule that was looked for in vain: nobody sat before it, so somebody is told. Where `max_age`
+    /// says for how long nothing may come, it alone says when that is a matter (`config.md`, Small print).
     ///
     /// # Errors
     /// When it cannot be recorded.
     pub fn given_up(&self, run: Run, why: String) -> Result<Pass, LedgerError> {
-        let about = |kind| Incident { feed: Some(run.feed.clone()), ..Incident::new(kind, String::new()) };
-        let late = self.ledger.incident(&about(Kind::FileLate).key())?;
-        if run.trigger == Trigger::Sync || late.is_some_and(|late| late.resolved.is_none()) {
+        let sources = self.feed(run.feed.as_str()).map_or(&[][..], |feed| &feed.sources);
+        if run.trigger == Trigger::Sync || sources.iter().all(|source| source.pick.max_age.is_some()) {
             return self.no_longer(run, why);
         }
         let incident = Incident { run: Some(run.id), ..not_run::nothing_to_read(&run.feed, &why) };
