@@ -15,6 +15,7 @@ mod explain;
 mod faked_clock;
 mod faults;
 mod flood;
+mod fuzz;
 mod gate;
 mod groups;
 mod guard;

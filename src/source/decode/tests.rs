@@ -265,6 +265,24 @@ fn json_under_any_name_is_refused_with_the_line_that_reads_it() {
     );
 }
 
+#[test]
+fn an_archive_in_an_archive_is_bound_by_what_arrived() {
+    let home = Home::new();
+    let packed = |letters: usize, level| {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), level);
+        writer.write_all(&vec![b'a'; letters]).unwrap();
+        writer.finish().unwrap()
+    };
+    // Each step is within the bound: a megabyte out of some kilobytes, and a hundred out of one.
+    let stored = packed(1 << 20, flate2::Compression::none());
+    home.put("twice", &[stored, packed(100 << 20, flate2::Compression::best())].concat());
+    home.run("gzip", &["-k", "twice"]);
+    home.run("zip", &["-q", "twice.zip", "twice"]);
+    for name in ["twice.gz", "twice.zip"] {
+        assert!(home.why(name, &by_name()).contains("more than 200 times"), "{name}");
+    }
+}
+
 fn gpg(home: &Home, arguments: &[&str]) {
     let folder = home.path("gnupg");
     let mut all = vec![

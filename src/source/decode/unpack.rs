@@ -32,6 +32,8 @@ pub(super) fn unpack(
     dir: &Path,
 ) -> Result<(File, String), Incomplete> {
     let mut file = file;
+    // An archive in an archive is bound by what arrived: else it could grow by the bound's factor once for each layer.
+    let arrived = length(&file)?;
     let mut name = plain(name).to_owned();
     let mut in_the_clear = decrypt.is_some_and(|decrypt| !decrypt.or_clear);
     for _ in 0..=LAYERS {
@@ -47,13 +49,13 @@ pub(super) fn unpack(
                 file = pgp::decrypt(file, decrypt, dir)?;
                 in_the_clear = false;
             }
-            Some(Container::Gzip) => file = gunzip(file, dir)?,
+            Some(Container::Gzip) => file = gunzip(file, arrived, dir)?,
             Some(Container::Zip) => {
                 let mut archive = open(&mut file)?;
                 if is_workbook(&archive) {
                     break;
                 }
-                let (inside, inner) = only(&mut archive, dir)?;
+                let (inside, inner) = only(&mut archive, arrived, dir)?;
                 (file, name) = (inside, plain(&inner).to_owned());
             }
             None => break,
@@ -81,8 +83,8 @@ fn plain(name: &str) -> &str {
     name
 }
 
-fn gunzip(file: File, dir: &Path) -> Result<File, Incomplete> {
-    let mut bound = Bound::new(length(&file)?);
+fn gunzip(file: File, arrived: u64, dir: &Path) -> Result<File, Incomplete> {
+    let mut bound = Bound::new(arrived);
     let mut inside = MultiGzDecoder::new(BufReader::with_capacity(PIECE, file));
     copy(&mut inside, &mut bound, dir, &|error| broken("gzip file", error))
 }
@@ -103,7 +105,11 @@ fn unzippable(error: &zip::result::ZipError) -> Incomplete {
     ))
 }
 
-fn only(archive: &mut ZipArchive<BufReader<&mut File>>, dir: &Path) -> Result<(File, String), Incomplete> {
+fn only(
+    archive: &mut ZipArchive<BufReader<&mut File>>,
+    arrived: u64,
+    dir: &Path,
+) -> Result<(File, String), Incomplete> {
     let mut found = Vec::new();
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(|error| unzippable(&error))?;
@@ -126,7 +132,8 @@ fn only(archive: &mut ZipArchive<BufReader<&mut File>>, dir: &Path) -> Result<(F
         ));
     }
     let mut entry = archive.by_index(*index).map_err(|error| unzippable(&error))?;
-    let mut bound = Bound::new(*packed);
+    // The packed size is what the archive says of itself.
+    let mut bound = Bound::new(arrived.min(*packed));
     let file = copy(&mut entry, &mut bound, dir, &|error| broken("zip archive", error))?;
     Ok((file, name.clone()))
 }
