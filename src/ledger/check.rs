@@ -185,8 +185,9 @@ impl Ledger {
 
     fn check_incidents(&self, checked: &mut Checked) -> Result<()> {
         let all: Vec<StoredIncident> = self.store.scan(key::INCIDENTS)?;
-        let of_records = all.iter().filter(|each| each.resolved.is_none()).map(|each| &each.key);
-        let of_records: BTreeSet<&String> = of_records.collect();
+        let untold = all.iter().filter(|each| each.is_untold()).map(|each| &each.key);
+        let of_records: BTreeSet<&String> = untold.collect();
+        let open = all.iter().filter(|each| each.resolved.is_none()).count();
         let indexed: Vec<String> = self.store.scan(key::OPEN_INCIDENTS)?;
         let indexed: BTreeSet<&String> = indexed.iter().collect();
         let wrong = of_records.symmetric_difference(&indexed).count();
@@ -194,11 +195,7 @@ impl Ledger {
             checked.problem(format!("the index of open incidents is wrong about {wrong} of them"));
         }
         let mails = self.store.keys(key::OUTBOX)?.len();
-        checked.fact(format!(
-            "{} incidents, {} of them open; {mails} mails waiting",
-            all.len(),
-            of_records.len()
-        ));
+        checked.fact(format!("{} incidents, {} of them open; {mails} mails waiting", all.len(), open));
         Ok(())
     }
 

@@ -31,6 +31,13 @@ pub struct StoredIncident {
     pub recent: Vec<DateTime<Utc>>,
 }
 
+impl StoredIncident {
+    /// Whether it is not over, or nobody was told yet that it is: then it stands in the index of open ones.
+    pub(super) fn is_untold(&self) -> bool {
+        self.resolved.is_none() || self.told_open
+    }
+}
+
 /// A mail that waits for its transport.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMail {

@@ -48,6 +48,14 @@ impl Ledger {
         self.store.get(&key::incident(key))
     }
 
+    /// The same, if it is open.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn open_incident(&self, key: &str) -> Result<Option<StoredIncident>> {
+        Ok(self.incident(key)?.filter(|incident| incident.resolved.is_none()))
+    }
+
     /// Records incidents and mails that no other change of state brings, in one batch.
     ///
     /// # Errors
@@ -99,7 +107,7 @@ pub(super) fn put_facts(tx: &mut Tx<'_>, facts: &Facts) -> Result<()> {
     for incident in &facts.incidents {
         tx.put(key::incident(&incident.key), incident)?;
         let open = key::open_incident(&incident.key);
-        if incident.resolved.is_none() || incident.told_open {
+        if incident.is_untold() {
             tx.put(open, &incident.key)?;
         } else {
             tx.remove(open)?;

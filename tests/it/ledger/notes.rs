@@ -118,6 +118,24 @@ fn incidents_open_and_end_and_mails_stay_until_they_are_taken() {
 }
 
 #[test]
+fn what_is_over_and_not_told_so_is_found_until_it_is_and_is_no_fault_of_the_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let facts = |told_open| Facts {
+        incidents: vec![StoredIncident { told_open, ..incident("held/acme", Some(at(3))) }],
+        ..Facts::default()
+    };
+    ledger.record(facts(true)).unwrap();
+    assert!(ledger.incidents(true).unwrap().is_empty());
+    assert!(ledger.open_incident("held/acme").unwrap().is_none());
+    assert_eq!(ledger.untold_incidents("").unwrap().len(), 1);
+    is_well(&ledger);
+    ledger.record(facts(false)).unwrap();
+    assert!(ledger.untold_incidents("").unwrap().is_empty());
+    is_well(&ledger);
+}
+
+#[test]
 fn a_mail_of_the_first_version_is_read_as_one_that_was_not_tried_by_this_one() {
     let first = r#"{"message_id":"<1@x>","to":["ops@partner.example"],"message":"m","queued":"2026-11-23T06:00:00Z","tries":3}"#;
     let mail: StoredMail = serde_json::from_str(first).unwrap();
