@@ -15,39 +15,9 @@ port=${PORT:-8622}
 cargo build --release --quiet --example sftp_read
 read=$PWD/target/release/examples/sftp_read
 
-# Beside the build, so that the copies land on a disk and not in memory.
-folder=$(mktemp -d -p target)
-folder=$(realpath "$folder")
-server=
-finish() {
-  if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi
-  rm -rf "$folder"
-}
-trap finish EXIT
-
-ssh-keygen -q -t ed25519 -N '' -f "$folder/host"
-ssh-keygen -q -t ed25519 -N '' -f "$folder/key"
-cp "$folder/key.pub" "$folder/authorized_keys"
+. benches/sftp_server.sh
+start_server
 head -c "${size}M" /dev/urandom >"$folder/file"
-mkdir -p "$folder/spool" /run/sshd 2>/dev/null || mkdir -p "$folder/spool"
-cat >"$folder/sshd_config" <<CONFIG
-Port $port
-ListenAddress 127.0.0.1
-HostKey $folder/host
-AuthorizedKeysFile $folder/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PermitRootLogin prohibit-password
-Subsystem sftp internal-sftp
-CONFIG
-/usr/sbin/sshd -D -e -f "$folder/sshd_config" 2>"$folder/log" &
-server=$!
-for _ in $(seq 100); do
-  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
-  sleep 0.1
-done
-fingerprint=$(ssh-keygen -lf "$folder/host.pub" | awk '{ print $2 }')
 echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$folder/host.pub")" >"$folder/known_hosts"
 expected=$(sha256sum "$folder/file" | cut -d' ' -f1)
 

@@ -15,38 +15,8 @@ port=${PORT:-8623}
 if [ -z "${READ:-}" ]; then cargo build --release --quiet --example sftp_read; fi
 read=${READ:-$PWD/target/release/examples/sftp_read}
 
-# Beside the build, so that the copies land on a disk and not in memory.
-folder=$(realpath "$(mktemp -d -p target)")
-server=
-finish() {
-  if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi
-  rm -rf "$folder"
-}
-trap finish EXIT
-
-ssh-keygen -q -t ed25519 -N '' -f "$folder/host"
-ssh-keygen -q -t ed25519 -N '' -f "$folder/key"
-cp "$folder/key.pub" "$folder/authorized_keys"
-mkdir -p "$folder/spool" /run/sshd 2>/dev/null || mkdir -p "$folder/spool"
-cat >"$folder/sshd_config" <<CONFIG
-Port $port
-ListenAddress 127.0.0.1
-HostKey $folder/host
-AuthorizedKeysFile $folder/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PermitRootLogin prohibit-password
-LogLevel DEBUG1
-Subsystem sftp internal-sftp
-CONFIG
-/usr/sbin/sshd -D -e -f "$folder/sshd_config" 2>"$folder/log" &
-server=$!
-for _ in $(seq 100); do
-  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
-  sleep 0.1
-done
-fingerprint=$(ssh-keygen -lf "$folder/host.pub" | awk '{ print $2 }')
+. benches/sftp_server.sh
+start_server "LogLevel DEBUG1"
 
 for size in "$@"; do
   rm -f "$folder/file"

@@ -1,6 +1,11 @@
 //! When a feed runs next by itself, for people and machines.
 
-use crate::{daemon::Handle, engine::Feed, ledger::ScheduleState, roster::FeedName};
+use crate::{
+    daemon::Handle,
+    engine::{Feed, marks::local},
+    ledger::ScheduleState,
+    roster::FeedName,
+};
 use chrono::{DateTime, Utc};
 
 /// When a feed runs next by itself.
@@ -26,17 +31,15 @@ pub(super) fn of(
     };
     let paused = state.and_then(|state| state.paused.clone());
     let at = feed.next_run(state, now);
-    let local =
-        |at: DateTime<Utc>| at.with_timezone(&schedule.timezone).format("%Y-%m-%d %H:%M %Z").to_string();
     let by = paused.as_ref().map_or(String::new(), |pause| format!(" (paused by {})", pause.by));
     let waits = daemon.and_then(|daemon| daemon.about().waits_for);
     let text = match (at, waits) {
         (None, _) => format!("never by itself until `rosterd resume {}`{by}", feed.name),
         (Some(at), Some(kind)) => {
-            format!("{}{by}, as soon as this is over: {}", local(at), kind.replace('_', " "))
+            format!("{}{by}, as soon as this is over: {}", local(at, schedule), kind.replace('_', " "))
         }
         (Some(at), None) if at <= now => format!("now{by}"),
-        (Some(at), None) => format!("{}{by}", local(at)),
+        (Some(at), None) => format!("{}{by}", local(at, schedule)),
     };
     next(at, paused, text)
 }

@@ -5,10 +5,7 @@ use super::{
     desk::{Desk, Talk},
     open,
 };
-use crate::{
-    ledger::{Pause as Paused, ScheduleMark},
-    notify::shell_word,
-};
+use crate::{engine::marks::kept, ledger::Pause as Paused, notify::shell_word};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use clap::Args;
@@ -80,8 +77,7 @@ pub(super) fn resume(desk: &Desk, command: &Resume, talk: &dyn Talk) -> Result<E
         // What fell into the pause is not made up for.
         let through = pause.until.map_or(now, |until| until.min(now) - TimeDelta::nanoseconds(1));
         let mark = schedule.mark(through.max(state.mark.map_or(through, |mark| mark.through)));
-        let mark = ScheduleMark { through: mark.through, schedule: mark.schedule };
-        desk.ledger().pass_due(&[(feed.name.clone(), mark)])?;
+        desk.ledger().pass_due(&[(feed.name.clone(), kept(mark))])?;
     }
     desk.ledger().pause(&feed.name, None)?;
     desk.daemon().inspect(|daemon| daemon.paused(&feed.name));

@@ -7,7 +7,7 @@ use super::{
     read::{Fields, Item, Reader},
     secrets::secret,
     vitable::{duration, file},
-    words::{nearest, parse_duration},
+    words::{nearest, parse_rate},
     yaml::Kind,
 };
 use crate::{
@@ -57,11 +57,7 @@ pub(super) fn alerts(reader: &Reader, item: &Item<'_>) -> Option<Settings> {
 
 /// `10/1h`.
 fn at_most(reader: &Reader, item: &Item<'_>) -> Option<AtMost> {
-    let parsed = reader.text(item)?.split_once('/').and_then(|(mails, within)| {
-        let mails = mails.trim().parse().ok().filter(|mails| (1..=1_000).contains(mails))?;
-        let within = parse_duration(within.trim()).filter(|within| !within.is_zero())?;
-        Some(AtMost { mails, within })
-    });
+    let parsed = parse_rate(reader.text(item)?, 1..=1_000).map(|(mails, within)| AtMost { mails, within });
     if parsed.is_none() {
         reader.wrong(item, "expected a number of mails and a duration", "write it as `10/1h`");
     }

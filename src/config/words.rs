@@ -1,6 +1,6 @@
 //! Single words of the configuration: misspelt ones, durations, shares.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
 /// The known name that a misspelt one most likely means.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -25,6 +25,17 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
 pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
+}
+
+/// `50/1m`: a number of something, and a duration that is not zero.
+pub(super) fn parse_rate<N: FromStr + PartialOrd>(
+    text: &str,
+    allowed: RangeInclusive<N>,
+) -> Option<(N, Duration)> {
+    let (number, within) = text.split_once('/')?;
+    let number = number.trim().parse().ok().filter(|number| allowed.contains(number))?;
+    let within = parse_duration(within.trim()).filter(|within| !within.is_zero())?;
+    Some((number, within))
 }
 
 /// `90s`, `15m`, `36h`, `7d`.

@@ -1,10 +1,13 @@
 //! Which feed is due when: the schedules of the configuration, the marks of the ledger, and the wall clock.
 
 use crate::{
-    engine::Feed,
+    engine::{
+        Feed,
+        marks::{kept, known, paused},
+    },
     ledger::{ScheduleMark, ScheduleState},
     roster::FeedName,
-    schedule::{self, Due, Mark},
+    schedule::{self, Due},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -110,10 +113,7 @@ impl Calendar {
 
     fn look_at(&mut self, feed: &FeedName, now: DateTime<Utc>, found: &mut Found) {
         let Some(entry) = self.entries.get_mut(feed) else { return };
-        let pause = entry.state.paused.as_ref().map(|pause| match pause.until {
-            Some(until) => schedule::Pause::Until(until),
-            None => schedule::Pause::Open,
-        });
+        let pause = entry.state.paused.as_ref().map(paused);
         let mark = entry.state.mark.as_ref().map(known);
         let keep = match entry.settings.due(feed.as_str(), mark.as_ref(), pause, now) {
             Due::Wait(next) => {
@@ -171,14 +171,4 @@ impl Calendar {
             self.next.insert((at, feed.clone()));
         }
     }
-}
-
-/// A mark as `schedule` has it.
-pub(super) fn known(mark: &ScheduleMark) -> Mark {
-    Mark { through: mark.through, schedule: mark.schedule.clone() }
-}
-
-/// A mark as the ledger keeps it.
-pub(super) fn kept(mark: Mark) -> ScheduleMark {
-    ScheduleMark { through: mark.through, schedule: mark.schedule }
 }

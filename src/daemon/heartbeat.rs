@@ -77,7 +77,7 @@ fn look(handle: &Handle) -> Result<Result<(), Ill>, LedgerError> {
     let states = ledger.schedules()?;
     let paused = |feed: &FeedName| {
         let pause = states.get(feed).and_then(|state| state.paused.as_ref());
-        pause.is_some_and(|pause| pause.until.is_none_or(|until| now < until))
+        pause.is_some_and(|pause| pause.is_on(now))
     };
     let stuck_after = engine.settings().vitable.poll.stuck_after;
     Ok(handle.health(|healths| {
@@ -95,6 +95,6 @@ fn look(handle: &Handle) -> Result<Result<(), Ill>, LedgerError> {
 
 /// Since when an incident of the whole daemon is open, if it is.
 fn open_since(engine: &Engine, kind: Kind) -> Result<Option<DateTime<Utc>>, LedgerError> {
-    let known = engine.ledger().incident(&Incident::new(kind, "").key())?;
-    Ok(known.filter(|incident| incident.resolved.is_none()).map(|incident| incident.opened))
+    let open = engine.ledger().open_incident(&Incident::new(kind, "").key())?;
+    Ok(open.map(|incident| incident.opened))
 }

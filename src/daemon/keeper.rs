@@ -461,8 +461,7 @@ impl Keeper {
     fn closing(&self) -> Result<Option<Kind>, LedgerError> {
         let engine = self.engine();
         for kind in CLOSING {
-            let known = engine.ledger().incident(&Incident::new(*kind, "").key())?;
-            if known.is_some_and(|incident| incident.resolved.is_none()) {
+            if engine.ledger().open_incident(&Incident::new(*kind, "").key())?.is_some() {
                 return Ok(Some(*kind));
             }
         }

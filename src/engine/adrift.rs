@@ -25,7 +25,7 @@ impl Engine {
     pub fn is_paused(&self, feed: &FeedName) -> Result<bool, LedgerError> {
         let now = self.clock.now();
         let paused = self.ledger.schedule(feed)?.paused;
-        Ok(paused.is_some_and(|pause| pause.until.is_none_or(|until| now < until)))
+        Ok(paused.is_some_and(|pause| pause.is_on(now)))
     }
 
     /// Whether a run of the feed goes on in this process.
@@ -130,9 +130,7 @@ impl Engine {
         let all_of_it = self.ledger.open_moves(Some(feed))?.len() == moves.len();
         let about =
             Incident { feed: Some(feed.clone()), ..Incident::new(Kind::UnfinishedMove, String::new()) };
-        if all_of_it
-            && let Some(mut old) = self.ledger.incident(&about.key())?.filter(|old| old.resolved.is_none())
-        {
+        if all_of_it && let Some(mut old) = self.ledger.open_incident(&about.key())? {
             old.resolved = Some(self.clock.now());
             old.told_open = false;
             facts.incidents.push(old);

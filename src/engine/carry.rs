@@ -499,7 +499,7 @@ impl Engine {
                     group: Some(attempt.group),
                     ..Incident::new(Kind::SecondWriter, String::new())
                 };
-                let open = self.ledger.incident(&about.key())?.filter(|stored| stored.resolved.is_none());
+                let open = self.ledger.open_incident(&about.key())?;
                 if let Some(incident) = open.and_then(|stored| record(stored).incident()) {
                     group.reasons.push(incident.reason);
                 }

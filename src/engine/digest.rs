@@ -2,16 +2,14 @@
 
 use super::{
     Engine, Feed,
+    marks::{kept, known, local, paused},
     tell::{random_token, record},
 };
 use crate::{
-    ledger::{
-        DigestState, Facts, Hold, LedgerError, Pause, ScheduleMark, ScheduleState, StoredMail, WaitList,
-        Waits,
-    },
+    ledger::{DigestState, Facts, Hold, LedgerError, ScheduleState, StoredMail, WaitList, Waits},
     notify::{Digest, FeedNews, GroupNews, MailSettings, OpenNews, PausedNews, Waited, digest_mails},
     roster::GroupRef,
-    schedule::{self, Due, Mark},
+    schedule::{self, Due},
 };
 use chrono::{DateTime, Utc};
 use std::cmp::Reverse;
@@ -25,8 +23,7 @@ impl Feed {
     /// When the feed runs next by itself; nothing when it does not now.
     #[must_use]
     pub fn next_run(&self, state: Option<&ScheduleState>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let pause = state.and_then(|state| state.paused.as_ref());
-        let pause = pause.map(|pause| pause.until.map_or(schedule::Pause::Open, schedule::Pause::Until));
+        let pause = state.and_then(|state| state.paused.as_ref()).map(paused);
         let mark = state.and_then(|state| state.mark.as_ref()).map(known);
         self.schedule.as_ref()?.next_run(self.name.as_str(), mark.as_ref(), pause, now)
     }
@@ -103,7 +100,7 @@ impl Engine {
         since: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<FeedNews, LedgerError> {
-        let paused = state.and_then(|state| state.paused.as_ref()).filter(|pause| is_on(pause, now));
+        let paused = state.and_then(|state| state.paused.as_ref()).filter(|pause| pause.is_on(now));
         let paused =
             paused.map(|pause| PausedNews { by: pause.by.clone(), at: pause.at, until: pause.until });
         let next = match (&feed.schedule, feed.next_run(state, now)) {
@@ -178,21 +175,4 @@ impl Engine {
             None => format!("held since {}", day(hold.since)),
         }))
     }
-}
-
-fn is_on(pause: &Pause, now: DateTime<Utc>) -> bool {
-    pause.until.is_none_or(|until| now < until)
-}
-
-/// `2026-11-30 08:00 EST`.
-fn local(at: DateTime<Utc>, schedule: &schedule::Settings) -> String {
-    at.with_timezone(&schedule.timezone).format("%Y-%m-%d %H:%M %Z").to_string()
-}
-
-fn known(mark: &ScheduleMark) -> Mark {
-    Mark { through: mark.through, schedule: mark.schedule.clone() }
-}
-
-fn kept(mark: Mark) -> ScheduleMark {
-    ScheduleMark { through: mark.through, schedule: mark.schedule }
 }

@@ -17,6 +17,7 @@ mod expiring;
 mod facts;
 mod follow;
 mod gathering;
+pub mod marks;
 mod not_run;
 mod orphans;
 mod outbox;

@@ -122,10 +122,12 @@ impl Engine {
     /// Puts mails into the outbox of what is due though nothing new is seen of it. Not at each call: while many
     /// incidents are open it reads them all.
     fn remind(&self) -> Result<(), LedgerError> {
-        let last = lock(&self.shared.post.reminded).replace(Instant::now());
-        if last.is_some_and(|last| last.elapsed() < LONGEST_SLEEP) {
-            *lock(&self.shared.post.reminded) = last;
-            return Ok(());
+        {
+            let mut last = lock(&self.shared.post.reminded);
+            if last.is_some_and(|last| last.elapsed() < LONGEST_SLEEP) {
+                return Ok(());
+            }
+            *last = Some(Instant::now());
         }
         let telling = self.shared.telling();
         let facts = self.due_facts(&telling)?;
@@ -318,7 +320,7 @@ impl Engine {
     /// What the open incident about mails says.
     fn undelivered(&self) -> Result<Option<Undelivered>, LedgerError> {
         let key = Incident::new(Kind::MailUndeliverable, "").key();
-        let open = self.ledger.incident(&key)?.filter(|stored| stored.resolved.is_none());
+        let open = self.ledger.open_incident(&key)?;
         Ok(open.and_then(|stored| record(stored).incident()).map(|incident| Undelivered::of(&incident)))
     }
 

@@ -100,17 +100,19 @@ impl Engine {
         scope: Scope<'_>,
     ) -> Result<Facts, LedgerError> {
         let known = self.known(current, scope)?;
+        // Most steps find nothing, and nothing that they could end.
+        if current.is_empty() && known.is_empty() {
+            return Ok(Facts::default());
+        }
         let covers = |record: &Record| scope.covers(record);
         self.on_ground(|ground| notify::review(current, (&covers, scope.over), &known, ground))
     }
 
     /// What is due of incidents of which nothing new is seen: reminders, and what was kept back.
     pub(super) fn due_facts(&self, _telling: &Telling<'_>) -> Result<Facts, LedgerError> {
-        let untold = self.ledger.untold_incidents("")?;
         let mut known = Vec::new();
-        for stored in untold {
-            let record = record(stored);
-            if record.is_untold() && !self.is_answered(&record)? {
+        for record in self.ledger.untold_incidents("")?.into_iter().map(record) {
+            if !self.is_answered(&record)? {
                 known.push(record);
             }
         }
@@ -125,10 +127,8 @@ impl Engine {
         else {
             return Ok(false);
         };
-        let now = self.clock.now();
         let holds = self.ledger.holds(Some(&feed))?;
-        let mut of_group = holds.iter().filter(|hold| hold.group == group);
-        Ok(of_group.any(|hold| hold.word.is_some() && hold.lapsed(now).is_none()))
+        Ok(holds.iter().any(|hold| hold.group == group && self.word_before(hold).is_some()))
     }
 
     /// What a review comes to, in the ledger's words.

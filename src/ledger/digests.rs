@@ -1,13 +1,7 @@
 //! What is durable of the digest: for which instant it was last made, and from when its numbers count; and what
 //! Vitable did meanwhile.
 
-use super::{
-    Facts, Ledger, ScheduleMark,
-    attempts::StoredAttempt,
-    error::{LedgerError, Result},
-    key, notices,
-    removals::LONGEST_ATTEMPT,
-};
+use super::{Facts, Ledger, ScheduleMark, error::Result, key, notices};
 use crate::{
     attempt::State,
     roster::{GroupRef, ReferenceId},
@@ -67,25 +61,17 @@ impl Ledger {
     pub fn applied(&self, group: &GroupRef, since: DateTime<Utc>, until: DateTime<Utc>) -> Result<Applied> {
         let mut applied = Applied::default();
         let mut failed: BTreeSet<ReferenceId> = BTreeSet::new();
-        let first = since.checked_sub_signed(LONGEST_ATTEMPT).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        for id in self.store.newest(&key::attempts_of(group), usize::MAX)? {
-            let stored: StoredAttempt = self
-                .store
-                .get(&key::number(key::ATTEMPTS, id))?
-                .ok_or_else(|| LedgerError::damaged("an attempt of a group is not there"))?;
+        self.attempts_since(group, since, |stored| {
             let attempt = stored.attempt;
-            if attempt.prepared_at < first {
-                break;
-            }
             let in_time = since < attempt.changed_at && attempt.changed_at <= until;
             if !in_time || !matches!(attempt.state, State::Completed { .. }) {
-                continue;
+                return;
             }
-            let Some(outcome) = attempt.outcome else { continue };
+            let Some(outcome) = attempt.outcome else { return };
             applied.added = applied.added.saturating_add(outcome.added);
             applied.removed = applied.removed.saturating_add(outcome.removed);
             failed.extend(outcome.failures.into_iter().map(|failure| failure.reference_id));
-        }
+        })?;
         applied.failed = u64::try_from(failed.len()).unwrap_or(u64::MAX);
         Ok(applied)
     }

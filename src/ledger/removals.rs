@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 /// An attempt may end so much later than it was made: a day of polling, and eight more in which a request that
 /// timed out is still asked for, with room to spare.
-pub(super) const LONGEST_ATTEMPT: TimeDelta = TimeDelta::days(14);
+const LONGEST_ATTEMPT: TimeDelta = TimeDelta::days(14);
 
 impl Ledger {
     /// The members whom attempts that ended since then removed, or may have removed, and how large the group
@@ -29,18 +29,10 @@ impl Ledger {
     pub fn removals_since(&self, group: &GroupRef, since: DateTime<Utc>) -> Result<Past> {
         let mut past = Past::default();
         let known = self.state_of(group)?.group_id;
-        let first = since.checked_sub_signed(LONGEST_ATTEMPT).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        for id in self.store.newest(&key::attempts_of(group), usize::MAX)? {
-            let stored: StoredAttempt = self
-                .store
-                .get(&key::number(key::ATTEMPTS, id))?
-                .ok_or_else(|| LedgerError::damaged("an attempt of a group is not there"))?;
+        self.attempts_since(group, since, |stored| {
             let attempt = &stored.attempt;
-            if attempt.prepared_at < first {
-                break;
-            }
             if known.as_ref().is_some_and(|known| *known != attempt.group_id) || attempt.changed_at < since {
-                continue;
+                return;
             }
             if stored.confirmed.is_some() {
                 past.was(attempt.changed_at, attempt.counts.covered);
@@ -53,8 +45,29 @@ impl Ledger {
             if may_be_applied(&attempt.state) {
                 past.left.extend(left(attempt));
             }
-        }
+        })?;
         Ok(past)
+    }
+
+    /// Shows the attempts of a group that may have changed since then, the newest first. Some changed earlier.
+    pub(super) fn attempts_since(
+        &self,
+        group: &GroupRef,
+        since: DateTime<Utc>,
+        mut each: impl FnMut(StoredAttempt),
+    ) -> Result<()> {
+        let first = since.checked_sub_signed(LONGEST_ATTEMPT).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        for id in self.store.newest(&key::attempts_of(group), usize::MAX)? {
+            let stored: StoredAttempt = self
+                .store
+                .get(&key::number(key::ATTEMPTS, id))?
+                .ok_or_else(|| LedgerError::damaged("an attempt of a group is not there"))?;
+            if stored.attempt.prepared_at < first {
+                break;
+            }
+            each(stored);
+        }
+        Ok(())
     }
 }
 

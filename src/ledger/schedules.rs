@@ -36,6 +36,14 @@ pub struct Pause {
     pub at: DateTime<Utc>,
 }
 
+impl Pause {
+    /// Whether it has not ended by itself.
+    #[must_use]
+    pub fn is_on(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
 /// A feed with where its schedule stands, as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Stored {

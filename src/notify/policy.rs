@@ -87,25 +87,35 @@ pub fn needs_mail(
             Sight::Over(_) => None,
         };
     };
-    let reason = match sight {
-        Sight::Over(reason) => history.told_open.then_some(reason),
-        Sight::Open(_) if !history.told_open => Some(Reason::Opened),
-        Sight::Open(incident) => open_and_told(kind, incident, history, now, remind_every),
+    let (reason, turned) = match sight {
+        // What is over for the first time now has not been recorded as such.
+        Sight::Over(reason) => (history.told_open.then_some(reason), history.resolved.unwrap_or(now)),
+        Sight::Open(incident) => {
+            let same = history.reason_digest.as_ref() == Some(&incident.reason_digest());
+            let reason = if history.told_open {
+                open_and_told(kind, same, history, now, remind_every)
+            } else {
+                Some(Reason::Opened)
+            };
+            // Or it comes back, or changes, at this moment.
+            let stands = same && history.resolved.is_none();
+            (reason, if stands { history.opened.max(history.changed) } else { now })
+        }
     };
-    reason.filter(|_| kind.is_urgent() || !comes_and_goes(&sight, history, now))
+    reason.filter(|_| kind.is_urgent() || !comes_and_goes(history, turned, now))
 }
 
-/// Of an incident of which the last mail said that it is open.
+/// Of an incident of which the last mail said that it is open; `same` says that its reason has not changed.
 fn open_and_told(
     kind: Kind,
-    incident: &Incident,
+    same: bool,
     history: &History,
     now: DateTime<Utc>,
     remind_every: Duration,
 ) -> Option<Reason> {
     let Some(mailed) = history.mailed else { return Some(Reason::Opened) };
     // A change of which no mail could be made stays a change until one is.
-    if history.reason_digest.as_ref() != Some(&incident.reason_digest()) || history.changed > mailed {
+    if !same || history.changed > mailed {
         return Some(Reason::Changed);
     }
     let every = TimeDelta::from_std(remind_every).unwrap_or(TimeDelta::MAX);
@@ -116,19 +126,9 @@ fn open_and_told(
     (due && !quiet).then_some(Reason::Reminder)
 }
 
-/// Whether there were mails enough of it today, and it does not stand still yet.
-fn comes_and_goes(sight: &Sight<'_>, history: &History, now: DateTime<Utc>) -> bool {
+/// Whether there were mails enough of it today, and it does not stand still yet: it turned last at `turned`.
+fn comes_and_goes(history: &History, turned: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     let lately = history.recent.iter().filter(|mailed| now.signed_duration_since(**mailed) < LATELY).count();
-    let turned = match sight {
-        // What is over for the first time now has not been recorded as such.
-        Sight::Over(_) => history.resolved.unwrap_or(now),
-        Sight::Open(incident) => match (history.resolved, &history.reason_digest) {
-            // It comes back, or changes, at this moment.
-            (Some(_), _) => now,
-            (None, digest) if digest.as_ref() != Some(&incident.reason_digest()) => now,
-            (None, _) => history.opened.max(history.changed),
-        },
-    };
     lately >= FLAPPING && now.signed_duration_since(turned) < STOOD_STILL
 }
 

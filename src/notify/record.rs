@@ -82,12 +82,6 @@ impl Record {
         Self { recent: self.recent.clone(), ..Self::opened(incident, now) }
     }
 
-    /// Whether a mail of it may be due although nothing new is seen of it.
-    #[must_use]
-    pub fn is_untold(&self) -> bool {
-        self.is_open() || self.told_open
-    }
-
     /// The record of an incident that was mailed past the outbox, when it opened and when it was mailed last.
     #[must_use]
     pub fn told_directly(

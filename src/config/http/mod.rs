@@ -9,7 +9,7 @@ use super::{
     read::{Fields, Item, Reader},
     secrets::secret,
     vitable::file as readable_file,
-    words::parse_duration,
+    words::parse_rate,
     yaml::Kind,
 };
 use crate::{
@@ -312,11 +312,8 @@ fn detail(reader: &Reader, item: &Item<'_>) -> Option<Detail> {
 }
 
 fn rate(reader: &Reader, item: &Item<'_>) -> Option<Rate> {
-    let parsed = reader.text(item)?.split_once('/').and_then(|(requests, within)| {
-        let requests = requests.trim().parse().ok().filter(|requests| (1..=100_000).contains(requests))?;
-        let within = parse_duration(within.trim()).filter(|within| !within.is_zero())?;
-        Some(Rate { requests, within })
-    });
+    let parsed =
+        parse_rate(reader.text(item)?, 1..=100_000).map(|(requests, within)| Rate { requests, within });
     if parsed.is_none() {
         reader.wrong(item, "expected a number of requests and a duration", "write it as `50/1m` or `5/1s`");
     }

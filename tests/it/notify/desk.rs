@@ -76,8 +76,7 @@ impl Desk {
     /// A minute of which nothing new is seen.
     pub(super) fn catch_up(&mut self, now: DateTime<Utc>, settings: &Settings) -> Review {
         let known = std::mem::take(&mut self.known);
-        let untold: Vec<Record> = known.iter().filter(|record| record.is_untold()).cloned().collect();
-        let review = self.on_ground(now, settings, |ground| catch_up(&untold, ground));
+        let review = self.on_ground(now, settings, |ground| catch_up(&known, ground));
         self.known = known;
         self.keep(&review);
         review
