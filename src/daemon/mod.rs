@@ -212,7 +212,7 @@ async fn stop(
     mut heard: mpsc::UnboundedReceiver<handle::News>,
     signals: &mut mpsc::Receiver<Signal>,
 ) -> Result<(), Ended> {
-    supervisor::stopping("stopping: rosters that are on their way are answered first");
+    supervisor::stopping("stopping: rosters that are on their way are answered first").await;
     tracing::info!(at_work = keeper.jobs.len(), "rosterd stops");
     keeper.engine().stop();
     let until = Instant::now() + DRAIN;

@@ -129,6 +129,11 @@ impl Inside {
         self.runtime.as_ref().unwrap().block_on(self.engine().deliver()).unwrap();
     }
 
+    /// Does this in the process that runs now.
+    pub(crate) fn does<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(work)
+    }
+
     /// What waits for a person.
     pub(crate) fn holds(&self) -> Vec<Hold> {
         self.engine().ledger().holds(None).unwrap()

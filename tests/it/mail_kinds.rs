@@ -5,7 +5,7 @@
 use crate::{
     inside::Inside,
     sshd::Sshd,
-    world::{Setup, World, canaries, people, person, put, roster, row},
+    world::{Ran, Setup, World, canaries, decoded, people, person, put, roster, row},
 };
 use chrono::TimeDelta;
 use rosterd::{
@@ -17,6 +17,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     os::unix::fs::FileExt,
+    process::Command,
 };
 
 fn setup() -> Setup {
@@ -37,16 +38,11 @@ fn subjects(world: &World) -> Vec<String> {
     lines.collect()
 }
 
-/// A mail as text: quoted-printable is undone, so that no value hides behind a line break.
-fn decoded(mail: &str) -> String {
-    mail.replace("=\r\n", "").replace("=3D", "=")
-}
-
 #[track_caller]
 fn shows_nobody(world: &World, numbers: std::ops::RangeInclusive<u32>) {
     for mail in world.mails() {
         let mail = decoded(&mail);
-        for canary in numbers.clone().flat_map(canaries).chain(["Zq".to_owned(), "zqmail".to_owned()]) {
+        for canary in numbers.clone().flat_map(canaries).chain(["Zqyear".to_owned(), "zqmail".to_owned()]) {
             assert!(!mail.contains(&canary), "`{canary}` in {mail}");
         }
     }
@@ -133,6 +129,41 @@ fn a_state_that_cannot_be_opened_is_mailed_once_and_not_with_each_start() {
     // A person who asks something else reads what is the matter, and nobody is mailed.
     world.rosterd(&["status"]).ends(1);
     assert_eq!(subjects(&world).len() - before, 1);
+}
+
+/// The state on a disk of its own, in a mount namespace that nobody else sees, and no byte of that disk is left.
+const FULL: &str = "set -e
+mount -t tmpfs -o size=4m none \"$1/other\"
+cp -a \"$1/state/.\" \"$1/other\"
+cat /dev/zero > \"$1/other/zeros\" 2>/dev/null || true
+mount --bind \"$1/other\" \"$1/state\"
+shift
+exec \"$@\"";
+
+/// The disk is full when it starts, again and again: it ends with an error, and one mail says so.
+#[test]
+fn a_disk_that_is_full_at_the_start_is_mailed_once() {
+    let world = World::settled(&setup(), &everybody(1..=3));
+    let before = subjects(&world);
+    fs::create_dir(world.path("other")).unwrap();
+    for _ in 0..2 {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", FULL, "sh"])
+            .arg(world.folder.path());
+        let typed = world.command(&["run"]);
+        command.arg(typed.get_program()).args(typed.get_args());
+        command.envs(typed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let ran = Ran::of(command.current_dir(world.folder.path()).output().unwrap());
+        assert_eq!(ran.code, Some(1), "{}", ran.text());
+        assert!(ran.err.contains("full") || ran.err.contains("No space left"), "{}", ran.text());
+    }
+    let mut told = subjects(&world);
+    told.retain(|subject| !before.contains(subject));
+    assert_eq!(told, ["all feeds: state cannot be written"]);
+    // With room it goes on where it was.
+    world.arrives("roster.csv", &everybody(1..=4));
+    world.rosterd(&["sync", "acme"]).ends(0);
 }
 
 /// A file that rosterd's user may not read is no credential; a folder that is refused neither.

@@ -122,7 +122,7 @@ impl Host {
         self.is(Trap::None);
         let shown = self.world.json(&["runs", "--limit", "1", "--json"]).to_string();
         let everything = self.world.mails().concat() + &shown + &ran.text();
-        for secret in ["Zq", "s3cret", "1942-", "424-"] {
+        for secret in ["Zqfirst", "Zqlast", "Zqstreet", "s3cret", "1942-", "424-"] {
             assert!(!everything.contains(secret), "{secret}: {everything}");
         }
     }

@@ -256,8 +256,19 @@ feeds:
     }
 }
 
+/// A mail as text: quoted-printable is undone, so that no value hides behind a line break.
+pub(crate) fn decoded(mail: &str) -> String {
+    mail.replace("=\r\n", "").replace("=3D", "=")
+}
+
 impl Drop for World {
+    /// Whatever a test is about, no mail of it shows a person.
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            for mail in self.mails() {
+                shows_nobody(&decoded(&mail));
+            }
+        }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -338,6 +349,18 @@ pub(crate) fn canaries(number: u32) -> Vec<String> {
         format!("{number} Zqstreet"),
         "Zqcity".to_owned(),
     ]
+}
+
+/// What stands in every personal value of a [`person`] and in nothing else: `Zq` alone may stand in a random id.
+const CANARIES: [&str; 9] =
+    ["Zqfirst", "Zqlast", "Zqstreet", "Zqcity", "Zqyear", "zqmail", "/1942", "1942-04", "55542000"];
+
+/// No [`person`] is shown by any value.
+#[track_caller]
+pub(crate) fn shows_nobody(text: &str) {
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "`{canary}` in {text}");
+    }
 }
 
 /// Several of them.
