@@ -216,7 +216,7 @@ impl ProblemRows {
         let carried = (
             Kind::RowsCarried,
             Consequence::Carried,
-            "Their rows cannot be used, so that these covered members are sent as last accepted",
+            "These members are covered and their rows cannot be used, so that they are sent as last accepted",
         );
         let left_out = (
             Kind::RowsLeftOut,

@@ -18,7 +18,7 @@ pub(super) fn clean(text: &str) -> String {
 
 /// Whether a step is something to type.
 pub(super) fn is_command(step: &str) -> bool {
-    ["rosterd ", "journalctl ", "df "].iter().any(|start| step.starts_with(start))
+    ["rosterd ", "journalctl ", "systemctl ", "df "].iter().any(|start| step.starts_with(start))
 }
 
 /// Replaces `{group}`, `{feed}`, `{run}`, `{request}` and `{trace}`. In a sentence a name stands in backticks,

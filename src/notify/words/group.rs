@@ -41,7 +41,7 @@ pub(super) const APPROVAL_EXPIRED: Words = Words {
 pub(super) const REFUSED: Words = Words {
     subject: "submit refused",
     tally: &[],
-    happened: "Vitable refused the roster of {group} as a whole. Nothing of it was applied.",
+    happened: "Nothing of the roster of {group} was applied.",
     means: "Everybody keeps what the last finished sync gave. Until a roster is taken, new people wait for \
             coverage, and people who left stay covered.",
     remedy: &[
@@ -91,8 +91,7 @@ pub(super) const COVERAGE_LOST: Words = Words {
 pub(super) const STUCK: Words = Words {
     subject: "request stuck at Vitable",
     tally: &[],
-    happened: "Vitable took the roster of {group} and has not finished within `poll.stuck_after`. rosterd goes on \
-               asking.",
+    happened: "Vitable took the roster of {group}, and rosterd goes on asking whether it has finished.",
     means: "Nobody knows yet which additions and removals are done. No other roster of this group is sent meanwhile.",
     remedy: &[
         "Ask Vitable's support why the sync of {group} does not finish.",
@@ -106,8 +105,7 @@ pub(super) const STUCK: Words = Words {
 pub(super) const TIMED_OUT: Words = Words {
     subject: "request given up",
     tally: &[],
-    happened: "Vitable took the roster of {group} and did not finish within `poll.give_up_after`. rosterd has stopped \
-               waiting for it.",
+    happened: "Vitable took the roster of {group}, and rosterd has stopped waiting for its end.",
     means: "Its additions and removals may or may not be done. The next scheduled run sends the roster afresh; \
             until it is finished, rosterd counts everybody on either roster as covered. The old request is looked at \
             with each `rosterd sync` for seven days.",
@@ -123,7 +121,7 @@ pub(super) const TIMED_OUT: Words = Words {
 pub(super) const OUTCOME_UNKNOWN: Words = Words {
     subject: "outcome unknown",
     tally: &[],
-    happened: "The roster of {group} was on its way to Vitable when the answer was lost.",
+    happened: "The roster of {group} was on its way to Vitable.",
     means: "Its additions and removals may or may not be done. rosterd counts everybody on either roster as covered, \
             waits for `poll.stuck_after`, sends the newest roster afresh, and once more with the run after it.",
     remedy: &[
@@ -157,8 +155,7 @@ pub(super) const UNFINISHED_MOVE: Words = Words {
 pub(super) const SECOND_WRITER: Words = Words {
     subject: "somebody else changes the group",
     tally: &[],
-    happened: "Vitable's numbers for the finished sync of {group} are not those of the plan, so somebody else \
-               changes the members of this group too.",
+    happened: "Vitable's numbers for the finished sync of {group} are not those of the plan.",
     means: "Who is covered in this group is no longer certain, and two writers may remove each other's people. Its next \
             roster is held.",
     remedy: &[
@@ -173,7 +170,7 @@ pub(super) const SECOND_WRITER: Words = Words {
 pub(super) const GROUP_CHANGED_ID: Words = Words {
     subject: "group has another id",
     tally: &[],
-    happened: "Vitable shows another `grp_` id for {group} than the one that rosterd knows.",
+    happened: "",
     means: "Nothing is sent for this group, because the roster could reach another employer's people. Everybody keeps \
             the coverage they have; new people wait.",
     remedy: &[
@@ -189,7 +186,7 @@ pub(super) const GROUP_CHANGED_ID: Words = Words {
 pub(super) const GROUP_UNKNOWN: Words = Words {
     subject: "group not found",
     tally: &[],
-    happened: "No group at Vitable, or more than one, has exactly the `external_reference_id` {group}.",
+    happened: "",
     means: "Nothing is sent for this group. Who is covered stays covered; its new people wait for coverage.",
     remedy: &[
         "Make {group} at Vitable, or correct its name in the configuration or in the export.",
@@ -203,7 +200,7 @@ pub(super) const GROUP_UNKNOWN: Words = Words {
 pub(super) const ORPHAN: Words = Words {
     subject: "group that no feed names",
     tally: &[("covered", "member stays covered", "members stay covered")],
-    happened: "{group} has members, and no feed of the configuration names it any more.",
+    happened: "{group} has members.",
     means: "They stay covered and are paid for, and nobody is added or removed there, whoever leaves.",
     remedy: &[
         "Name {group} in a feed again, or empty it if nobody there shall be covered any more.",
@@ -235,8 +232,7 @@ pub(super) const NOT_EMPTIED: Words = Words {
 pub(super) const OLD_PLAN: Words = Words {
     subject: "members on an old plan",
     tally: &[("plan_changes", "person", "people")],
-    happened: "The export names another plan for the people below than the one they were added with. Vitable does not \
-               change the plan of somebody who is subscribed.",
+    happened: "",
     means: "They stay covered, on the plan that they were added with.",
     remedy: &[
         "Ask Vitable to change the plan of these people, or correct the plan in {feed}.",

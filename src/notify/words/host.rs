@@ -5,8 +5,7 @@ use super::Words;
 pub(super) const OTHER_LEDGER: Words = Words {
     subject: "state belongs to another organization",
     tally: &[],
-    happened: "The configuration reaches another base URL or another organization than the one that the state directory \
-               was made with.",
+    happened: "",
     means: "Nothing is submitted by any feed: one organization's rosters must not replace another's. Nobody has lost \
             coverage.",
     remedy: &[
@@ -67,7 +66,7 @@ pub(super) const DISK: Words = Words {
 pub(super) const CLOCK_WRONG: Words = Words {
     subject: "clock wrong",
     tally: &[],
-    happened: "The clock of this host and Vitable's are more than ten minutes apart.",
+    happened: "",
     means: "Nothing is submitted, because a wrong day begins and ends coverage wrongly. Nobody has lost coverage.",
     remedy: &[
         "Set this host's clock, and see that its time service runs.",
@@ -81,7 +80,7 @@ pub(super) const CLOCK_WRONG: Words = Words {
 pub(super) const CREDENTIAL: Words = Words {
     subject: "credential refused",
     tally: &[],
-    happened: "Vitable refuses the API key with which rosterd works.",
+    happened: "",
     means: "Nothing is submitted while this lasts; the daemon tries once an hour, a typed `rosterd sync` at once. Nobody has lost coverage; new \
             people wait, and people who left stay covered. Requests that Vitable took are not given up.",
     remedy: &[
@@ -97,7 +96,7 @@ pub(super) const CREDENTIAL: Words = Words {
 pub(super) const KEY_MAY_NOT_SUBMIT: Words = Words {
     subject: "API key may not submit",
     tally: &[],
-    happened: "Vitable lets the API key read groups and plans, and refused a roster because of the key.",
+    happened: "Vitable lets the API key read groups and plans.",
     means: "Nothing is submitted while this lasts; the daemon tries with one feed each hour. Nobody has lost coverage; \
             new people wait, and people who left stay covered.",
     remedy: &[
@@ -112,7 +111,7 @@ pub(super) const KEY_MAY_NOT_SUBMIT: Words = Words {
 pub(super) const API_UNREACHABLE: Words = Words {
     subject: "Vitable not reachable",
     tally: &[],
-    happened: "Vitable's API could not be reached, or gave no usable answer.",
+    happened: "",
     means: "Nothing new was submitted. Nobody has lost coverage; new people wait, and people who left stay covered. \
             The daemon tries again each few minutes, a typed `rosterd sync` at once.",
     remedy: &[
@@ -126,7 +125,7 @@ pub(super) const API_UNREACHABLE: Words = Words {
 pub(super) const NOT_SENT: Words = Words {
     subject: "Vitable takes no rosters",
     tally: &[],
-    happened: "Vitable's API answers, and a roster could not be handed to it.",
+    happened: "Vitable's API answers.",
     means: "Nothing of that roster was sent. Nobody has lost coverage; new people wait, and people who left stay covered. \
             The daemon tries again with one feed each few minutes, a typed `rosterd sync` at once.",
     remedy: &[

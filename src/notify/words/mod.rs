@@ -16,7 +16,7 @@ pub(super) struct Words {
     pub(super) subject: &'static str,
     /// Counts that the subject shows, with the words for one and for many; the first that is not zero is taken.
     pub(super) tally: &'static [(&'static str, &'static str, &'static str)],
-    /// What happened, before the incident's own reason.
+    /// What happened, before the incident's own reason; nothing where that says all of it.
     pub(super) happened: &'static str,
     /// What it means for people's coverage.
     pub(super) means: &'static str,

@@ -154,7 +154,7 @@ pub(super) const READ_SUSPICIOUS: Words = Words {
 pub(super) const ROWS_LEFT_OUT: Words = Words {
     subject: "rows left out",
     tally: &[("left_out", "person not covered", "people not covered"), ("problem_rows", "row", "rows")],
-    happened: "Rows of people who are not covered yet cannot be used, so these people are not on the roster.",
+    happened: "",
     means: "Who stands in these rows and is not covered yet gets no coverage until the rows are right. A row without a usable \
             `reference_id` could be anybody: while there is one, nobody who is absent from the export is removed \
             without approval.",
@@ -174,8 +174,7 @@ pub(super) const ROWS_CARRIED: Words = Words {
         ("carried", "person stays as last accepted", "people stay as last accepted"),
         ("problem_rows", "row", "rows"),
     ],
-    happened: "Rows of covered people cannot be used, so the record that Vitable last accepted is sent again for \
-               each of them.",
+    happened: "",
     means: "They stay covered. But what has changed in their rows does not reach Vitable, and if one of them has \
             left, rosterd cannot see it. When a record is carried for longer than `carry_forward_for`, the group is held.",
     remedy: &[

@@ -43,7 +43,7 @@ pub(super) fn wide_examples() -> Vec<Incident> {
     ];
     let mut carried = feed(
         Kind::RowsCarried,
-        "Their rows cannot be used, so that these covered members are sent as last accepted: E-1007.",
+        "These members are covered and their rows cannot be used, so that they are sent as last accepted: E-1007.",
     );
     carried.counts = counts(&[("carried", 1), ("carried_days", 3)]);
     carried.people = vec![person(
