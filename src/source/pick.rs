@@ -195,7 +195,7 @@ pub(super) fn wait(
 /// What a person is told when the place waits until a file has settled.
 pub(super) fn waiting(at: &str, wait: Duration, settle: Duration) -> String {
     format!(
-        "`{at}` was written a moment ago; it is read in {} s if it stands still until then (`settle: {} s`)",
+        "`{at}` was written not long ago; it is read in {} s if it stands still until then (`settle: {} s`)",
         wait.as_secs_f32().ceil(),
         settle.as_secs_f32()
     )

@@ -101,11 +101,11 @@ pub(crate) fn failed_at(result: Result<(), Failure>, expected: Hop) -> String {
 #[tokio::test]
 async fn the_newest_whole_file_arrives() {
     let sshd = Sshd::start();
-    put(&sshd.files().join("roster-1.csv"), b"old", 500);
-    put(&sshd.files().join("roster-2.csv"), b"id\n1\n", 400);
-    put(&sshd.files().join("roster-3.csv.filepart"), b"half", 300);
-    put(&sshd.files().join(".roster-4.csv"), b"hidden", 300);
-    put(&sshd.files().join("notes.txt"), b"other", 300);
+    put(&sshd.files().join("roster-1.csv"), b"old", 7_500);
+    put(&sshd.files().join("roster-2.csv"), b"id\n1\n", 7_400);
+    put(&sshd.files().join("roster-3.csv.filepart"), b"half", 7_300);
+    put(&sshd.files().join(".roster-4.csv"), b"hidden", 7_300);
+    put(&sshd.files().join("notes.txt"), b"other", 7_300);
     std::fs::create_dir(sshd.files().join("roster-5.csv")).unwrap();
     let arrived = fetch(&sshd, "*roster-*.csv").await.unwrap();
     assert!(arrived.path.ends_with("/files/roster-2.csv"));
@@ -134,7 +134,7 @@ async fn eight_mebibytes_arrive_unchanged() {
     // No two blocks of it are alike, so that none can stand in another's place.
     let bytes: Vec<u8> =
         (0..2_097_152_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    put(&sshd.files().join("big.csv"), &bytes, 100);
+    put(&sshd.files().join("big.csv"), &bytes, 7_100);
     let mut arrived = fetch(&sshd, "big.csv").await.unwrap();
     let expected: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(arrived.sha256, expected);
@@ -175,7 +175,7 @@ async fn a_growing_file_is_not_read_yet() {
 #[tokio::test]
 async fn only_the_known_server_is_spoken_to() {
     let sshd = Sshd::start();
-    put(&sshd.files().join("roster.csv"), b"id\n1\n", 100);
+    put(&sshd.files().join("roster.csv"), b"id\n1\n", 7_100);
     let get = async |host_key: HostKey| {
         let server = Sftp { host_key, ..sshd.settings("ed25519") };
         fetch_as(&sshd, server, "roster.csv", Duration::ZERO).await

@@ -24,7 +24,7 @@ fn server(words: &[&str]) -> Sshd {
             keygen(&home.join("authority"), "ed25519", "");
             keygen(&home.join("other"), "ed25519", "");
             sign(home, "authority", "ed25519", words);
-            put(&home.join("files/roster.csv"), b"id\n1\n", 100);
+            put(&home.join("files/roster.csv"), b"id\n1\n", 7_100);
         }),
         ..Options::default()
     })
@@ -157,7 +157,7 @@ async fn certificates_of_each_kind_and_by_each_kind() {
                 }
                 keygen(&home.join("other"), "ed25519", "");
                 sign(home, "authority", "own", HOST);
-                put(&home.join("files/roster.csv"), b"id\n1\n", 100);
+                put(&home.join("files/roster.csv"), b"id\n1\n", 7_100);
             }),
             ..Options::default()
         });

@@ -138,7 +138,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn what_is_cut_off_is_read_again_from_its_beginning() {
     let sshd = Sshd::start();
     let (bytes, hash) = big();
-    put(&sshd.files().join("roster.csv"), &bytes, 100);
+    put(&sshd.files().join("roster.csv"), &bytes, 7_100);
     // Twice in the middle of the file, and the third try is left alone.
     let proxy = Proxy::start(sshd.port(), Fault::Cut { connections: 2, after: 1_000_000 }).await;
     let (result, notes) = fetch(&sshd, proxy.port, MINUTE).await;
@@ -161,7 +161,7 @@ async fn what_is_cut_off_is_read_again_from_its_beginning() {
 async fn a_server_that_is_killed_on_the_way_is_a_clean_failure() {
     let mut sshd = Sshd::start();
     let (bytes, _) = big();
-    put(&sshd.files().join("roster.csv"), &bytes, 100);
+    put(&sshd.files().join("roster.csv"), &bytes, 7_100);
     let proxy = Proxy::start(sshd.port(), Fault::Slow { after: 200_000, per_second: 100_000 }).await;
     let sent = Arc::clone(&proxy.sent);
     let port = proxy.port;
@@ -188,7 +188,7 @@ async fn a_slow_server_is_waited_for_and_a_silent_one_is_not() {
     let sshd = Sshd::start();
     // What comes before the file's own bytes is let through at once, the rest at a kilobyte a second.
     let bytes = vec![b'x'; 9 * 1024];
-    put(&sshd.files().join("roster.csv"), &bytes, 100);
+    put(&sshd.files().join("roster.csv"), &bytes, 7_100);
     let proxy = Proxy::start(sshd.port(), Fault::Slow { after: 4_096, per_second: 1_024 }).await;
     let began = tokio::time::Instant::now();
     let (result, notes) = fetch(&sshd, proxy.port, Duration::from_millis(2_500)).await;
@@ -197,7 +197,7 @@ async fn a_slow_server_is_waited_for_and_a_silent_one_is_not() {
     assert!(notes.is_empty(), "{notes:?}");
 
     let (bytes, _) = big();
-    put(&sshd.files().join("roster.csv"), &bytes, 100);
+    put(&sshd.files().join("roster.csv"), &bytes, 7_100);
     let proxy = Proxy::start(sshd.port(), Fault::Silent { after: 500_000 }).await;
     let (result, notes) = fetch(&sshd, proxy.port, Duration::from_millis(500)).await;
     let message = failed(result, Hop::Read);

@@ -42,7 +42,7 @@ async fn openssh_keys_of_each_kind_get_in_with_and_without_passphrase() {
     // SHA-1 is refused by the server too: an RSA key that got in signed with SHA-2.
     let config = "PubkeyAcceptedAlgorithms -ssh-rsa,ssh-rsa-cert-v01@openssh.com";
     let sshd = Sshd::start_with(&Options { config, ..Options::default() });
-    put(&sshd.files().join("roster.csv"), b"id\n1\n", 100);
+    put(&sshd.files().join("roster.csv"), b"id\n1\n", 7_100);
     let kinds: [(&str, &[&str]); 5] = [
         ("ed25519-", &["-t", "ed25519"]),
         ("ecdsa-256", &["-t", "ecdsa", "-b", "256"]),
@@ -67,7 +67,7 @@ async fn openssh_keys_of_each_kind_get_in_with_and_without_passphrase() {
 #[tokio::test]
 async fn pem_keys_get_in_or_are_told_how_to_be_converted() {
     let sshd = Sshd::start();
-    put(&sshd.files().join("roster.csv"), b"id\n1\n", 100);
+    put(&sshd.files().join("roster.csv"), b"id\n1\n", 7_100);
     let pem: [(&str, &[&str]); 4] = [
         ("p-rsa", &["-t", "rsa", "-b", "3072", "-m", "PEM"]),
         ("p-256", &["-t", "ecdsa", "-b", "256", "-m", "PEM"]),
@@ -112,7 +112,7 @@ async fn pem_keys_get_in_or_are_told_how_to_be_converted() {
 #[tokio::test]
 async fn putty_keys_get_in() {
     let sshd = Sshd::start();
-    put(&sshd.files().join("roster.csv"), b"id\n1\n", 100);
+    put(&sshd.files().join("roster.csv"), b"id\n1\n", 7_100);
     let folder = Path::new("tests/it/putty");
     for (name, locked) in
         [("clear-2.ppk", false), ("clear-3.ppk", false), ("locked-2.ppk", true), ("locked-3.ppk", true)]
@@ -131,7 +131,7 @@ async fn putty_keys_get_in() {
 #[tokio::test]
 async fn a_key_that_does_not_get_in_is_told_why() {
     let sshd = Sshd::start();
-    put(&sshd.files().join("roster.csv"), b"id\n1\n", 100);
+    put(&sshd.files().join("roster.csv"), b"id\n1\n", 7_100);
     let mut locked = with(&sshd, "locked", true);
     get(&sshd, locked.clone()).await.unwrap();
     locked.passphrase = Some(Secret::File(sshd.path("authorized_keys")));

@@ -62,7 +62,7 @@ impl Drop for Account {
 fn server(methods: &str, more: &str) -> Sshd {
     let config = format!("UsePAM yes\nAuthenticationMethods {methods}\n{more}");
     let sshd = Sshd::start_with(&Options { config: &config, ..Options::default() });
-    put(&sshd.files().join("roster.csv"), b"id\n1\n", 100);
+    put(&sshd.files().join("roster.csv"), b"id\n1\n", 7_100);
     // The account is not the one that the test runs as.
     for path in [sshd.path(""), sshd.files(), sshd.path("authorized_keys")] {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -135,7 +135,7 @@ async fn a_server_that_shows_nothing_but_one_folder_is_read() {
         config: "ChrootDirectory {home}/jail\nForceCommand internal-sftp",
         prepare: Some(&|home| {
             std::fs::create_dir_all(home.join("jail/outbound")).unwrap();
-            put(&home.join("jail/outbound/roster-1.csv"), b"id\n1\n", 100);
+            put(&home.join("jail/outbound/roster-1.csv"), b"id\n1\n", 7_100);
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(home, mode).unwrap();
         }),

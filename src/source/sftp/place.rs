@@ -22,6 +22,10 @@ use tokio::io::AsyncReadExt as _;
 /// How much is read at a time, in bytes: what the measurements in `dependencies.md` found fast.
 const CHUNK: usize = 256 << 10;
 
+/// So far a server's clock may be behind this host's: a file may have been written as much later than the server says. So
+/// what is younger than this and `settle` is looked at twice. More would cost each run of a fresh file the time.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
+
 /// A server's files, over one connection.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'s> {
@@ -87,9 +91,9 @@ impl Files for Place<'_> {
     }
 
     /// It tells whole seconds and leaves the rest out, so that what was written at the end of one would be taken for a
-    /// second older than it is.
+    /// second older than it is; and it tells them by a clock of its own.
     fn latest(&self, written: DateTime<Utc>) -> DateTime<Utc> {
-        written + TimeDelta::seconds(1)
+        written + TimeDelta::seconds(1) + CLOCKS_DIFFER
     }
 
     async fn list(&self, pattern: &Pattern) -> Result<Vec<Entry>, Failure> {
