@@ -131,6 +131,7 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read or written. Everything else is an outcome of the run.
     pub async fn begin(&self, order: &Order<'_>) -> Result<Begun, LedgerError> {
+        let going = self.shared.goes_on(&order.feed.name);
         let run = match &order.again {
             Some(run) => {
                 if let Some(mark) = &order.due {
@@ -147,13 +148,15 @@ impl Engine {
             () = self.shared.stopped() => None,
             decided = self.read_and_decide(run.clone(), order) => Some(decided?),
         };
-        let begun = match decided {
+        let mut begun = match decided {
             None => self.stopped(run).map(Begun::over),
             Some(Ok(decided)) => self.send_all(run, order, *decided).await,
             Some(Err(over)) => Ok(over),
         }?;
-        if let Begun::Over(pass) = &begun {
-            self.afterwards(pass, order.progress).await?;
+        match &mut begun {
+            Begun::Over(pass) => self.afterwards(pass, order.progress).await?,
+            Begun::NotYet { .. } => {}
+            Begun::Waiting(waiting) => waiting.going = Some(going),
         }
         Ok(begun)
     }

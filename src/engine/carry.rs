@@ -7,7 +7,7 @@ use super::{
     pass::{Decided, fill},
     report,
     rounds::{Second, due_at_once},
-    shared::Halt,
+    shared::{Going, Halt},
     submit::Release,
     tell::{DECISION, READ, Scope, record},
     word,
@@ -55,12 +55,19 @@ pub struct Waiting {
     pub(super) sent: Vec<(usize, Sending)>,
     /// The groups into which people move, for when those that they leave have finished.
     pub(super) second: Option<Box<Second>>,
+    /// Until it has ended, or is dropped.
+    pub(super) going: Option<Going>,
 }
 
 impl Waiting {
     /// A run that reads nothing.
-    pub(super) fn without_read(run: Run, outcome: RunOutcome, sent: Vec<(usize, Sending)>) -> Self {
-        Self { run, outcome, shapes: None, sent, second: None }
+    pub(super) fn without_read(
+        run: Run,
+        outcome: RunOutcome,
+        sent: Vec<(usize, Sending)>,
+        going: Going,
+    ) -> Self {
+        Self { run, outcome, shapes: None, sent, second: None, going: Some(going) }
     }
 
     /// The run.
@@ -117,7 +124,7 @@ impl Engine {
         self.hold(&run, order, &decided, incidents)?;
         self.note_rejections(&mut run)?;
         self.remember(&run, &decided)?;
-        // The mails of what waits do not wait for what is sent.
+        // A mail that cannot wait does not wait for what is sent.
         self.wake_mails();
         let mut sent = Vec::new();
         for due in due_at_once(order, &decided) {
@@ -125,7 +132,7 @@ impl Engine {
         }
         let shapes = Some(decided.read.shapes.clone());
         let second = Second::of(order, decided, &sent).map(Box::new);
-        self.sent_all(Waiting { run, outcome, shapes, sent, second })
+        self.sent_all(Waiting { run, outcome, shapes, sent, second, going: None })
     }
 
     /// Everything that is due at once was sent: the run waits for Vitable, or is over.
@@ -173,6 +180,7 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read or written.
     pub async fn wait(&self, mut waiting: Waiting, progress: &dyn Progress) -> Result<Pass, LedgerError> {
+        let _going = waiting.going.take();
         let whole = match waiting.second.take() {
             Some(second) => self.wait_in_rounds(&mut waiting, &second, progress).await?,
             None => {
@@ -219,7 +227,7 @@ impl Engine {
 
     /// Everything was answered: what the answers say goes into the run, and the run ends.
     fn finish(&self, waiting: Waiting) -> Result<Pass, LedgerError> {
-        let Waiting { mut run, mut outcome, shapes, sent, second: _ } = waiting;
+        let Waiting { mut run, mut outcome, shapes, sent, second: _, going: _ } = waiting;
         let mut completed = Vec::new();
         for (place, sending) in sent {
             let Some(group) = run.groups.get_mut(place) else { continue };

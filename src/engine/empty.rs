@@ -62,6 +62,7 @@ impl Engine {
     ) -> Result<Begun, EmptyError> {
         let group = emptying.group();
         let feed = self.owner_to_empty(group)?;
+        let going = self.shared.goes_on(&feed);
         if let Some(why) = self.halted() {
             return Err(EmptyError::Refused(why.to_string()));
         }
@@ -99,7 +100,7 @@ impl Engine {
             let why = run.groups.iter().flat_map(|group| &group.reasons).next_back().cloned();
             self.tell(&[not_emptied(&run, group, &why.unwrap_or_default())], Scope::NOTHING)?;
         }
-        Ok(self.sent_all(Waiting::without_read(run, outcome, sent))?)
+        Ok(self.sent_all(Waiting::without_read(run, outcome, sent, going))?)
     }
 
     fn retire(

@@ -3,6 +3,7 @@
 use super::{
     Engine, Progress, Step, answers,
     contact::failing,
+    shared::Telling,
     tell::{COMPLETION, Scope, TAKEN},
 };
 use crate::{
@@ -229,7 +230,7 @@ impl Engine {
         if let Some(note) = note {
             incident.reason = format!("{} The last look said: {note}", incident.reason);
         }
-        // Whoever waits for the end of this may wait for a day: the mail does not.
+        // Whoever waits for the end of this may wait for a day: the mail waits for minutes at most.
         self.tell(&[incident], Scope::NOTHING)
     }
 
@@ -246,7 +247,11 @@ impl Engine {
     }
 
     /// The answer to an attempt that the recovery found half sent is lost: said aloud, in the same words.
-    pub(super) fn lost_answers(&self, recovered: &[Attempt]) -> Result<Facts, LedgerError> {
+    pub(super) fn lost_answers(
+        &self,
+        telling: &Telling<'_>,
+        recovered: &[Attempt],
+    ) -> Result<Facts, LedgerError> {
         let incidents: Vec<Incident> = recovered
             .iter()
             .filter_map(|attempt| match &attempt.state {
@@ -264,7 +269,7 @@ impl Engine {
                 | State::Rejected { .. } => None,
             })
             .collect();
-        self.facts(&self.shared.telling(), &incidents, Scope::NOTHING)
+        self.facts(telling, &incidents, Scope::NOTHING)
     }
 }
 

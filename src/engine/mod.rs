@@ -12,6 +12,7 @@ mod carry;
 mod contact;
 mod digest;
 mod direct;
+mod drafts;
 mod empty;
 mod expiring;
 mod facts;

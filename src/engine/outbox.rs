@@ -5,6 +5,7 @@
 
 use super::{
     Engine,
+    drafts::Gathered,
     retry::{self, Tried},
     shared::Telling,
     tell::{Scope, record},
@@ -15,7 +16,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -54,6 +55,8 @@ pub(super) struct Post {
     told_directly: AtomicBool,
     /// When it was last looked what is due.
     reminded: Mutex<Option<Instant>>,
+    /// The mails of this process that gather, by Message-ID.
+    gathering: Mutex<BTreeSet<String>>,
 }
 
 impl Post {
@@ -72,6 +75,16 @@ impl Post {
 }
 
 impl Post {
+    /// There may be a mail to hand on. Returns at once.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// The mails of this process that gather. Of an earlier one none does.
+    pub(super) fn gathering(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        lock(&self.gathering)
+    }
+
     /// Whether an incident may be mailed past the outbox now: once in the life of the process.
     pub(super) fn may_tell_directly(&self) -> bool {
         !self.told_directly.swap(true, Ordering::Relaxed)
@@ -91,21 +104,31 @@ struct Seen {
 }
 
 impl Engine {
-    /// Hands on every mail that is due by the engine's clock, the oldest first; the first call of a process, and of a new
-    /// configuration, tries all that wait. One delivery at a time: a second caller waits for the first. Bounded in time for each mail.
-    /// When it is dropped on the way, a mail may have been taken without our knowing, and goes once more.
+    /// Hands on every mail that is due by the engine's clock, the oldest first, also what still gathers; the first call of a
+    /// process, and of a new configuration, tries all that wait. One delivery at a time: a second caller waits for the first.
+    /// Bounded in time for each mail. When it is dropped on the way, a mail may have been taken without our knowing, and goes
+    /// once more.
     ///
     /// # Errors
     /// When the ledger cannot be read or written. A transport that fails or refuses is no error: the mail waits.
     pub async fn deliver(&self) -> Result<Delivery, LedgerError> {
+        self.hand_on(Gathered::All).await
+    }
+
+    async fn hand_on(&self, gathered: Gathered) -> Result<Delivery, LedgerError> {
         let _turn = self.shared.post.turn.lock().await;
         let Some(settings) = self.settings.alerts.mail() else {
             return self.nobody_is_told();
         };
         self.remind()?;
         let mut seen = Seen::default();
-        let mut at_once = !self.mails_tried.swap(true, Ordering::Relaxed);
+        let mut at_once = !self.mails_tried.load(Ordering::Relaxed);
         for _ in 0..ROUNDS {
+            // What the state does not take ends nothing: the others are told all the same.
+            match self.close_gathered(gathered, at_once) {
+                Ok(()) => self.mails_tried.store(true, Ordering::Relaxed),
+                Err(error) => seen.broken = Some(error),
+            }
             self.round(settings, at_once, &mut seen).await?;
             at_once = false;
             if let Some(error) = seen.broken {
@@ -139,7 +162,8 @@ impl Engine {
     pub async fn post_mails(&self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         loop {
-            let sleep = match self.deliver().await.and_then(|_| self.next_mail_due()) {
+            let delivered = self.hand_on(Gathered::Whole).await;
+            let sleep = match delivered.and_then(|_| self.next_mail_due()) {
                 Ok(due) => self.sleep_until(due),
                 Err(error) => {
                     self.shared.post.note(Some(format!("the state cannot be used: {error}")));
@@ -169,7 +193,7 @@ impl Engine {
 
     /// There may be a mail to hand on. Returns at once.
     pub fn wake_mails(&self) {
-        self.shared.post.wake.notify_one();
+        self.shared.post.wake();
     }
 
     /// When the next mail is to be tried, which may have passed; none when no mail waits.

@@ -38,7 +38,9 @@ impl Engine {
     /// When the ledger cannot be read or written.
     pub fn recover(&self) -> Result<Recovered, LedgerError> {
         let now = self.clock.now();
-        let changed = self.ledger.recover(now, &mut |changed| self.lost_answers(changed))?;
+        let telling = self.shared.telling();
+        let changed = self.ledger.recover(now, &mut |changed| self.lost_answers(&telling, changed))?;
+        drop(telling);
         let mut begin_again: BTreeMap<FeedName, Option<GroupRef>> = BTreeMap::new();
         // The oldest first: the newest run of a feed is the one that its successor ends.
         for run in self.ledger.open_runs()? {
@@ -57,16 +59,17 @@ impl Engine {
                 self.shared.remember_cut_off(run);
                 continue;
             }
-            let facts = match &run.file {
-                Some(file) => self
-                    .unfinished(&run, &format!("The run of the file `{file}` was cut off: type it again."))?,
-                None if run.trigger == Trigger::Emptying => {
-                    let incidents = self.emptying_cut_off(&run)?;
-                    self.facts(&self.shared.telling(), &incidents, Scope::NOTHING)?
+            let incidents = match &run.file {
+                Some(file) => {
+                    let why = format!("The run of the file `{file}` was cut off: type it again.");
+                    vec![unfinished(&run, &why)]
                 }
-                None if twice => self.unfinished(&run, TWICE)?,
-                None => Facts::default(),
+                None if run.trigger == Trigger::Emptying => self.emptying_cut_off(&run)?,
+                None if twice => vec![unfinished(&run, TWICE)],
+                None => Vec::new(),
             };
+            let telling = self.shared.telling();
+            let facts = self.facts(&telling, &incidents, Scope::NOTHING)?;
             self.ledger.end_run(&run.cut_off(now), facts)?;
         }
         let mut begin_again: Vec<(FeedName, Option<GroupRef>)> = begin_again.into_iter().collect();
@@ -133,13 +136,8 @@ impl Engine {
         }
         Ok(ended)
     }
+}
 
-    fn unfinished(&self, run: &Run, why: &str) -> Result<Facts, LedgerError> {
-        let incident = Incident {
-            feed: Some(run.feed.clone()),
-            run: Some(run.id),
-            ..Incident::new(Kind::UnfinishedRun, why)
-        };
-        self.facts(&self.shared.telling(), &[incident], Scope::NOTHING)
-    }
+fn unfinished(run: &Run, why: &str) -> Incident {
+    Incident { feed: Some(run.feed.clone()), run: Some(run.id), ..Incident::new(Kind::UnfinishedRun, why) }
 }

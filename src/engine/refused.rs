@@ -45,7 +45,7 @@ impl Engine {
             let facts = self.facts(&telling, &incidents, Scope::NOTHING)?;
             self.ledger.refuse(attempt, &event, &rows, self.clock.now(), &facts)?
         };
-        // The mail does not wait for the slowest group.
+        // A mail that cannot wait does not wait for the slowest group.
         self.wake_mails();
         Ok(state)
     }

@@ -26,7 +26,7 @@ pub(super) enum Tried {
     GivenUp,
 }
 
-/// The mails to try at `now`, the oldest first. None while the transport is known to fail: a later mail must not
+/// The mails to try at `now`, the oldest first, but for those that still gather. None while the transport is known to fail: a later mail must not
 /// overtake an earlier one. `at_once` tries them all: a person who corrected something and starts rosterd again
 /// does not wait for the hour.
 pub(super) fn due(mails: Vec<StoredMail>, now: DateTime<Utc>, at_once: bool) -> Vec<StoredMail> {
@@ -34,13 +34,17 @@ pub(super) fn due(mails: Vec<StoredMail>, now: DateTime<Utc>, at_once: bool) -> 
     if !at_once && mails.iter().any(|mail| mail.blocks && waits(mail)) {
         return Vec::new();
     }
-    mails.into_iter().filter(|mail| at_once || !waits(mail)).collect()
+    mails.into_iter().filter(|mail| mail.gathering.is_none() && (at_once || !waits(mail))).collect()
 }
 
 /// When the next try is due; none when no mail waits.
 pub(super) fn next_due(mails: &[StoredMail]) -> Option<DateTime<Utc>> {
     let blocked = mails.iter().filter(|mail| mail.blocks).filter_map(|mail| mail.next_try).max();
-    let first = mails.iter().map(|mail| mail.next_try.unwrap_or(mail.queued)).min()?;
+    let due = |mail: &StoredMail| match &mail.gathering {
+        Some(gathering) => gathering.until,
+        None => mail.next_try.unwrap_or(mail.queued),
+    };
+    let first = mails.iter().map(due).min()?;
     Some(blocked.map_or(first, |until| until.max(first)))
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Shared {
     telling: Mutex<()>,
     /// The mails: whose turn it is to hand them on.
     pub(super) post: Post,
+    /// The feeds of which runs go on, and how many of each.
+    going: Mutex<BTreeMap<FeedName, usize>>,
     /// How what the state cannot keep is told.
     pub(super) direct: OnceLock<Direct>,
     look: Mutex<Option<Look>>,
@@ -60,6 +62,31 @@ pub(super) struct Shared {
     lanes: Mutex<HashMap<FeedName, Arc<tokio::sync::Mutex<()>>>>,
     /// Held while a look is made, so that a thousand feeds that are due at once look once.
     pub(super) looking: tokio::sync::Mutex<()>,
+}
+
+/// That a run of a feed goes on.
+pub(super) struct Going {
+    shared: Arc<Shared>,
+    feed: FeedName,
+}
+
+impl std::fmt::Debug for Going {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Going").field(&self.feed).finish()
+    }
+}
+
+impl Drop for Going {
+    /// What the run has to tell is complete: the mail goes.
+    fn drop(&mut self) {
+        let mut going = lock(&self.shared.going);
+        if let Some(runs) = going.get_mut(&self.feed) {
+            *runs = runs.saturating_sub(1);
+        }
+        going.retain(|_, runs| *runs > 0);
+        drop(going);
+        self.shared.post.wake();
+    }
 }
 
 /// That nobody else tells of incidents now.
@@ -73,6 +100,7 @@ impl Shared {
             cut_off: Mutex::default(),
             telling: Mutex::default(),
             post: Post::default(),
+            going: Mutex::default(),
             direct: OnceLock::new(),
             look: Mutex::default(),
             lanes: Mutex::default(),
@@ -83,6 +111,18 @@ impl Shared {
     /// The lane of a feed.
     pub(super) fn lane(&self, feed: &FeedName) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(lock(&self.lanes).entry(feed.clone()).or_default())
+    }
+
+    /// A run of the feed goes on until what is returned is dropped.
+    pub(super) fn goes_on(self: &Arc<Self>, feed: &FeedName) -> Going {
+        *lock(&self.going).entry(feed.clone()).or_default() += 1;
+        Going { shared: Arc::clone(self), feed: feed.clone() }
+    }
+
+    /// Those of the feeds of which a run goes on.
+    pub(super) fn going<'f>(&self, feeds: impl IntoIterator<Item = &'f FeedName>) -> Vec<FeedName> {
+        let going = lock(&self.going);
+        feeds.into_iter().filter(|feed| going.contains_key(*feed)).cloned().collect()
     }
 
     /// Nothing more is submitted. A state that takes nothing is worse than a key that is refused.

@@ -165,7 +165,7 @@ impl Engine {
             let facts = self.facts(&telling, &incidents_of(release, &event), Scope::NOTHING)?;
             self.ledger.advance(attempt, &event, self.clock.now(), facts)?
         };
-        // The mail does not wait for the slowest group.
+        // A mail that cannot wait does not wait for the slowest group.
         self.wake_mails();
         Ok(state)
     }

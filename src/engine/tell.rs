@@ -1,8 +1,8 @@
 //! From what happened to what is stored and mailed with it, in the same batch.
 
-use super::{Engine, shared::Telling};
+use super::{Engine, drafts, shared::Telling};
 use crate::{
-    ledger::{Facts, LedgerError, StoredIncident, StoredMail},
+    ledger::{Facts, LedgerError, StoredIncident},
     notify::{self, Incident, Kind, Reason, Record},
     roster::{FeedName, GroupRef, RequestId},
 };
@@ -138,10 +138,13 @@ impl Engine {
     ) -> Result<Facts, LedgerError> {
         let now = self.clock.now();
         let mut budget = notify::Budget(self.ledger.mail_budget()?);
+        let gathering = self.gathering()?;
+        let drafts: Vec<notify::Draft> = gathering.iter().filter_map(drafts::draft).collect();
         let ground = notify::Ground {
             now,
             settings: &self.settings.alerts,
             budget: &mut budget,
+            drafts: &drafts,
             ids: &mut random_token,
         };
         let review = review(ground);
@@ -153,11 +156,7 @@ impl Engine {
         let budget = (!review.mails.is_empty()).then_some(budget.0);
         Ok(Facts {
             incidents: review.records.into_iter().map(stored).collect(),
-            mails: review
-                .mails
-                .into_iter()
-                .map(|mail| StoredMail::new(mail.message_id, mail.to, mail.message, now))
-                .collect(),
+            mails: review.mails.into_iter().map(|mail| self.gathered(mail, &gathering, now)).collect(),
             budget,
         })
     }

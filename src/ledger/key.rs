@@ -23,6 +23,8 @@ pub(super) const NEXT_RUN: &[u8] = b"m:next-run";
 pub(super) const NEXT_ATTEMPT: &[u8] = b"m:next-attempt";
 /// The mails of the last while, by list of recipients.
 pub(super) const MAIL_BUDGET: &[u8] = b"m:mail-budget";
+/// How many mails have entered the outbox.
+pub(super) const MAILS: &[u8] = b"m:mails";
 pub(super) const NEXT_NODE: &[u8] = b"m:next-node";
 
 pub(super) const RUNS: &[u8] = b"r";

@@ -69,7 +69,7 @@ pub use model::{
     RunResult, Trigger, Word,
 };
 pub use moves::OpenMove;
-pub use notice::{Facts, StoredIncident, StoredMail};
+pub use notice::{Facts, Gathering, StoredIncident, StoredMail};
 pub use retired::{Retired, Undone};
 pub use schedules::{Pause, ScheduleMark, ScheduleState};
 pub use todos::Todo;

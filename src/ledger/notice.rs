@@ -1,5 +1,6 @@
 //! Incidents and mails in the ledger's own words, and what is written of them together with a change of state.
 
+use crate::roster::FeedName;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +50,12 @@ pub struct StoredMail {
     pub message: String,
     /// When it entered the outbox.
     pub queued: DateTime<Utc>,
+    /// Its place among all mails: the ledger counts them as they come. Zero until then, and in records of 0.1.
+    #[serde(default)]
+    pub place: u64,
+    /// What else may still come into it; nothing once it may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gathering: Option<Box<Gathering>>,
     /// How often it was tried.
     pub tries: u32,
     /// When it is tried again; none before the first try. Records of 0.1 have none of these.
@@ -80,6 +87,8 @@ impl StoredMail {
             to,
             message,
             queued,
+            place: 0,
+            gathering: None,
             tries: 0,
             next_try: None,
             blocks: false,
@@ -89,6 +98,17 @@ impl StoredMail {
             last_error: None,
         }
     }
+}
+
+/// That a mail waits for what else the runs of these feeds have to tell, so that what belongs together comes together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathering {
+    /// It goes then at the latest.
+    pub until: DateTime<Utc>,
+    /// It goes when no run of these goes on.
+    pub feeds: Vec<FeedName>,
+    /// What it tells so far: `notify` writes and reads it.
+    pub tells: serde_json::Value,
 }
 
 /// What is written together with a change of state, in the same batch.

@@ -64,14 +64,22 @@ impl Ledger {
         self.store.write("ledger-after-record", |tx| put_facts(tx, &facts))
     }
 
-    /// The mails that wait for their transport, the oldest first.
+    /// The mails that wait for their transport, in the order in which they came.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn outbox(&self) -> Result<Vec<StoredMail>> {
         let mut mails: Vec<StoredMail> = self.store.scan(key::OUTBOX)?;
-        mails.sort_by(|a, b| (a.queued, &a.message_id).cmp(&(b.queued, &b.message_id)));
+        mails.sort_by(|a, b| (a.place, a.queued, &a.message_id).cmp(&(b.place, b.queued, &b.message_id)));
         Ok(mails)
+    }
+
+    /// The mail with this Message-ID, if it waits.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn mail(&self, message_id: &str) -> Result<Option<StoredMail>> {
+        self.store.get(&key::mail(message_id))
     }
 
     /// Nothing more becomes of the mail: whoever takes it has it, or it was given up. It leaves the outbox, in one
@@ -114,7 +122,8 @@ pub(super) fn put_facts(tx: &mut Tx<'_>, facts: &Facts) -> Result<()> {
         }
     }
     for mail in &facts.mails {
-        tx.put(key::mail(&mail.message_id), mail)?;
+        let place = if mail.place == 0 { tx.count_up(key::MAILS)? } else { mail.place };
+        tx.put(key::mail(&mail.message_id), &StoredMail { place, ..mail.clone() })?;
     }
     if let Some(budget) = &facts.budget {
         tx.put(key::MAIL_BUDGET.to_vec(), budget)?;

@@ -3,7 +3,7 @@
 use super::{
     Incident, Mail, MailSettings, Reason,
     letter::{Block, Entry, Item, Letter, headline},
-    message,
+    message::{self, Id},
     phrase::{clean, cut, is_command, shell_word},
     remedy,
 };
@@ -126,7 +126,7 @@ pub fn digest_mails(
     let letters: Vec<_> = letters.collect();
     letters
         .iter()
-        .filter_map(|(to, letter)| message::compose(letter, settings, to, digest.now, &token()))
+        .filter_map(|(to, letter)| message::compose(letter, settings, to, digest.now, Id::Of(&token())))
         .collect()
 }
 
@@ -239,8 +239,13 @@ impl<'a> View<'a> {
 
 fn of_incident(news: &OpenNews) -> Thing {
     let incident = &news.incident;
-    let entry =
-        Entry { reason: Reason::Opened, incident: incident.clone(), opened: news.opened, thread: None };
+    let entry = Entry {
+        reason: Reason::Opened,
+        incident: incident.clone(),
+        opened: news.opened,
+        told: news.opened,
+        thread: None,
+    };
     let own = incident.what_to_do.iter().map(|step| clean(step)).find(|step| is_command(step));
     let command = own.or_else(|| remedy(incident).into_iter().find(|step| is_command(step)));
     Thing { lead: headline(&entry), text: format!("open since {}", day(news.opened)), command }

@@ -3,7 +3,7 @@
 use super::{
     Incident, Mail, MailSettings, Reason, Receipt, Settings, carrier,
     letter::{Entry, Letter},
-    message,
+    message::{self, Id},
 };
 use chrono::{DateTime, Utc};
 
@@ -15,7 +15,7 @@ pub fn test_mails(settings: &Settings, now: DateTime<Utc>, token: &mut dyn FnMut
     lists
         .filter_map(|(to, feeds)| {
             let feeds: Vec<String> = feeds.iter().map(ToString::to_string).collect();
-            message::compose(&Letter::test(&feeds), mail, to, now, &token())
+            message::compose(&Letter::test(&feeds), mail, to, now, Id::Of(&token()))
         })
         .collect()
 }
@@ -35,9 +35,10 @@ pub async fn send_directly(
 ) -> Result<(String, Vec<(String, Receipt)>), String> {
     let Some(mail) = settings.mail() else { return Ok((String::new(), Vec::new())) };
     let reason = if thread.is_some() { Reason::Reminder } else { Reason::Opened };
-    let entry = Entry { reason, incident: incident.clone(), opened: now, thread: thread.map(str::to_owned) };
-    let letter = Letter::new(&[entry], now, mail.remind_every);
-    match message::compose(&letter, mail, recipients(mail, incident), now, token) {
+    let thread = thread.map(str::to_owned);
+    let entry = Entry { reason, incident: incident.clone(), opened: now, told: now, thread };
+    let letter = Letter::new(&[entry], mail.remind_every);
+    match message::compose(&letter, mail, recipients(mail, incident), now, Id::Of(token)) {
         Some(mail_of_it) => Ok((mail_of_it.message_id.clone(), carrier::send(mail, &mail_of_it).await?)),
         None => Err("no mail could be made, because `alerts.from` is no address".to_owned()),
     }

@@ -7,12 +7,13 @@ use super::{
     words::{Words, label, words},
 };
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// People shown by name in one section; the rest stands in `rosterd show`.
 const PEOPLE: usize = 50;
 /// Incidents told whole in one mail; the rest is listed by headline.
-const SECTIONS: usize = 20;
+pub(super) const SECTIONS: usize = 20;
 /// So many more are named in a line each.
 const HEADLINES: usize = 100;
 /// That a feed is gone, behind "Nothing to do: ".
@@ -20,7 +21,7 @@ const GONE: &str = "{feed} is no longer in the configuration, so this is closed.
                     that; a group that has members and no feed is told of by itself.";
 
 /// One incident with the reason why it is in the mail.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     /// Why it is mailed.
     pub(super) reason: Reason,
@@ -28,6 +29,8 @@ pub(super) struct Entry {
     pub(super) incident: Incident,
     /// When it opened.
     pub(super) opened: DateTime<Utc>,
+    /// When this was to be told: of what is over, its end.
+    pub(super) told: DateTime<Utc>,
     /// The Message-ID of its first mail.
     pub(super) thread: Option<String>,
 }
@@ -122,10 +125,9 @@ pub(super) struct Person {
 
 impl Letter {
     /// The mail for these entries, the first of which gives the subject.
-    pub(super) fn new(entries: &[Entry], now: DateTime<Utc>, remind_every: Duration) -> Self {
+    pub(super) fn new(entries: &[Entry], remind_every: Duration) -> Self {
         let alone = entries.len() == 1;
-        let mut sections: Vec<Section> =
-            entries.iter().take(SECTIONS).map(|entry| Section::new(entry, now)).collect();
+        let mut sections: Vec<Section> = entries.iter().take(SECTIONS).map(Section::new).collect();
         let first = sections
             .first()
             .and_then(|section| match section.steps.first() {
@@ -184,7 +186,7 @@ fn more(entries: &[Entry]) -> Vec<String> {
 }
 
 impl Section {
-    fn new(entry: &Entry, now: DateTime<Utc>) -> Self {
+    fn new(entry: &Entry) -> Self {
         let incident = &entry.incident;
         let words = words(incident.kind);
         let over = entry.reason.is_over();
@@ -199,7 +201,7 @@ impl Section {
         Self {
             headline: headline(entry),
             steps: steps(entry, words),
-            standing: standing(entry, now),
+            standing: standing(entry),
             happened: happened.trim().to_owned(),
             means: (!over).then_some(words.means),
             counts: if over { Vec::new() } else { counts(incident) },
@@ -334,13 +336,15 @@ pub fn remedy(incident: &Incident) -> Vec<String> {
     words(incident.kind).remedy.iter().filter_map(|step| fill(step, incident)).collect()
 }
 
-fn standing(entry: &Entry, now: DateTime<Utc>) -> Option<String> {
+fn standing(entry: &Entry) -> Option<String> {
     let since = time(entry.opened);
     match entry.reason {
         Reason::Opened => None,
         Reason::Changed => Some(format!("This has changed since the last mail. Open since {since}.")),
         Reason::Reminder => Some(format!("A reminder: this is still open, since {since}.")),
-        Reason::Recovered | Reason::Withdrawn => Some(format!("It was open from {since} to {}.", time(now))),
+        Reason::Recovered | Reason::Withdrawn => {
+            Some(format!("It was open from {since} to {}.", time(entry.told)))
+        }
     }
 }
 

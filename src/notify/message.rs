@@ -1,6 +1,7 @@
 //! The mail as it is sent: headers, plain text and HTML.
 
 use super::{MailSettings, html, letter::Letter, text};
+use crate::roster::FeedName;
 use chrono::{DateTime, Utc};
 use lettre::{
     Message,
@@ -9,7 +10,7 @@ use lettre::{
         header::{HeaderName, HeaderValue},
     },
 };
-use std::time::SystemTime;
+use std::{collections::BTreeSet, time::SystemTime};
 
 /// References kept in a header; a longer list helps no mail program.
 const REFERENCES: usize = 20;
@@ -25,6 +26,28 @@ pub struct Mail {
     pub subject: String,
     /// The whole message as it is sent: ASCII, with CR LF line ends.
     pub message: String,
+    /// What it tells of, if it tells of incidents.
+    pub tells: Tells,
+}
+
+/// What the message of a mail is made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tells {
+    /// Incidents, with why each is told: kept with a mail that has not gone, for [`super::Draft`].
+    pub entries: serde_json::Value,
+    /// The feeds concerned.
+    pub feeds: BTreeSet<FeedName>,
+    /// Whether one of them cannot wait.
+    pub urgent: bool,
+}
+
+/// The Message-ID of a mail.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Id<'a> {
+    /// A new one, of which this random text becomes a part.
+    Of(&'a str),
+    /// The one that it has already.
+    Known(&'a str),
 }
 
 /// Whether a text is a sender or recipient as the configuration takes it: `ops@partner.example` or
@@ -40,15 +63,14 @@ pub fn bare(mailbox: &str) -> String {
     mailbox.parse::<Mailbox>().map_or_else(|_| mailbox.to_owned(), |mailbox| mailbox.email.to_string())
 }
 
-/// Makes the message for these recipients. `token` is random and becomes part of the Message-ID. None when `from`
-/// is no address, which [`is_mailbox`] refuses at load. A recipient that is none is passed over for the sake of
-/// the others.
+/// Makes the message for these recipients. None when `from` is no address, which [`is_mailbox`] refuses at load. A
+/// recipient that is none is passed over for the sake of the others.
 pub(super) fn compose(
     letter: &Letter,
     settings: &MailSettings,
     to: &[String],
     now: DateTime<Utc>,
-    token: &str,
+    id: Id<'_>,
 ) -> Option<Mail> {
     let from = settings.from.parse::<Mailbox>().ok()?;
     let mut to: Vec<Mailbox> = to.iter().filter_map(|one| one.parse().ok()).collect();
@@ -56,8 +78,14 @@ pub(super) fn compose(
         // A mail without a recipient cannot be sent; its sender is somebody who will ask.
         to.push(from.clone());
     }
-    let token = safe(token, &letter.subject, now);
-    let message_id = format!("<rosterd.{token}@{}>", domain(&from));
+    let (token, message_id) = match id {
+        Id::Of(token) => {
+            let token = safe(token, &letter.subject, now);
+            let message_id = format!("<rosterd.{token}@{}>", domain(&from));
+            (token, message_id)
+        }
+        Id::Known(message_id) => (safe(message_id, &letter.subject, now), message_id.to_owned()),
+    };
     let recipients = to.iter().map(|one| one.email.to_string()).collect();
     let mut builder = Message::builder()
         .from(from)
@@ -83,6 +111,7 @@ pub(super) fn compose(
         to: recipients,
         subject: letter.subject.clone(),
         message: String::from_utf8_lossy(&message.formatted()).into_owned(),
+        tells: Tells::default(),
     })
 }
 

@@ -2,10 +2,12 @@
 
 use super::{Incident, Kind};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Why a mail is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It is new, or came back after it was over, or nobody was told of it yet.
     Opened,

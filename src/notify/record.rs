@@ -100,10 +100,15 @@ impl Record {
         Self { body: body_of(incident), changed: if same { self.changed } else { now }, ..self.clone() }
     }
 
-    /// Notes that a mail with this Message-ID tells of it as it is.
-    pub(crate) fn note_mail(&mut self, message_id: &str, now: DateTime<Utc>) {
+    /// Notes that the mail that tells of it, and has not gone yet, tells of it as it is now: no other mail.
+    pub(crate) fn note_change(&mut self, now: DateTime<Utc>) {
         self.mailed = Some(now);
         self.told_open = self.is_open();
+    }
+
+    /// Notes that a mail with this Message-ID tells of it as it is.
+    pub(crate) fn note_mail(&mut self, message_id: &str, now: DateTime<Utc>) {
+        self.note_change(now);
         self.recent.retain(|mailed| now.signed_duration_since(*mailed) < LATELY);
         self.recent.push(now);
         self.mails = self.mails.saturating_add(1);

@@ -1,9 +1,10 @@
 //! One look at everything that is open: what to store, and what to mail.
 
 use super::{
-    Budget, Incident, Mail, MailSettings, Reason, Record, Settings, Sight, direct,
-    letter::{Entry, Letter},
-    message, needs_mail,
+    Budget, Draft, Incident, Mail, MailSettings, Reason, Record, Settings, Sight, direct, draft,
+    letter::Entry,
+    message::{self, Id},
+    needs_mail,
 };
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, HashSet};
@@ -17,7 +18,8 @@ pub type Scope<'a> = dyn Fn(&Record) -> bool + 'a;
 pub struct Review {
     /// The records that are new or changed.
     pub records: Vec<Record>,
-    /// At most one for each list of recipients: several incidents of one review come together.
+    /// At most one for each list of recipients: several incidents of one review come together. One with the Message-ID of
+    /// a draft takes its place.
     pub mails: Vec<Mail>,
 }
 
@@ -29,6 +31,8 @@ pub struct Ground<'a> {
     pub settings: &'a Settings,
     /// The mails of the last while; those of the review are noted in it.
     pub budget: &'a mut Budget,
+    /// Mails that have not gone yet, and take in what there is to tell to the same people.
+    pub drafts: &'a [Draft],
     /// Gives a random text for a Message-ID; asked only when there is a mail.
     pub ids: &'a mut dyn FnMut() -> String,
 }
@@ -96,52 +100,78 @@ pub fn catch_up(known: &[Record], ground: Ground<'_>) -> Review {
     });
     let mut review = mail(found.collect(), settings, ground);
     // What still waits stays as it is.
-    let before: HashMap<&str, u32> = known.iter().map(|record| (record.key.as_str(), record.mails)).collect();
-    review.records.retain(|record| before.get(record.key.as_str()) != Some(&record.mails));
+    let before: HashMap<&str, &Record> = known.iter().map(|record| (record.key.as_str(), record)).collect();
+    review.records.retain(|record| before.get(record.key.as_str()) != Some(&record));
     review
 }
 
 type Found = (Record, Option<Reason>, Option<Incident>);
 
-/// Composes the mails, one for each list of recipients, and notes them in the records that they tell of. To whom too
-/// many went lately none goes, unless one of the incidents cannot wait.
+/// What there is to tell to a list of recipients.
+struct List<'s> {
+    /// As they are configured.
+    to: &'s [String],
+    /// Without names.
+    addresses: Vec<String>,
+    /// Of the records among those that were found.
+    places: Vec<usize>,
+    entries: Vec<Entry>,
+}
+
+/// Composes the mails, one for each list of recipients, and notes them in the records that they tell of. What belongs
+/// into a draft goes there. To whom too many went lately no other goes, unless one of the incidents cannot wait.
 fn mail(mut found: Vec<Found>, settings: &MailSettings, ground: Ground<'_>) -> Review {
-    let Ground { now, budget, ids, .. } = ground;
+    let Ground { now, budget, drafts, ids, .. } = ground;
     let mut told: Vec<(usize, Entry)> = found
         .iter()
         .enumerate()
         .filter_map(|(place, (record, due, incident))| {
             let (reason, incident) = ((*due)?, incident.clone()?);
-            Some((place, Entry { reason, incident, opened: record.opened, thread: record.thread.clone() }))
+            let (opened, thread) = (record.opened, record.thread.clone());
+            Some((place, Entry { reason, incident, opened, told: now, thread }))
         })
         .collect();
+    // The mail with what is most urgent comes first.
     told.sort_by_key(|(_, entry)| (entry.reason.is_over(), entry.incident.kind));
-    let mut lists: Vec<(&[String], Vec<usize>, Vec<Entry>)> = Vec::new();
+    let mut lists: Vec<List<'_>> = Vec::new();
     for (place, entry) in told {
         let to = direct::recipients(settings, &entry.incident);
-        match lists.iter_mut().find(|(known, ..)| *known == to) {
-            Some((_, places, entries)) => {
-                places.push(place);
-                entries.push(entry);
+        // The same people under other names are the same list.
+        let addresses: Vec<String> = to.iter().map(|one| message::bare(one)).collect();
+        match lists.iter_mut().find(|list| list.addresses == addresses) {
+            Some(list) => {
+                list.places.push(place);
+                list.entries.push(entry);
             }
-            None => lists.push((to, vec![place], vec![entry])),
+            None => lists.push(List { to, addresses, places: vec![place], entries: vec![entry] }),
         }
     }
     let mut mails = Vec::new();
-    for (to, places, entries) in lists {
+    for List { to, addresses, places, entries } in lists {
         let urgent =
             entries.iter().any(|entry| entry.incident.kind.is_urgent() || entry.reason == Reason::Withdrawn);
-        if !urgent && !budget.allows(to, settings.at_most, now) {
+        let draft = Draft::of(drafts, &addresses, &entries);
+        if draft.is_none() && !urgent && !budget.allows(to, settings.at_most, now) {
             continue;
         }
-        let letter = Letter::new(&entries, now, settings.remind_every);
-        let Some(mail) = message::compose(&letter, settings, to, now, &ids()) else { continue };
+        let (draft, told) = draft.map_or((None, Vec::new()), |(draft, told)| (Some(draft), told));
+        let joined = draft::joined(told.clone(), entries);
+        let mail = match draft {
+            Some(draft) => draft::compose(&joined, settings, to, now, Id::Known(&draft.message_id)),
+            None => draft::compose(&joined, settings, to, now, Id::Of(&ids())),
+        };
+        let Some(mail) = mail else { continue };
         for place in places {
-            if let Some((record, ..)) = found.get_mut(place) {
+            let Some((record, ..)) = found.get_mut(place) else { continue };
+            if Draft::tells(&told, &record.key) {
+                record.note_change(now);
+            } else {
                 record.note_mail(&mail.message_id, now);
             }
         }
-        budget.note(to, settings.at_most, now);
+        if draft.is_none() {
+            budget.note(to, settings.at_most, now);
+        }
         mails.push(mail);
     }
     Review { records: found.into_iter().map(|(record, ..)| record).collect(), mails }

@@ -34,6 +34,7 @@ mod mail_kinds;
 mod manual;
 mod moves;
 mod notify;
+mod one_mail;
 mod parts;
 mod sandbox;
 mod sftp;

@@ -4,7 +4,8 @@
 
 use crate::smtp::{MailServer, Manner, PASSWORD, put, settings};
 use rosterd::notify::{
-    Carrier, Encryption, Mail, MailSettings, Receipt, Settings, Smtp, Transport, probe, send, test_mails,
+    Carrier, Encryption, Mail, MailSettings, Receipt, Settings, Smtp, Tells, Transport, probe, send,
+    test_mails,
 };
 use std::{io::Write as _, net::TcpListener, time::Duration};
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ fn mail() -> Mail {
         subject: "held".to_owned(),
         message: "Message-ID: <1@partner.example>\r\nSubject: held\r\n\r\n.\r\n..look\r\n.\r\n\r\nend\r\n"
             .to_owned(),
+        tells: Tells::default(),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod clock_change;
 mod commands;
+mod hours;
 mod life;
 mod schedule;
 mod trouble;

@@ -93,7 +93,7 @@ impl Desk {
             *ids += 1;
             format!("id{ids}")
         };
-        review(Ground { now, settings, budget, ids: &mut ids })
+        review(Ground { now, settings, budget, drafts: &[], ids: &mut ids })
     }
 
     fn keep(&mut self, review: &Review) {

@@ -94,7 +94,7 @@ fn a_gaining_group_that_is_refused_when_somebody_has_left_for_it_is_urgent_and_f
     assert!(ran.out.contains("covered nowhere") || ran.out.contains("no group is known"), "{}", ran.out);
     assert!(places(&world, "E-1").is_empty());
     assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
-    assert_eq!(mailed(&world, "Subject: [rosterd] acme: submit refused"), 1, "{:?}", world.mails());
+    assert_eq!(mailed(&world, "acme, group acme-west: submit refused"), 1, "{:?}", world.mails());
 
     let before = world.sandbox.requests().len();
     world.rosterd(&["sync", "acme"]).ends(0);
@@ -120,7 +120,7 @@ fn a_gaining_group_that_is_held_when_somebody_has_left_for_it_is_urgent_until_it
     assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
 
     // A person is asked at once. Nothing goes to that group without him, and everybody is told why.
-    assert_eq!(mailed(&world, "Subject: [rosterd] acme: held"), 1, "{:?}", world.mails());
+    assert_eq!(mailed(&world, "acme, group acme-west: held"), 1, "{:?}", world.mails());
     assert!(ran.out.contains("rosterd approve 2"), "{}", ran.out);
     let before = world.sandbox.requests().len();
     let held = world.rosterd(&["sync", "acme"]).ends(1);
