@@ -137,7 +137,7 @@ fn an_older_roster_that_ends_after_the_empty_one_is_told_of_and_closes_nothing()
     world.arrives("day-2.csv", &[people(1..=6, "East"), people(21..=23, "West")].concat());
     world.rosterd(&["sync", "acme"]).ends(1);
     world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(1);
-    assert_eq!(mailed(&world, "acme: group not emptied"), 1, "{:?}", world.mails());
+    assert_eq!(mailed(&world, "acme, group acme-east: group not emptied"), 1, "{:?}", world.mails());
     // Now both are finished, the empty one first.
     world.sandbox.set_faults(Faults { order: Order::NewestFirst, ..Faults::default() });
     let known = || {

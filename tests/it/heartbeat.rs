@@ -4,7 +4,7 @@
 
 use crate::{
     daemon::{Daemon, until},
-    faked_clock::{FakedClock, forget},
+    faked_clock::FakedClock,
     world::{Setup, World, people, put},
 };
 use chrono::TimeDelta;
@@ -72,10 +72,7 @@ fn it_goes_while_all_is_well_stops_when_a_due_run_fails_and_goes_again() {
     to_ping(&world, &switch);
     let whole = [people(1..=3, "East"), people(9..=9, "West")].concat();
     world.arrives("roster.csv", &whole);
-    let mut command = world.command(&["run"]);
-    clock.dress(&mut command);
-    let daemon = Daemon::spawn(command);
-    daemon.hears("READY=1");
+    let daemon = Daemon::start_by(&world, &clock);
     let more_than = |pings: usize| {
         until(
             "it goes",
@@ -109,10 +106,8 @@ fn it_goes_while_all_is_well_stops_when_a_due_run_fails_and_goes_again() {
     let beat = beat.pointer("/daemon/heartbeat").unwrap();
     assert!(beat.pointer("/at").unwrap().is_string() && beat.pointer("/why").unwrap().is_null(), "{beat}");
 
-    let process = daemon.pid();
     daemon.signal("TERM");
     let (_, said) = daemon.ends();
-    forget(process);
     let shown = format!("{said}{}{:?}", status.out, world.mails());
     assert!(!shown.contains("hunter2"), "{shown}");
 }

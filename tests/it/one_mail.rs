@@ -166,15 +166,17 @@ fn what_cannot_wait_goes_at_once_and_takes_what_waits_with_it() {
     );
 }
 
+/// Another feed is in trouble.
+fn globex() -> Incident {
+    let feed = FeedName::new("globex").unwrap();
+    Incident { feed: Some(feed), ..Incident::new(Kind::SourceFailed, "nobody listens there.") }
+}
+
 #[test]
 fn another_feed_has_a_mail_of_its_own() {
     let (inside, _begun) = in_the_midst();
     let before = mails(&inside);
-    let other = Incident {
-        feed: Some(FeedName::new("globex").unwrap()),
-        ..Incident::new(Kind::SourceFailed, "nobody listens there.")
-    };
-    inside.engine().tell_of(&other).unwrap();
+    inside.engine().tell_of(&globex()).unwrap();
     assert_eq!(mails(&inside), before + 1, "no run of it goes on");
     assert!(subjects(&inside.world).contains(&"globex: source not read".to_owned()));
     assert_eq!(inside.engine().ledger().outbox().unwrap().len(), 1, "the other one waits on");
@@ -184,11 +186,7 @@ fn another_feed_has_a_mail_of_its_own() {
 fn a_state_that_takes_nothing_keeps_no_other_mail_back() {
     let (inside, _begun) = in_the_midst();
     let before = mails(&inside);
-    let other = Incident {
-        feed: Some(FeedName::new("globex").unwrap()),
-        ..Incident::new(Kind::SourceFailed, "nobody listens there.")
-    };
-    inside.engine().tell_of(&other).unwrap();
+    inside.engine().tell_of(&globex()).unwrap();
     // What the state cannot take goes to the reserve, and it takes nothing more.
     let request = RequestId::new("grpmsr_1").unwrap();
     inside.engine().ledger().reserve_accepted(AttemptId(99), &request).unwrap();

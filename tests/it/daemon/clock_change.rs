@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        faked_clock::{FakedClock, forget},
+        faked_clock::FakedClock,
         world::{Setup, World},
     },
     Daemon, day, until,
@@ -76,19 +76,14 @@ fn runs_on(day_of_change: &Day) -> (Vec<Run>, String) {
         ..Setup::default()
     });
     world.arrives("day-1.csv", &day(3));
-    let mut command = world.command(&["run"]);
-    clock.dress(&mut command);
-    let daemon = Daemon::spawn(command);
-    daemon.hears("READY=1");
+    let daemon = Daemon::start_by(&world, &clock);
     until(
         "the hours of the change are over",
         || (clock.now() > at(day_of_change.until)).then_some(()),
         || daemon.said(),
     );
-    let process = daemon.pid();
     daemon.signal("TERM");
     let (_, said) = daemon.ends();
-    forget(process);
     let runs = world.ledger().runs(None, 10).unwrap();
     (runs, said)
 }

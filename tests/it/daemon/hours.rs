@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        faked_clock::{FakedClock, forget},
+        faked_clock::FakedClock,
         world::{Setup, World},
     },
     Daemon, day, until,
@@ -19,20 +19,6 @@ const FAST: u32 = 300;
 
 fn clock(start: DateTime<Utc>) -> FakedClock {
     FakedClock::new(&start.format("%Y-%m-%d %H:%M:%S").to_string(), FAST)
-}
-
-fn daemon(world: &World, clock: &FakedClock) -> Daemon {
-    let mut command = world.command(&["run"]);
-    clock.dress(&mut command);
-    let daemon = Daemon::spawn(command);
-    daemon.hears("READY=1");
-    daemon
-}
-
-fn stop(daemon: Daemon) {
-    let process = daemon.pid();
-    daemon.stop();
-    forget(process);
 }
 
 /// How many mails have this in their subject.
@@ -52,7 +38,7 @@ fn a_scheduled_run_that_finds_nothing_for_an_hour_is_told_once_and_is_over_with_
         feed: "    schedule: { cron: \"0 6 * * *\", timezone: UTC }".to_owned(),
         ..Setup::default()
     });
-    let daemon = daemon(&world, &clock);
+    let daemon = Daemon::start_by(&world, &clock);
     until(
         "that the run found nothing is mailed",
         || (told(&world, "scheduled run did not take place") > 0).then_some(()),
@@ -68,7 +54,7 @@ fn a_scheduled_run_that_finds_nothing_for_an_hour_is_told_once_and_is_over_with_
         || (told(&world, "recovered") > 0).then_some(()),
         || format!("{}\n{:?}", daemon.said(), world.mails()),
     );
-    stop(daemon);
+    daemon.stop();
     let runs = world.ledger().runs(None, 10).unwrap();
     let ended = |run: &rosterd::ledger::Run| (run.trigger, run.result.as_ref().map(|result| result.outcome));
     let ended: Vec<_> = runs.iter().map(ended).collect();
@@ -96,7 +82,7 @@ fn an_approval_that_expires_while_no_run_looks_is_told_within_the_hour() {
     world.vitable_comes_back();
     assert_eq!(told(&world, "approval expired"), 0);
     let approved = clock.now();
-    let daemon = daemon(&world, &clock);
+    let daemon = Daemon::start_by(&world, &clock);
     until(
         "that the approval has expired is mailed",
         || (told(&world, "approval expired") > 0).then_some(()),
@@ -104,7 +90,7 @@ fn an_approval_that_expires_while_no_run_looks_is_told_within_the_hour() {
     );
     let minutes = (clock.now() - approved).num_minutes();
     assert!((100..240).contains(&minutes), "two hours and the next look, and not {minutes} min");
-    stop(daemon);
+    daemon.stop();
     assert_eq!(told(&world, "approval expired"), 1);
     assert!(world.covered("acme-east").is_empty(), "nothing was sent by it");
 }

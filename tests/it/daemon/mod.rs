@@ -16,7 +16,10 @@ mod schedule;
 mod trouble;
 mod unit;
 
-use super::world::{World, people};
+use super::{
+    faked_clock::{FakedClock, forget},
+    world::{World, people},
+};
 use std::{
     io::{BufRead, BufReader, Read},
     os::unix::net::UnixDatagram,
@@ -43,6 +46,15 @@ impl Daemon {
     /// Starts one and waits until it is ready.
     pub(crate) fn start(world: &World) -> Self {
         let daemon = Self::begin(world, &[]);
+        daemon.hears("READY=1");
+        daemon
+    }
+
+    /// Starts one under a clock that runs fast, and waits until it is ready.
+    pub(crate) fn start_by(world: &World, clock: &FakedClock) -> Self {
+        let mut command = world.command(&["run"]);
+        clock.dress(&mut command);
+        let daemon = Self::spawn(command);
         daemon.hears("READY=1");
         daemon
     }
@@ -123,6 +135,7 @@ impl Daemon {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
+        forget(self.pid());
         (status.code(), self.said())
     }
 

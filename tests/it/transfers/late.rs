@@ -3,7 +3,7 @@
 use super::{EAST, WEST, groups, mailed, places, removed_only, requests, settled, taken_since, transfer};
 use crate::{
     daemon::{Daemon, until},
-    faked_clock::{FakedClock, forget},
+    faked_clock::FakedClock,
     world::{Setup, World, people, row},
 };
 use chrono::{DateTime, Utc};
@@ -51,21 +51,6 @@ fn a_losing_group_that_ends_after_it_was_given_up_is_followed_first_of_all_by_th
     removed_only(&world, &[(EAST, "E-1")]);
 }
 
-/// A daemon under the clock, and what its world's commands need to talk to it.
-fn daemon_by(clock: &FakedClock, world: &World) -> Daemon {
-    let mut command = world.command(&["run"]);
-    clock.dress(&mut command);
-    let daemon = Daemon::spawn(command);
-    daemon.hears("READY=1");
-    daemon
-}
-
-fn stop(daemon: Daemon) {
-    let process = daemon.pid();
-    daemon.stop();
-    forget(process);
-}
-
 #[test]
 fn the_hourly_look_at_a_request_that_was_given_up_has_the_move_finished_by_itself() {
     let clock = FakedClock::new("2026-11-24 06:00:00", 600);
@@ -81,7 +66,7 @@ fn the_hourly_look_at_a_request_that_was_given_up_has_the_move_finished_by_itsel
         "day-1.csv",
         &[people(1..=10, "East"), people(21..=30, "West"), people(41..=50, "South")].concat(),
     );
-    let daemon = daemon_by(&clock, &world);
+    let daemon = Daemon::start_by(&world, &clock);
     world.rosterd(&["sync", "acme"]).ends(0);
     world.arrives("day-2.csv", &transfer());
     slow_at_first(&world, 5_500);
@@ -98,7 +83,7 @@ fn the_hourly_look_at_a_request_that_was_given_up_has_the_move_finished_by_itsel
     let runs = world.json(&["runs", "--json"]);
     let runs: Vec<Run> = serde_json::from_value(runs["runs"].clone()).unwrap();
     assert_eq!((runs.len(), runs[0].trigger, &runs[0].only), (3, Trigger::Schedule, &None), "{runs:?}");
-    stop(daemon);
+    daemon.stop();
     assert_eq!(world.sandbox.requests()[6].group, WEST, "first of all");
     removed_only(&world, &[(EAST, "E-1")]);
 }
@@ -127,7 +112,7 @@ fn six_hours_of_backlog_are_waited_for_with_one_request_for_each_group_and_one_m
         &[people(2..=10, "East"), vec![row(1, "East", "Terminated")], west.clone()].concat(),
     );
     world.sandbox.set_faults(Faults { backlog: true, ..Faults::default() });
-    let daemon = daemon_by(&clock, &world);
+    let daemon = Daemon::start_by(&world, &clock);
     let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc);
     until("nine o'clock", || (clock.now() > at("2026-11-24T09:10:00Z")).then_some(()), || daemon.said());
     // A newer file comes meanwhile.
@@ -167,7 +152,7 @@ fn six_hours_of_backlog_are_waited_for_with_one_request_for_each_group_and_one_m
         },
         || daemon.said(),
     );
-    stop(daemon);
+    daemon.stop();
     let mut each: BTreeMap<String, usize> = BTreeMap::new();
     for request in world.sandbox.requests() {
         *each.entry(request.group).or_default() += 1;
