@@ -32,8 +32,16 @@ pub(super) trait Files: Sync {
     /// That the file can be read.
     fn try_open(&self, path: &str) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// A copy of the file in an unlinked file below `spool_dir`.
-    fn copy(&self, path: &str, spool_dir: &Path) -> impl Future<Output = Result<Spool, Failure>> + Send;
+    /// A copy of the file of `size` bytes in an unlinked file below `spool_dir`.
+    ///
+    /// # Errors
+    /// [`grown`] at the first byte beyond: a file without an end would fill the disk on which the state is.
+    fn copy(
+        &self,
+        path: &str,
+        size: u64,
+        spool_dir: &Path,
+    ) -> impl Future<Output = Result<Spool, Failure>> + Send;
 }
 
 /// A file that is to be read, as it was when it was chosen.
@@ -62,7 +70,7 @@ pub(super) async fn fetch(
     settle(files, pick, &chosen, clock.now(), note).await?;
     let mut arrived = Vec::new();
     for (one, marker) in chosen.iter().zip(markers) {
-        let spool = files.copy(&one.path, spool_dir).await?;
+        let spool = files.copy(&one.path, one.look.size, spool_dir).await?;
         let after = files.look(&one.path).await?;
         let copy = whole(spool, &files.at(&one.path), &one.look, after.as_ref())?;
         // Names that were not read are told once.
@@ -171,6 +179,14 @@ async fn settle(
         }
     }
     Ok(())
+}
+
+/// The failure when there is more of a file than it had when it was chosen.
+pub(super) fn grown(at: &str, size: u64) -> Failure {
+    Failure::Incomplete(format!(
+        "`{at}` changed while it was read: {size} bytes before, and more now; run the feed again when the upload has \
+         ended, or raise `settle`"
+    ))
 }
 
 /// The copy as a whole file, if every count agrees. `at` is the file as a person finds it.

@@ -4,7 +4,7 @@ mod after;
 
 use super::{
     AfterSuccess, Arrived, Failure, Hop, Note, Pick,
-    arrival::{self, Files},
+    arrival::{self, Files, grown},
     pick::{Entry, Look, Pattern},
     spool::Spool,
 };
@@ -63,15 +63,26 @@ impl Files for Host {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&pattern.folder).map_err(unlisted)? {
             let entry = entry.map_err(unlisted)?;
-            // A name that is no text fits no pattern that a person can write.
-            let Ok(name) = entry.file_name().into_string() else {
-                continue;
-            };
+            let name = entry.file_name().to_string_lossy().into_owned();
             if !pattern.concerns(&name) {
                 continue;
             }
-            // Followed, so that a link to the newest export works; a link to nowhere is no file.
-            let found = std::fs::metadata(entry.path()).ok();
+            if entry.file_name().to_str().is_none() {
+                return Err(Failure::at(
+                    Hop::List,
+                    format!(
+                        "the name of `{name}` in `{}` is no UTF-8; have the file named so",
+                        pattern.folder
+                    ),
+                ));
+            }
+            // Followed, so that a link to the newest export works; a link to nowhere is no file. What cannot be looked
+            // at may be the newest.
+            let found = match std::fs::metadata(entry.path()) {
+                Ok(found) => Some(found),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => return Err(unread(&pattern.path(&name), &error)),
+            };
             entries.push(Entry {
                 name,
                 is_file: found.as_ref().is_some_and(Metadata::is_file),
@@ -93,9 +104,9 @@ impl Files for Host {
         File::open(path).map(drop).map_err(|error| unread(path, &error))
     }
 
-    async fn copy(&self, path: &str, spool_dir: &Path) -> Result<Spool, Failure> {
+    async fn copy(&self, path: &str, size: u64, spool_dir: &Path) -> Result<Spool, Failure> {
         let (from, folder) = (PathBuf::from(path), spool_dir.to_owned());
-        tokio::task::spawn_blocking(move || copy(&from, &folder)).await.map_err(|_stopped| {
+        tokio::task::spawn_blocking(move || copy(&from, size, &folder)).await.map_err(|_stopped| {
             Failure::at(Hop::Read, format!("reading `{path}` was broken off; run the feed again"))
         })?
     }
@@ -134,15 +145,22 @@ fn unread(path: &str, error: &std::io::Error) -> Failure {
     Failure::at(Hop::Read, format!("cannot read `{path}` ({error}); let rosterd's user read it"))
 }
 
-fn copy(path: &Path, spool_dir: &Path) -> Result<Spool, Failure> {
+fn copy(path: &Path, size: u64, spool_dir: &Path) -> Result<Spool, Failure> {
     let failed = |error: std::io::Error| unread(&path.display().to_string(), &error);
     let mut file = File::open(path).map_err(failed)?;
     let mut spool = Spool::create(spool_dir)?;
     let mut buffer = vec![0; CHUNK];
+    let mut total = 0_u64;
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(spool),
-            Ok(read) => spool.write(buffer.get(..read).unwrap_or(&[]))?,
+            Ok(read) => {
+                total += read as u64;
+                if total > size {
+                    return Err(grown(&path.display().to_string(), size));
+                }
+                spool.write(buffer.get(..read).unwrap_or(&[]))?;
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(failed(error)),
         }

@@ -150,6 +150,13 @@ pub(super) fn parts(fit: &[Entry], others: &Others, folder: &str) -> Result<(), 
              wait for its end, or remove it if nobody goes on with it"
         )));
     }
+    // Dot files are nobody's part.
+    if let Some(name) = others.passed_over.iter().find(|name| !name.starts_with('.')) {
+        return Err(Failure::Incomplete(format!(
+            "`{name}` in `{folder}` fits `path` and is no file (a folder, or a link to nowhere), and every file is one \
+             part of the roster (`take: all`); mend or remove it, or narrow `path`"
+        )));
+    }
     if fit.len() > MOST_PARTS {
         return Err(Failure::Incomplete(format!(
             "{} files in `{folder}` fit `path`, and at most {MOST_PARTS} make one roster (`take: all`); narrow `path`, \

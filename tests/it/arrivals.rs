@@ -300,6 +300,11 @@ fn what_cannot_be_proved_whole_removes_nobody() {
     made(&world, "flipped.gz", &flipped(&world, "day.csv.gz"));
     made(&world, "cut.zip", &half(&world, "day.zip"));
     made(&world, "flipped.zip", &flipped(&world, "day.zip"));
+    let whole = fs::read(world.path("made/day.zip")).unwrap();
+    run(&world, "zip", &["-q", "before.zip", "first.csv"]);
+    let before = fs::read(world.path("made/before.zip")).unwrap();
+    made(&world, "behind.zip", &[before, whole.clone()].concat());
+    made(&world, "longer.zip", &[&whole[..], b"and more"].concat());
     let mut odd = fs::read(world.path("made/utf-16.csv")).unwrap();
     odd.pop();
     made(&world, "odd.csv", &odd);
@@ -313,6 +318,8 @@ fn what_cannot_be_proved_whole_removes_nobody() {
         ("cut.zip", "cut or damaged"),
         ("flipped.zip", "damaged on its way"),
         ("two.zip", "holds 2 files"),
+        ("behind.zip", "more than one zip archive"),
+        ("longer.zip", "more than one zip archive"),
         ("locked.zip", "wants a password"),
         ("macintosh.csv", "say it with `csv: { encoding: … }`"),
         ("odd.csv", "is no character of UTF-16LE"),

@@ -110,6 +110,23 @@ fn a_part_that_is_missing_or_half_there_removes_nobody() {
     world.rosterd(&["sync", "acme", "--file", whole.to_str().unwrap()]).ends(0);
 }
 
+/// A part that cannot be looked at is not passed over: a link whose file is away, a name that is no text.
+#[test]
+fn what_fits_and_cannot_be_read_is_a_part_too() {
+    let world = settled(PARTS);
+    let (part, away) = (world.path("inbox/west.csv"), world.path("west.csv"));
+    fs::rename(&part, &away).unwrap();
+    std::os::unix::fs::symlink(&away, &part).unwrap();
+    world.rosterd(&["sync", "acme"]).ends(0);
+    fs::rename(&away, world.path("elsewhere.csv")).unwrap();
+    refuses(&world, 1, "fits `path` and is no file");
+    fs::rename(world.path("elsewhere.csv"), &away).unwrap();
+    world.rosterd(&["sync", "acme"]).ends(0);
+    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"M\xFCnchen.csv");
+    put(&world.path("inbox").join(name), &roster(&people(41..=42, "East")));
+    refuses(&world, 1, "is no UTF-8");
+}
+
 #[test]
 fn parts_of_two_days_are_not_put_together() {
     let world = World::new(&setup(PARTS));

@@ -32,11 +32,18 @@ pub(super) fn to_utf8(mut file: File, declared: Encoding, dir: &Path) -> Result<
                 declared.name()
             )));
         }
+        // Every byte is a character of a single-byte encoding, so that nothing else would tell.
+        (Some(declared), None) if declared.is_single_byte() && matches!(look(&mut file)?, Seen::Utf8) => {
+            return Err(Incomplete(format!(
+                "the file is UTF-8, and `encoding` says {}; remove `encoding`",
+                declared.name()
+            )));
+        }
         (Some(encoding), _) | (None, Some(encoding)) => encoding,
         // What is no text at all is told by what it is.
         (None, None) if sniff::foreign(&start).is_some() => return Ok(file),
         (None, None) => match look(&mut file)? {
-            Seen::Utf8 => return Ok(file),
+            Seen::Ascii | Seen::Utf8 => return Ok(file),
             Seen::Nul => return Ok(file),
             Seen::Otherwise(wrong) => detected(&mut file, &wrong)?,
         },
@@ -49,6 +56,9 @@ pub(super) fn to_utf8(mut file: File, declared: Encoding, dir: &Path) -> Result<
 }
 
 enum Seen {
+    /// UTF-8, and most other encodings.
+    Ascii,
+    /// UTF-8 with other characters than those of ASCII.
     Utf8,
     /// A NUL byte comes before anything that is not UTF-8: the reader names it.
     Nul,
@@ -59,7 +69,7 @@ enum Seen {
 fn look(file: &mut File) -> Result<Seen, Incomplete> {
     let mut decoder = UTF_8.new_decoder_without_bom_handling();
     let mut place = Place::default();
-    let (mut nul, mut wrong) = (false, None);
+    let (mut nul, mut wrong, mut ascii) = (false, None, true);
     let mut out = String::with_capacity(PIECE * 3 + 16);
     pieces(file, |piece, last| {
         if wrong.is_some() || nul {
@@ -68,6 +78,7 @@ fn look(file: &mut File) -> Result<Seen, Incomplete> {
         out.clear();
         let (result, _) = decoder.decode_to_string_without_replacement(piece, &mut out, last);
         nul = out.contains('\0');
+        ascii &= out.is_ascii();
         place.pass(&out);
         if let DecoderResult::Malformed(..) = result {
             wrong = Some(place.words());
@@ -77,6 +88,7 @@ fn look(file: &mut File) -> Result<Seen, Incomplete> {
     Ok(match wrong {
         _ if nul => Seen::Nul,
         Some(wrong) => Seen::Otherwise(wrong),
+        None if ascii => Seen::Ascii,
         None => Seen::Utf8,
     })
 }

@@ -97,6 +97,9 @@ fn what_iconv_writes_is_read_as_it_was() {
     let home = Home::new();
     home.put("utf-8.csv", ROSTER.as_bytes());
     assert_eq!(home.cells("utf-8.csv", &by_name()), roster());
+    // Every byte of it is a character of windows-1252 too, and would be another one.
+    let why = home.why("utf-8.csv", &encoded("windows-1252"));
+    assert_eq!(why, "the file is UTF-8, and `encoding` says windows-1252; remove `encoding`");
     for (name, iconv, detected) in [
         ("windows-1252", "WINDOWS-1252", true),
         ("utf-16le", "UTF-16", true),

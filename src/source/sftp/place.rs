@@ -3,7 +3,7 @@
 use super::{address, watch::Watch};
 use crate::source::{
     Failure, Hop, Sftp,
-    arrival::Files,
+    arrival::{Files, grown},
     pick::{Entry, Look, Pattern},
     spool::Spool,
 };
@@ -106,8 +106,8 @@ impl Files for Place<'_> {
             if !found.as_ref().is_some_and(is_told) {
                 found = match self.ask(self.sftp.metadata(pattern.path(&name))).await {
                     Ok(found) => Some(found),
-                    // A link to nowhere is no file; a server that is gone has not said that.
-                    Err(Error::Status(_)) => None,
+                    // A link to nowhere is no file. What the server does not let us look at may be the newest.
+                    Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => None,
                     Err(error) => return Err(self.unlisted(&pattern.folder, &error)),
                 };
             }
@@ -149,7 +149,7 @@ impl Files for Place<'_> {
         self.open(path).await.map(drop)
     }
 
-    async fn copy(&self, path: &str, spool_dir: &Path) -> Result<Spool, Failure> {
+    async fn copy(&self, path: &str, size: u64, spool_dir: &Path) -> Result<Spool, Failure> {
         let mut spool = Spool::create(spool_dir)?;
         let mut file = self.open(path).await?;
         let mut buffer = vec![0; CHUNK];
@@ -173,8 +173,11 @@ impl Files for Place<'_> {
             if read == 0 {
                 break;
             }
-            spool.write(buffer.get(..read).unwrap_or(&[]))?;
             total += read as u64;
+            if total > size {
+                return Err(grown(&self.at(path), size));
+            }
+            spool.write(buffer.get(..read).unwrap_or(&[]))?;
         }
         // Everything has been read: a server that stumbles over the close has lost nothing of it.
         drop(self.watch.moving(file.close()).await);
