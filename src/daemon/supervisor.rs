@@ -32,11 +32,16 @@ fn speak(heard: &Receiver<Words>) {
     }
 }
 
-/// Tells systemd these states; who cannot be told is none who waits for it. What is returned ends when they were told.
-fn tell(states: &[NotifyState<'_>]) -> oneshot::Receiver<()> {
+/// Tells systemd these states; who cannot be told is none who waits for it.
+fn tell(states: &[NotifyState<'_>]) {
+    drop(spoken(states));
+}
+
+/// The same; what is returned ends when they were told.
+fn spoken(states: &[NotifyState<'_>]) -> oneshot::Receiver<()> {
     let words: Vec<String> = states.iter().map(ToString::to_string).collect();
-    let (spoken, told) = oneshot::channel();
-    if SPEAKER.send((words.join("\n"), spoken)).is_err() {
+    let (done, told) = oneshot::channel();
+    if SPEAKER.send((words.join("\n"), done)).is_err() {
         tracing::warn!("the supervisor could not be told: there is no thread for it");
     }
     told
@@ -44,32 +49,32 @@ fn tell(states: &[NotifyState<'_>]) -> oneshot::Receiver<()> {
 
 /// The daemon answers its control socket and runs what is due.
 pub(super) fn ready(status: &str) {
-    drop(tell(&[NotifyState::Ready, NotifyState::Status(status)]));
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// What it is doing, for `systemctl status`.
 pub(super) fn status(status: &str) {
-    drop(tell(&[NotifyState::Status(status)]));
+    tell(&[NotifyState::Status(status)]);
 }
 
 /// The configuration is read again; [`ready`] ends it.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => drop(tell(&[NotifyState::Reloading, now])),
-        Err(_) => drop(tell(&[NotifyState::Reloading])),
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
     }
 }
 
 /// Nothing new is begun. The process may end soon, so this is waited for: a second at most.
 pub(super) async fn stopping(status: &str) {
-    let told = tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+    let told = spoken(&[NotifyState::Stopping, NotifyState::Status(status)]);
     // It ends either way: spoken, or after a second.
     drop(tokio::time::timeout(Duration::from_secs(1), told).await);
 }
 
 /// It is alive.
 pub(super) fn alive() {
-    drop(tell(&[NotifyState::Watchdog]));
+    tell(&[NotifyState::Watchdog]);
 }
 
 /// How often it has to say so; nothing when nobody asks.

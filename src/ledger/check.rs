@@ -185,12 +185,12 @@ impl Ledger {
 
     fn check_incidents(&self, checked: &mut Checked) -> Result<()> {
         let all: Vec<StoredIncident> = self.store.scan(key::INCIDENTS)?;
-        let untold = all.iter().filter(|each| each.is_untold()).map(|each| &each.key);
-        let of_records: BTreeSet<&String> = untold.collect();
+        let untold: BTreeSet<&String> =
+            all.iter().filter(|each| each.is_untold()).map(|each| &each.key).collect();
         let open = all.iter().filter(|each| each.resolved.is_none()).count();
         let indexed: Vec<String> = self.store.scan(key::OPEN_INCIDENTS)?;
         let indexed: BTreeSet<&String> = indexed.iter().collect();
-        let wrong = of_records.symmetric_difference(&indexed).count();
+        let wrong = untold.symmetric_difference(&indexed).count();
         if wrong > 0 {
             checked.problem(format!("the index of open incidents is wrong about {wrong} of them"));
         }

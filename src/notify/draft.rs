@@ -19,28 +19,34 @@ pub struct Draft {
     pub entries: serde_json::Value,
 }
 
+/// A draft with what it told, and what it tells with what comes to it.
+pub(super) struct Grown<'d> {
+    pub(super) draft: &'d Draft,
+    pub(super) told: Vec<Entry>,
+    pub(super) joined: Vec<Entry>,
+}
+
+impl Grown<'_> {
+    /// Whether the draft told of the incident already.
+    pub(super) fn told_of(&self, key: &str) -> bool {
+        self.told.iter().any(|entry| entry.incident.key() == key)
+    }
+}
+
 impl Draft {
-    /// The draft among these that goes to just these people (addresses without names) and has room for this, with what
-    /// it tells. A mail tells of one feed, and of what concerns all of them: others have runs, threads and filters of
-    /// their own.
-    pub(super) fn of<'d>(
-        drafts: &'d [Self],
-        to: &[String],
-        more: &[Entry],
-    ) -> Option<(&'d Self, Vec<Entry>)> {
+    /// The draft among these that goes to just these people (addresses without names), with this in it if it has room for
+    /// it. A mail tells of one feed, and of what concerns all of them: others have runs, threads and filters of their own.
+    pub(super) fn taking<'d>(drafts: &'d [Self], to: &[String], more: &[Entry]) -> Option<Grown<'d>> {
         drafts.iter().filter(|draft| draft.to == to).find_map(|draft| {
             let told: Vec<Entry> = serde_json::from_value(draft.entries.clone()).ok()?;
             let tells_of =
                 |feed: &FeedName| told.iter().any(|entry| entry.incident.feed.as_ref() == Some(feed));
-            let belongs = more.iter().all(|entry| entry.incident.feed.as_ref().is_none_or(tells_of));
-            let has_room = joined(told.clone(), more.to_vec()).len() <= SECTIONS;
-            (belongs && has_room).then_some((draft, told))
+            if !more.iter().all(|entry| entry.incident.feed.as_ref().is_none_or(tells_of)) {
+                return None;
+            }
+            let joined = joined(told.clone(), more.to_vec());
+            (joined.len() <= SECTIONS).then_some(Grown { draft, told, joined })
         })
-    }
-
-    /// Whether an incident stands in what a draft tells.
-    pub(super) fn tells(told: &[Entry], key: &str) -> bool {
-        told.iter().any(|entry| entry.incident.key() == key)
     }
 }
 
@@ -159,14 +165,14 @@ mod tests {
             entries: serde_json::to_value(told).unwrap(),
         };
         let drafts = [draft(&[of("acme", 0)])];
-        let taken = |to: &[String], more: &[Entry]| Draft::of(&drafts, to, more).is_some();
+        let taken = |to: &[String], more: &[Entry]| Draft::taking(&drafts, to, more).is_some();
         assert!(taken(&to, &[of("acme", 1), entry(Kind::Credential, "a", Reason::Opened, None)]));
         assert!(!taken(&to, &[of("acme", 1), of("globex", 1)]));
         assert!(!taken(&["hr@partner.example".to_owned()], &[of("acme", 1)]));
         let many: Vec<Entry> = (0..SECTIONS).map(|group| of("acme", group)).collect();
         assert!(taken(&to, &many), "one of them is told already");
         let full = [draft(&many)];
-        assert!(Draft::of(&full, &to, &[of("acme", SECTIONS)]).is_none());
-        assert!(Draft::of(&full, &to, &[of("acme", 0)]).is_some(), "what stands in it stays true");
+        assert!(Draft::taking(&full, &to, &[of("acme", SECTIONS)]).is_none());
+        assert!(Draft::taking(&full, &to, &[of("acme", 0)]).is_some(), "what stands in it stays true");
     }
 }

@@ -150,26 +150,28 @@ fn mail(mut found: Vec<Found>, settings: &MailSettings, ground: Ground<'_>) -> R
     for List { to, addresses, places, entries } in lists {
         let urgent =
             entries.iter().any(|entry| entry.incident.kind.is_urgent() || entry.reason == Reason::Withdrawn);
-        let draft = Draft::of(drafts, &addresses, &entries);
-        if draft.is_none() && !urgent && !budget.allows(to, settings.at_most, now) {
+        let grown = Draft::taking(drafts, &addresses, &entries);
+        if grown.is_none() && !urgent && !budget.allows(to, settings.at_most, now) {
             continue;
         }
-        let (draft, told) = draft.map_or((None, Vec::new()), |(draft, told)| (Some(draft), told));
-        let joined = draft::joined(told.clone(), entries);
-        let mail = match draft {
-            Some(draft) => draft::compose(&joined, settings, to, now, Id::Known(&draft.message_id)),
-            None => draft::compose(&joined, settings, to, now, Id::Of(&ids())),
+        // Without a draft they are sorted already, and each is there once.
+        let mail = match &grown {
+            Some(grown) => {
+                let id = Id::Known(&grown.draft.message_id);
+                draft::compose(&grown.joined, settings, to, now, id)
+            }
+            None => draft::compose(&entries, settings, to, now, Id::Of(&ids())),
         };
         let Some(mail) = mail else { continue };
         for place in places {
             let Some((record, ..)) = found.get_mut(place) else { continue };
-            if Draft::tells(&told, &record.key) {
+            if grown.as_ref().is_some_and(|grown| grown.told_of(&record.key)) {
                 record.note_change(now);
             } else {
                 record.note_mail(&mail.message_id, now);
             }
         }
-        if draft.is_none() {
+        if grown.is_none() {
             budget.note(to, settings.at_most, now);
         }
         mails.push(mail);

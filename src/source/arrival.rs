@@ -35,7 +35,7 @@ pub(super) trait Files: Sync {
     /// A copy of the file of `size` bytes in an unlinked file below `spool_dir`.
     ///
     /// # Errors
-    /// [`grown`] at the first byte beyond: a file without an end would fill the disk on which the state is.
+    /// At the first byte beyond ([`take_in`]): a file without an end would fill the disk on which the state is.
     fn copy(
         &self,
         path: &str,
@@ -181,12 +181,18 @@ async fn settle(
     Ok(())
 }
 
-/// The failure when there is more of a file than it had when it was chosen.
-pub(super) fn grown(at: &str, size: u64) -> Failure {
-    Failure::Incomplete(format!(
-        "`{at}` changed while it was read: {size} bytes before, and more now; run the feed again when the upload has \
-         ended, or raise `settle`"
-    ))
+/// Writes the next bytes of a file (`at`, as a person finds it) that had `size` of them when it was chosen.
+///
+/// # Errors
+/// [`Failure::Incomplete`] at the first byte beyond, and as [`Spool::write`].
+pub(super) fn take_in(spool: &mut Spool, bytes: &[u8], at: &str, size: u64) -> Result<(), Failure> {
+    if spool.size() + bytes.len() as u64 > size {
+        return Err(Failure::Incomplete(format!(
+            "`{at}` changed while it was read: {size} bytes before, and more now; run the feed again when the upload \
+             has ended, or raise `settle`"
+        )));
+    }
+    spool.write(bytes)
 }
 
 /// The copy as a whole file, if every count agrees. `at` is the file as a person finds it.

@@ -4,7 +4,7 @@ mod after;
 
 use super::{
     AfterSuccess, Arrived, Failure, Hop, Note, Pick,
-    arrival::{self, Files, grown},
+    arrival::{self, Files, take_in},
     pick::{Entry, Look, Pattern},
     spool::Spool,
 };
@@ -78,11 +78,7 @@ impl Files for Host {
             }
             // Followed, so that a link to the newest export works; a link to nowhere is no file. What cannot be looked
             // at may be the newest.
-            let found = match std::fs::metadata(entry.path()) {
-                Ok(found) => Some(found),
-                Err(error) if error.kind() == ErrorKind::NotFound => None,
-                Err(error) => return Err(unread(&pattern.path(&name), &error)),
-            };
+            let found = found(&pattern.path(&name))?;
             entries.push(Entry {
                 name,
                 is_file: found.as_ref().is_some_and(Metadata::is_file),
@@ -114,12 +110,20 @@ impl Files for Host {
 
 /// What the file system says of the file; nothing when it is not there.
 fn look(path: &str) -> Result<Option<Look>, Failure> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(Some(seen(&found))),
-        Ok(_) => Err(Failure::at(
+    match found(path)? {
+        Some(found) if found.is_file() => Ok(Some(seen(&found))),
+        Some(_) => Err(Failure::at(
             Hop::List,
             format!("`{path}` is no regular file; correct `path` so that it names one"),
         )),
+        None => Ok(None),
+    }
+}
+
+/// What is there, links followed; nothing when nothing is.
+fn found(path: &str) -> Result<Option<Metadata>, Failure> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::at(
             Hop::List,
@@ -146,21 +150,15 @@ fn unread(path: &str, error: &std::io::Error) -> Failure {
 }
 
 fn copy(path: &Path, size: u64, spool_dir: &Path) -> Result<Spool, Failure> {
-    let failed = |error: std::io::Error| unread(&path.display().to_string(), &error);
+    let at = path.display().to_string();
+    let failed = |error: std::io::Error| unread(&at, &error);
     let mut file = File::open(path).map_err(failed)?;
     let mut spool = Spool::create(spool_dir)?;
     let mut buffer = vec![0; CHUNK];
-    let mut total = 0_u64;
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(spool),
-            Ok(read) => {
-                total += read as u64;
-                if total > size {
-                    return Err(grown(&path.display().to_string(), size));
-                }
-                spool.write(buffer.get(..read).unwrap_or(&[]))?;
-            }
+            Ok(read) => take_in(&mut spool, buffer.get(..read).unwrap_or(&[]), &at, size)?,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(failed(error)),
         }

@@ -51,6 +51,11 @@ impl Spool {
         Ok(())
     }
 
+    /// How many bytes were written.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The file, its length in bytes, and its SHA-256 in lower-case hexadecimal.
     pub(super) fn finish(self) -> (File, u64, String) {
         let digest = self.hash.finalize();

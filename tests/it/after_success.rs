@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
-use crate::world::{Ran, Setup, World, decoded, people, put, roster};
+use crate::world::{Ran, Setup, World, people, put, roster};
 use std::{
     fs::{self, File},
     os::unix::process::ExitStatusExt as _,
@@ -43,13 +43,6 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// How many mails have this subject.
-fn mailed(world: &World, subject: &str) -> usize {
-    // As its subject, or above a part of it.
-    let line = format!("acme: {subject}");
-    world.mails().iter().filter(|mail| decoded(mail).contains(&line)).count()
-}
-
 /// Dies at the crash point.
 fn dies(world: &World, at: &str) {
     let output = world.command(&["sync", "acme"]).env("ROSTERD_CRASH_AT", at).output().unwrap();
@@ -74,17 +67,17 @@ fn a_file_is_moved_when_every_group_has_its_roster_and_not_before() {
     let ran = world.approve();
     let said = ran.text();
     ran.ends(0);
-    assert_eq!(mailed(&world, "file not moved or deleted"), 1, "{said}");
+    assert_eq!(world.mailed("acme: file not moved or deleted"), 1, "{said}");
     assert_eq!(names(&inbox), ["roster.csv"]);
     world.rosterd(&["sync", "acme"]).ends(0);
-    assert_eq!(mailed(&world, "file not moved or deleted"), 1, "the same again is no news");
+    assert_eq!(world.mailed("acme: file not moved or deleted"), 1, "the same again is no news");
 
     // Once it is there the next run does it, and it is over.
     fs::create_dir(&done).unwrap();
     let ran = world.rosterd(&["sync", "acme"]);
     assert!(ran.text().contains("is moved to"), "{}", ran.text());
     assert_eq!((names(&inbox).len(), names(&done)), (0, vec!["roster.csv".to_owned()]));
-    assert_eq!(mailed(&world, "recovered, file moved or deleted"), 1);
+    assert_eq!(world.mailed("acme: recovered, file moved or deleted"), 1);
     let ran = world.rosterd(&["sync", "acme"]).ends(1);
     assert!(ran.text().contains("nothing to read yet: no file in"), "{}", ran.text());
 
@@ -144,22 +137,22 @@ fn a_late_file_is_not_read_for_the_first_time_and_stops_nothing_that_was_read() 
         let ran = world.rosterd(&["sync", "acme"]).ends(1);
         assert!(ran.text().contains("`max_age` is 36h. It was never read before"), "{}", ran.text());
     }
-    assert_eq!(mailed(&world, "file missing or late"), 1);
+    assert_eq!(world.mailed("acme: file missing or late"), 1);
     world.rosterd(&["plan", "acme"]).ends(1);
     assert!(world.sandbox.submits().is_empty());
 
     // A fresh one ends it.
     age(&file, HOUR);
     world.rosterd(&["sync", "acme"]).ends(3);
-    assert_eq!(mailed(&world, "recovered, a new file has come"), 1);
+    assert_eq!(world.mailed("acme: recovered, a new file has come"), 1);
 
     // What was read in time and is held is released whatever its age by then, and told of all the same.
     age(&file, 40 * HOUR);
     world.approve().ends(0);
     assert_eq!(world.covered("acme-east").len(), 4);
-    assert_eq!(mailed(&world, "file missing or late"), 2);
+    assert_eq!(world.mailed("acme: file missing or late"), 2);
     world.rosterd(&["sync", "acme"]).ends(0);
-    assert_eq!(mailed(&world, "file missing or late"), 2);
+    assert_eq!(world.mailed("acme: file missing or late"), 2);
     let mails = world.mails().join("\n").replace("=\r\n", "").replace("\r\n", " ");
     assert!(mails.contains("It was read before, and is read again; but no newer one has come."), "{mails}");
 
@@ -173,8 +166,8 @@ fn a_late_file_is_not_read_for_the_first_time_and_stops_nothing_that_was_read() 
     put(&corrected, &roster(&day(4)));
     age(&corrected, 100 * HOUR);
     world.rosterd(&["sync", "acme", "--file", corrected.to_str().unwrap()]).ends(0);
-    assert_eq!(mailed(&world, "recovered, a new file has come"), 1);
+    assert_eq!(world.mailed("acme: recovered, a new file has come"), 1);
     world.arrives("roster.csv", &day(4));
     world.rosterd(&["sync", "acme"]).ends(0);
-    assert_eq!(mailed(&world, "recovered, a new file has come"), 2);
+    assert_eq!(world.mailed("acme: recovered, a new file has come"), 2);
 }

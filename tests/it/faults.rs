@@ -55,12 +55,6 @@ fn attempts(world: &World, group: &str) -> Vec<Attempt> {
     world.ledger().attempts_of_group(&GroupRef::new(group).unwrap(), usize::MAX).unwrap()
 }
 
-/// How many mails say this, whatever the lines they are broken into.
-fn mailed(world: &World, words: &str) -> usize {
-    let mails = world.mails();
-    mails.iter().filter(|mail| mail.replace("=\r\n", "").contains(words)).count()
-}
-
 /// The second day came to Vitable, and nobody else was removed on the way.
 #[track_caller]
 fn in_step(world: &World) {
@@ -89,17 +83,17 @@ fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync)
 
 /// Both answers are lost; the run after it waits; one that cannot be sent tells nothing; then it is settled.
 fn lost_and_found(world: &World, processed: bool) {
-    let (submits, mails) = (world.sandbox.submits().len(), mailed(world, "outcome unknown"));
+    let (submits, mails) = (world.sandbox.submits().len(), world.mailed("outcome unknown"));
     world.sandbox.set_faults(both(Answer::Close { processed }));
     let lost = world.rosterd(&["sync", "acme"]).ends(1);
     assert!(lost.out.contains("outcome unknown"), "{}", lost.text());
     assert_eq!(world.sandbox.submits().len(), submits + 2, "sent once for each group, and not repeated");
-    assert!(mailed(world, "outcome unknown") > mails);
+    assert!(world.mailed("outcome unknown") > mails);
     for group in GROUPS {
         let newest = &attempts(world, group)[0].state;
         assert!(matches!(newest, State::OutcomeUnknown { .. }), "{newest:?}");
     }
-    let (mails, known) = (world.mails().len(), mailed(world, "outcome known"));
+    let (mails, known) = (world.mails().len(), world.mailed("outcome known"));
 
     let early = world.rosterd(&["sync", "acme"]).ends(1);
     assert!(early.out.contains("nothing is sent before"), "{}", early.text());
@@ -117,9 +111,9 @@ fn lost_and_found(world: &World, processed: bool) {
     };
     world.sandbox.set_faults(both(status(429, Some("600"))));
     until(&|ran| ran.out.contains("not sent:"));
-    assert_eq!(mailed(world, "outcome known"), known, "what was not sent does not say what became of it");
+    assert_eq!(world.mailed("outcome known"), known, "what was not sent does not say what became of it");
     until(&|ran| ran.code == Some(0));
-    assert!(mailed(world, "outcome known") > known);
+    assert!(world.mailed("outcome known") > known);
 }
 
 #[test]
@@ -142,7 +136,7 @@ fn a_lost_answer_is_said_waited_for_and_settled_by_a_fresh_submit() {
         world.arrives("day-3.csv", &[day_2(), vec![person(12, "East"), person(24, "West")]].concat());
         lost_and_found(&world, processed);
         assert_eq!((world.covered("acme-east").len(), world.covered("acme-west").len()), (11, 4));
-        assert!(mailed(&world, "somebody else") == 0);
+        assert!(world.mailed("somebody else") == 0);
     });
 }
 
@@ -183,7 +177,7 @@ fn an_unclear_answer_to_a_submit_is_not_repeated() {
         assert!(ran.out.contains("outcome unknown"), "{}", ran.text());
         assert!(!ran.text().contains("<html"), "{}", ran.text());
         assert_eq!(world.sandbox.submits().len(), 4, "each once");
-        assert!(mailed(&world, "outcome unknown") > 0);
+        assert!(world.mailed("outcome unknown") > 0);
     });
 }
 
@@ -195,7 +189,7 @@ fn a_refusal_that_echoes_a_person_is_scrubbed_everywhere() {
     let ran = Ran::of(command.env("ROSTERD_LOG", "trace").output().unwrap()).ends(1);
     assert!(ran.out.contains("refused by Vitable with 400"), "{}", ran.text());
     assert_eq!(world.sandbox.requests().len(), 2, "nothing was applied");
-    assert!(mailed(&world, "refused") > 0);
+    assert!(world.mailed("refused") > 0);
     let newest = &attempts(&world, "acme-east")[0].state;
     assert!(matches!(newest, State::Rejected { status: 400, .. }), "{newest:?}");
     let shown = world.rosterd(&["show", "2", "--json"]).ends(0);
@@ -208,7 +202,7 @@ fn a_refusal_that_echoes_a_person_is_scrubbed_everywhere() {
     }
     world.rosterd(&["sync", "acme"]).ends(0);
     in_step(&world);
-    assert!(mailed(&world, "roster taken") > 0);
+    assert!(world.mailed("roster taken") > 0);
 }
 
 #[test]
@@ -228,10 +222,10 @@ fn what_says_too_little_is_no_completion_and_a_late_one_is_picked_up() {
             let newest = attempts(&world, group).remove(0);
             assert!(matches!(newest.state, State::TimedOut { .. }), "{:?}", newest.state);
             let id = newest.state.request_id().unwrap().as_str();
-            assert!(mailed(&world, id) >= 1, "{shape:?}: the request id");
+            assert!(world.mailed(id) >= 1, "{shape:?}: the request id");
             for told in ["request stuck at Vitable", "request given up"] {
                 let headline = format!("acme, group {group}: {told}");
-                assert_eq!(mailed(&world, &headline), 1, "{shape:?}: {headline}");
+                assert_eq!(world.mailed(&headline), 1, "{shape:?}: {headline}");
             }
         }
         let groups = world.json(&["status", "--json"]);
@@ -263,7 +257,7 @@ fn numbers_that_do_not_match_hold_the_next_change() {
         let world = second_day(&setup(""));
         write(&world);
         world.rosterd(&["sync", "acme"]).ends(0);
-        assert!(mailed(&world, "somebody else changes the group") > 0);
+        assert!(world.mailed("somebody else changes the group") > 0);
         world.sandbox.set_faults(Faults::default());
 
         world.arrives("day-3.csv", &[day_2(), vec![person(12, "East"), person(24, "West")]].concat());
@@ -287,7 +281,7 @@ fn an_unknown_operation_leaves_the_member_as_he_was() {
     world.sandbox.set_faults(Faults { fail_members: vec![fail("E-10"), fail("E-11")], ..Faults::default() });
     let ran = world.rosterd(&["sync", "acme"]).ends(4);
     assert!(ran.out.contains("E-11: reactivate"), "{}", ran.text());
-    assert!(mailed(&world, "E-11") > 0 && mailed(&world, "somebody else") == 0);
+    assert!(world.mailed("E-11") > 0 && world.mailed("somebody else") == 0);
     world.sandbox.set_faults(Faults::default());
     let plan = world.rosterd(&["plan", "acme"]).ends(0);
     assert!(plan.out.contains("ended: E-10") && plan.out.contains("added: E-11"), "{}", plan.out);
@@ -302,7 +296,7 @@ fn members_who_fail_again_for_the_same_reason_are_not_mailed_again() {
     world.arrives("day-3.csv", &[day_2(), vec![person(24, "West")]].concat());
     world.rosterd(&["sync", "acme"]).ends(4);
     let mails = world.mails().len();
-    assert!(mailed(&world, "E-24") == 1);
+    assert!(world.mailed("E-24") == 1);
     world.rosterd(&["sync", "acme"]).ends(4);
     assert_eq!(world.mails().len(), mails, "nothing is new");
     let fail = FailMember {
@@ -334,13 +328,13 @@ fn while_vitable_is_away_nothing_is_half_done_and_one_mail_says_so() {
         assert!(ran.text().contains("no connection"), "{}", ran.text());
         assert_eq!(world.mails().len(), 2, "one mail however many runs");
     }
-    assert!(mailed(&world, "Vitable not reachable") == 1);
+    assert!(world.mailed("Vitable not reachable") == 1);
     assert!(GROUPS.iter().all(|group| attempts(&world, group).len() == 1), "no attempt was begun");
     world.vitable_comes_back();
     world.rosterd(&["sync", "acme"]).ends(0);
     in_step(&world);
     assert_eq!(world.mails().len(), 3, "and one when it is all over");
-    assert!(mailed(&world, "reachable again") == 1);
+    assert!(world.mailed("reachable again") == 1);
 }
 
 /// What became of a first sync on a disk that is full from a certain write on.
@@ -501,5 +495,5 @@ fn a_missing_group_is_created_after_the_approval_of_its_first_sync() {
     assert_eq!(world.covered("acme-new"), ["E-21", "E-22", "E-23"]);
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(creations(), 3, "it is there now");
-    assert!(mailed(&world, "group found") > 0);
+    assert!(world.mailed("group found") > 0);
 }

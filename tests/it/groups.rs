@@ -27,10 +27,6 @@ fn settled() -> World {
     world
 }
 
-fn mailed(world: &World, words: &str) -> usize {
-    world.mails().iter().filter(|mail| mail.replace("\r\n", " ").contains(words)).count()
-}
-
 fn reconfigure(world: &World, from: &str, to: &str) {
     let path = world.path("rosterd.yaml");
     let text = fs::read_to_string(&path).unwrap();
@@ -95,7 +91,7 @@ fn a_group_whose_emptying_is_cut_off_is_never_emptied_twice_and_never_filled_aga
         assert!(world.covered(EAST).len() <= covered, "{point}: nobody is filled in again");
         // Whatever became of it is told, unless Vitable has the roster.
         let taken = matches!(point, "ledger-after-complete");
-        assert_eq!(mailed(&world, "group not emptied"), usize::from(!taken), "{point}: {:?}", world.mails());
+        assert_eq!(world.mailed("group not emptied"), usize::from(!taken), "{point}: {:?}", world.mails());
         let emptying = world.sandbox.requests().iter().filter(|each| each.members == 0).count();
         assert!(emptying <= 1, "{point}");
     }
@@ -121,7 +117,7 @@ fn an_empty_roster_that_comes_to_nothing_is_told_until_it_is_done_or_taken_back(
         let open: Vec<_> = world.ledger().open_runs().unwrap();
         assert!(open.is_empty(), "{open:?}");
         world.rosterd(&["empty", EAST, "--reason", "stays", "--undo"]).ends(0);
-        assert_eq!(mailed(&world, "group empty, or no longer retired"), 1, "{:?}", world.mails());
+        assert_eq!(world.mailed("group empty, or no longer retired"), 1, "{:?}", world.mails());
         assert_eq!(world.covered(EAST).len(), 5);
     }
 }
@@ -137,7 +133,7 @@ fn an_older_roster_that_ends_after_the_empty_one_is_told_of_and_closes_nothing()
     world.arrives("day-2.csv", &[people(1..=6, "East"), people(21..=23, "West")].concat());
     world.rosterd(&["sync", "acme"]).ends(1);
     world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(1);
-    assert_eq!(mailed(&world, "acme, group acme-east: group not emptied"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("acme, group acme-east: group not emptied"), 1, "{:?}", world.mails());
     // Now both are finished, the empty one first.
     world.sandbox.set_faults(Faults { order: Order::NewestFirst, ..Faults::default() });
     let known = || {
@@ -158,10 +154,10 @@ fn an_older_roster_that_ends_after_the_empty_one_is_told_of_and_closes_nothing()
         .filter_map(|each| each["body"]["kind"].as_str())
         .collect();
     assert!(open.contains(&"not_emptied"), "{open:?}");
-    assert_eq!(mailed(&world, "group empty, or no longer retired"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("group empty, or no longer retired"), 0, "{:?}", world.mails());
     world.rosterd(&["empty", EAST, "--reason", "closed", "--confirm", EAST]).ends(0);
     assert!(world.covered(EAST).is_empty());
-    assert_eq!(mailed(&world, "group empty, or no longer retired"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("group empty, or no longer retired"), 1, "{:?}", world.mails());
 }
 
 #[test]
@@ -202,16 +198,16 @@ fn a_group_that_no_feed_names_any_more_is_told_of_until_it_is_named_or_empty() {
     reconfigure(&world, "groups: { by: Division,", "groups: { unmatched: omit, by: Division,");
     world.arrives("day-2.csv", &people(21..=23, "West"));
     world.rosterd(&["sync", "acme"]);
-    assert_eq!(mailed(&world, "group that no feed names"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("group that no feed names"), 1, "{:?}", world.mails());
     assert_eq!(world.covered(EAST).len(), 5, "nobody is removed by it");
     let status = world.rosterd(&["status"]).ends(0);
     assert!(status.out.contains(EAST) && status.out.contains("no feed"), "{}", status.out);
     world.rosterd(&["sync", "acme"]);
-    assert_eq!(mailed(&world, "group that no feed names"), 1, "once");
+    assert_eq!(world.mailed("group that no feed names"), 1, "once");
 
     world.rosterd(&["empty", EAST, "--reason", "sold", "--confirm", EAST]).ends(0);
     assert!(world.covered(EAST).is_empty());
-    assert_eq!(mailed(&world, "group named or empty again"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("group named or empty again"), 1, "{:?}", world.mails());
     let status = world.rosterd(&["status"]).ends(0);
     let line = format!("{EAST}: retired by ");
     assert!(status.out.contains(&line) && status.out.contains("no feed"), "{}", status.out);
@@ -228,8 +224,8 @@ fn what_a_feed_held_is_over_when_the_feed_is_gone() {
     world.rosterd(&["sync", "renamed"]).ends(3);
     let holds = world.ledger().holds(None).unwrap();
     assert!(holds.iter().all(|hold| hold.feed.as_str() == "renamed"), "{holds:?}");
-    assert_eq!(mailed(&world, "[rosterd] acme: feed gone, was: held"), 1, "{:?}", world.mails());
-    assert!(mailed(&world, "is no longer in the configuration, so this is closed") >= 1);
+    assert_eq!(world.mailed("[rosterd] acme: feed gone, was: held"), 1, "{:?}", world.mails());
+    assert!(world.mailed("is no longer in the configuration, so this is closed") >= 1);
 }
 
 #[test]
@@ -238,11 +234,11 @@ fn another_group_id_is_accepted_by_a_person_and_is_a_first_sync() {
     world.rosterd(&["repin", EAST, "--yes"]).ends(1);
     assert!(world.sandbox.replace_group(EAST));
     world.rosterd(&["sync", "acme"]).ends(1);
-    assert_eq!(mailed(&world, "group has another id"), 1);
+    assert_eq!(world.mailed("group has another id"), 1);
     let asked = world.rosterd(&["repin", EAST]).ends(2);
     assert!(asked.text().contains("was grp_"), "{}", asked.text());
     world.rosterd(&["repin", EAST, "--yes"]).ends(0);
-    assert_eq!(mailed(&world, "group has its known id"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("group has its known id"), 1, "{:?}", world.mails());
     let ran = world.rosterd(&["plan", "acme", "--json"]);
     assert!(ran.out.contains("first_sync") || ran.code == Some(0), "{}", ran.text());
     world.rosterd(&["sync", "acme"]).ends(0);
@@ -258,7 +254,7 @@ fn a_state_that_is_pointed_at_another_vitable_submits_nothing_and_goes_back() {
     let ran = world.rosterd(&["sync", "acme"]).ends(1);
     assert!(ran.text().contains(&uat_url) && ran.text().contains(&production_url), "{}", ran.text());
     assert!(production.sandbox.submits().is_empty());
-    assert_eq!(mailed(&world, "another organization"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("another organization"), 1, "{:?}", world.mails());
     reconfigure(&world, &production_url, &uat_url);
     world.rosterd(&["sync", "acme"]).ends(0);
 

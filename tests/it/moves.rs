@@ -55,10 +55,6 @@ fn requests(world: &World, number: usize) {
     );
 }
 
-fn mailed(world: &World, words: &str) -> usize {
-    world.mails().iter().filter(|mail| mail.replace("\r\n", " ").contains(words)).count()
-}
-
 fn refuse_the_next(call: CallKind) -> Faults {
     let status = Answer::Status { status: 400, retry_after: None };
     Faults { next: vec![NextAnswer::new(call, 1, status)], ..Faults::default() }
@@ -119,10 +115,10 @@ fn more_moves_than_the_guard_allows_wait_for_a_person_and_then_go() {
     world.arrives("day-2.csv", &transfer());
     world.rosterd(&["sync", "acme"]).ends(3);
     assert_eq!(places(&world, "E-1"), [EAST]);
-    assert_eq!(mailed(&world, "held"), 1);
+    assert_eq!(world.mailed("held"), 1);
     world.approve().ends(0);
     assert_eq!(places(&world, "E-1"), [WEST]);
-    assert_eq!(mailed(&world, "no longer held"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("no longer held"), 1, "{:?}", world.mails());
 }
 
 #[test]
@@ -159,7 +155,7 @@ fn a_transfer_whose_losing_group_is_refused_does_not_happen_and_the_rest_does() 
     world.rosterd(&["sync", "acme"]).ends(1);
     assert_eq!(places(&world, "E-1"), [EAST]);
     assert_eq!(places(&world, "E-30"), [WEST], "who does not move is not kept waiting");
-    assert_eq!(mailed(&world, "unfinished move"), 0);
+    assert_eq!(world.mailed("unfinished move"), 0);
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(places(&world, "E-1"), [WEST]);
 }
@@ -171,7 +167,7 @@ fn a_remove_that_vitable_did_not_carry_out_moves_nobody() {
     does_not_apply(&world, "remove", "not now");
     world.rosterd(&["sync", "acme"]).ends(4);
     assert_eq!(places(&world, "E-1"), [EAST]);
-    assert_eq!(mailed(&world, "unfinished move"), 0);
+    assert_eq!(world.mailed("unfinished move"), 0);
     world.sandbox.set_faults(Faults::default());
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(places(&world, "E-1"), [WEST]);
@@ -184,12 +180,12 @@ fn a_transfer_whose_gaining_group_does_not_take_him_is_urgent_until_it_does() {
     does_not_apply(&world, "add", "Member already has an active subscription!");
     world.rosterd(&["sync", "acme"]).ends(1);
     assert!(places(&world, "E-1").is_empty());
-    assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move, urgent"), 1, "{:?}", world.mails());
     world.sandbox.set_faults(Faults::default());
     // The guard has let him pass when he left: he is nobody new.
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(places(&world, "E-1"), [WEST]);
-    assert_eq!(mailed(&world, "move finished"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("move finished"), 1, "{:?}", world.mails());
 }
 
 #[test]
@@ -200,7 +196,7 @@ fn who_has_left_altogether_meanwhile_waits_for_no_group() {
     world.rosterd(&["sync", "acme"]).ends(1);
     world.arrives("day-3.csv", &[people(2..=10, "East"), people(21..=25, "West")].concat());
     world.rosterd(&["sync", "acme"]).ends(0);
-    assert_eq!(mailed(&world, "move finished"), 1);
+    assert_eq!(world.mailed("move finished"), 1);
     assert!(world.ledger().open_moves(None).unwrap().is_empty());
 }
 
@@ -229,7 +225,7 @@ fn who_is_covered_nowhere_is_not_forgotten_because_many_rows_are_gone() {
     world.arrives("day-3.csv", &[people(4..=10, "East"), people(21..=25, "West")].concat());
     world.rosterd(&["sync", "acme"]);
     assert_eq!(world.ledger().open_moves(None).unwrap().len(), 3);
-    assert_eq!(mailed(&world, "move finished"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("move finished"), 0, "{:?}", world.mails());
 }
 
 #[test]
@@ -328,8 +324,8 @@ fn a_lost_answer_of_the_gaining_group_covers_nobody() {
     });
     assert_eq!(places(&world, "E-1"), [""; 0]);
     assert_eq!(world.ledger().open_moves(None).unwrap().len(), 1, "nobody knows that he is covered");
-    assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
-    assert_eq!(mailed(&world, "move finished"), 0);
+    assert_eq!(world.mailed("unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("move finished"), 0);
     for _ in 0..8 {
         std::thread::park_timeout(Duration::from_millis(1_100));
         if world.rosterd(&["sync", "acme"]).code == Some(0) {
@@ -338,7 +334,7 @@ fn a_lost_answer_of_the_gaining_group_covers_nobody() {
     }
     assert_eq!(places(&world, "E-1"), [WEST]);
     assert!(world.ledger().open_moves(None).unwrap().is_empty());
-    assert_eq!(mailed(&world, "move finished"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("move finished"), 1, "{:?}", world.mails());
 }
 
 #[test]
@@ -356,7 +352,7 @@ fn a_read_that_nobody_accepted_forgets_no_move() {
         1,
         "the read was held, and says nothing of him"
     );
-    assert_eq!(mailed(&world, "move finished"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("move finished"), 0, "{:?}", world.mails());
     world.arrives("day-4.csv", &transfer());
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(places(&world, "E-1"), [WEST]);
@@ -378,7 +374,7 @@ fn who_is_let_go_late_is_taken_in_by_the_same_run() {
         sync.join().unwrap();
     });
     assert_eq!((places(&world, "E-1"), places(&world, "E-30")), (vec![WEST], vec![WEST]));
-    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move"), 0, "{:?}", world.mails());
 }
 
 #[test]

@@ -238,6 +238,12 @@ feeds:
         paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 
+    /// How many mails have these words, in the subject or in the text, however their lines are broken.
+    pub(crate) fn mailed(&self, words: &str) -> usize {
+        let unfolded = |mail: &String| decoded(mail).replace("\r\n ", " ").replace("\r\n", " ");
+        self.mails().iter().filter(|mail| unfolded(mail).contains(words)).count()
+    }
+
     /// Every file below a folder, as bytes.
     pub(crate) fn files(&self, folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
         fn walk(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {

@@ -9,7 +9,8 @@ use crate::source::Decrypt;
 use flate2::bufread::MultiGzDecoder;
 use std::{
     fs::File,
-    io::{BufReader, ErrorKind, Read, Seek, SeekFrom},
+    io::{BufReader, ErrorKind},
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 use zip::ZipArchive;
@@ -98,25 +99,25 @@ fn is_workbook<R: std::io::Read + std::io::Seek>(archive: &ZipArchive<R>) -> boo
 /// The archive, which is the whole of the file: the library takes the last one of several that were put one behind
 /// another, and passes over what follows its end.
 pub(super) fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Incomplete> {
-    let archive = ZipArchive::new(BufReader::new(&mut *file)).map_err(|error| unzippable(&error))?;
-    let (before, comment) = (archive.offset(), archive.comment().len());
-    drop(archive);
-    if before != 0 || !ends_with(file, comment).map_err(|error| broken("zip archive", &error))? {
-        return Err(Incomplete(
-            "the file is more than one zip archive: something stands before or behind it, such as a second archive; \
-             have each sent by itself"
-                .to_owned(),
-        ));
+    let size = length(file)?;
+    let bytes = file.try_clone().map_err(|error| broken("zip archive", &error))?;
+    let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| unzippable(&error))?;
+    let ends = ends_with(&bytes, size, archive.comment()).map_err(|error| broken("zip archive", &error))?;
+    if archive.offset() == 0 && ends {
+        return Ok(archive);
     }
-    ZipArchive::new(BufReader::new(file)).map_err(|error| unzippable(&error))
+    Err(Incomplete(
+        "the file is more than one zip archive: something stands before or behind it, such as a second archive; have \
+         each sent by itself"
+            .to_owned(),
+    ))
 }
 
-/// Whether the record that ends an archive (APPNOTE 4.3.16: 22 bytes and a comment) is the last thing in the file.
-fn ends_with(file: &mut File, comment: usize) -> std::io::Result<bool> {
+/// Whether the record that ends an archive (APPNOTE 4.3.16: 22 bytes and the comment) is the last thing in the file.
+fn ends_with(bytes: &File, size: u64, comment: &[u8]) -> std::io::Result<bool> {
+    let Some(at) = size.checked_sub(comment.len() as u64 + 22) else { return Ok(false) };
     let mut signature = [0; 4];
-    let back = i64::try_from(comment).unwrap_or(i64::MAX).saturating_add(22);
-    file.seek(SeekFrom::End(back.saturating_neg()))?;
-    file.read_exact(&mut signature)?;
+    bytes.read_exact_at(&mut signature, at)?;
     Ok(&signature == b"PK\x05\x06")
 }
 

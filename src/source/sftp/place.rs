@@ -3,7 +3,7 @@
 use super::{address, watch::Watch};
 use crate::source::{
     Failure, Hop, Sftp,
-    arrival::{Files, grown},
+    arrival::{Files, take_in},
     pick::{Entry, Look, Pattern},
     spool::Spool,
 };
@@ -68,6 +68,19 @@ impl Place<'_> {
         self.watch.moving(request).await.unwrap_or(Err(Error::Timeout))
     }
 
+    /// What is there, links followed; nothing when nothing is.
+    async fn found(&self, path: &str) -> Result<Option<Metadata>, Failure> {
+        match self.ask(self.sftp.metadata(path)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(None),
+            Err(error) => {
+                let message =
+                    format!("cannot look at `{}` ({}); {}", self.at(path), self.said(&error), remedy(&error));
+                Err(failed(Hop::List, message, &error))
+            }
+        }
+    }
+
     fn unlisted(&self, folder: &str, error: &Error) -> Failure {
         let message =
             format!("cannot list the folder `{}` ({}); {}", self.at(folder), self.said(error), remedy(error));
@@ -104,12 +117,8 @@ impl Files for Place<'_> {
             let name = entry.file_name();
             let mut found = Some(entry.metadata());
             if !found.as_ref().is_some_and(is_told) {
-                found = match self.ask(self.sftp.metadata(pattern.path(&name))).await {
-                    Ok(found) => Some(found),
-                    // A link to nowhere is no file. What the server does not let us look at may be the newest.
-                    Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => None,
-                    Err(error) => return Err(self.unlisted(&pattern.folder, &error)),
-                };
+                // A link to nowhere is no file. What the server does not let us look at may be the newest.
+                found = self.found(&pattern.path(&name)).await?;
             }
             let is_file = found.as_ref().is_some_and(is_file);
             let look = found.as_ref().and_then(seen).unwrap_or(Look { size: 0, modified: None });
@@ -124,15 +133,7 @@ impl Files for Place<'_> {
     }
 
     async fn look(&self, path: &str) -> Result<Option<Look>, Failure> {
-        let found = match self.ask(self.sftp.metadata(path)).await {
-            Ok(found) => found,
-            Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => return Ok(None),
-            Err(error) => {
-                let message =
-                    format!("cannot look at `{}` ({}); {}", self.at(path), self.said(&error), remedy(&error));
-                return Err(failed(Hop::List, message, &error));
-            }
-        };
+        let Some(found) = self.found(path).await? else { return Ok(None) };
         match seen(&found).filter(|_| is_file(&found)) {
             Some(look) => Ok(Some(look)),
             None => Err(Failure::at(
@@ -153,15 +154,15 @@ impl Files for Place<'_> {
         let mut spool = Spool::create(spool_dir)?;
         let mut file = self.open(path).await?;
         let mut buffer = vec![0; CHUNK];
-        let mut total = 0_u64;
+        let at = self.at(path);
         loop {
+            let total = spool.size();
             let broken = |why: String| {
                 Failure::at(
                     Hop::Read,
                     format!(
-                        "reading `{}` broke off after {total} bytes ({why}); run the feed again, and look \
-                         at the network and the server if it stays so",
-                        self.at(path)
+                        "reading `{at}` broke off after {total} bytes ({why}); run the feed again, and look \
+                         at the network and the server if it stays so"
                     ),
                 )
                 .passing()
@@ -173,11 +174,7 @@ impl Files for Place<'_> {
             if read == 0 {
                 break;
             }
-            total += read as u64;
-            if total > size {
-                return Err(grown(&self.at(path), size));
-            }
-            spool.write(buffer.get(..read).unwrap_or(&[]))?;
+            take_in(&mut spool, buffer.get(..read).unwrap_or(&[]), &at, size)?;
         }
         // Everything has been read: a server that stumbles over the close has lost nothing of it.
         drop(self.watch.moving(file.close()).await);

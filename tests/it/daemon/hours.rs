@@ -21,13 +21,6 @@ fn clock(start: DateTime<Utc>) -> FakedClock {
     FakedClock::new(&start.format("%Y-%m-%d %H:%M:%S").to_string(), FAST)
 }
 
-/// How many mails have this in their subject.
-fn told(world: &World, what: &str) -> usize {
-    let subject =
-        |mail: &String| mail.lines().any(|line| line.starts_with("Subject: ") && line.contains(what));
-    world.mails().iter().filter(|mail| subject(mail)).count()
-}
-
 #[test]
 fn a_scheduled_run_that_finds_nothing_for_an_hour_is_told_once_and_is_over_with_the_file() {
     let clock = clock(at("2026-03-10T05:00:00Z"));
@@ -41,7 +34,7 @@ fn a_scheduled_run_that_finds_nothing_for_an_hour_is_told_once_and_is_over_with_
     let daemon = Daemon::start_by(&world, &clock);
     until(
         "that the run found nothing is mailed",
-        || (told(&world, "scheduled run did not take place") > 0).then_some(()),
+        || (world.mailed("Subject: [rosterd] acme: scheduled run did not take place") > 0).then_some(()),
         || format!("{}\n{:?}", daemon.said(), world.mails()),
     );
     let minutes = (clock.now() - at("2026-03-10T06:00:00Z")).num_minutes();
@@ -51,7 +44,7 @@ fn a_scheduled_run_that_finds_nothing_for_an_hour_is_told_once_and_is_over_with_
     clock.run(world.command(&["sync", "acme"])).ends(0);
     until(
         "that it is over is mailed",
-        || (told(&world, "recovered") > 0).then_some(()),
+        || (world.mailed("Subject: [rosterd] acme: recovered") > 0).then_some(()),
         || format!("{}\n{:?}", daemon.said(), world.mails()),
     );
     daemon.stop();
@@ -80,18 +73,18 @@ fn an_approval_that_expires_while_no_run_looks_is_told_within_the_hour() {
     let approve = ["approve", run.as_str(), "--all", "--reason", "as agreed", "--yes"];
     clock.run(world.command(&approve)).ends(1);
     world.vitable_comes_back();
-    assert_eq!(told(&world, "approval expired"), 0);
+    assert_eq!(world.mailed("Subject: [rosterd] acme: approval expired"), 0);
     let approved = clock.now();
     let daemon = Daemon::start_by(&world, &clock);
     until(
         "that the approval has expired is mailed",
-        || (told(&world, "approval expired") > 0).then_some(()),
+        || (world.mailed("Subject: [rosterd] acme: approval expired") > 0).then_some(()),
         || format!("{}\n{:?}", daemon.said(), world.mails()),
     );
     let minutes = (clock.now() - approved).num_minutes();
     assert!((100..240).contains(&minutes), "two hours and the next look, and not {minutes} min");
     daemon.stop();
-    assert_eq!(told(&world, "approval expired"), 1);
+    assert_eq!(world.mailed("Subject: [rosterd] acme: approval expired"), 1);
     assert!(world.covered("acme-east").is_empty(), "nothing was sent by it");
 }
 

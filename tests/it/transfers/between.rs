@@ -1,7 +1,7 @@
 //! What comes between the two rounds of a move: a stop, another configuration, a pause.
 
 use super::{
-    EAST, SOUTH, WEST, edit, groups, mailed, places, removed_only, requests, settled, taken_since, transfer,
+    EAST, SOUTH, WEST, edit, groups, places, removed_only, requests, settled, taken_since, transfer,
 };
 use crate::{
     daemon::{Daemon, until},
@@ -83,7 +83,7 @@ fn after_a_stop_between_the_rounds_the_gaining_group_is_first_of_all_and_waits_f
     until("the run ends", || newest()["ended"].is_string().then_some(()), || daemon.said());
     daemon.stop();
     assert!(world.ledger().open_moves(None).unwrap().is_empty());
-    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move"), 0, "{:?}", world.mails());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_run_goes_on_between_its_rounds_whatever_configuration_counts_by_then() {
         daemon.stop();
         assert_eq!(groups(&taken_since(&world, 3)).len(), 3, "{to}");
         assert!(world.ledger().open_moves(None).unwrap().is_empty(), "{to}");
-        assert_eq!(mailed(&world, "unfinished move"), 0, "{to}: {:?}", world.mails());
+        assert_eq!(world.mailed("unfinished move"), 0, "{to}: {:?}", world.mails());
     }
 }
 
@@ -123,7 +123,7 @@ fn a_pause_between_the_rounds_stops_no_move_that_is_under_way() {
     until("he is there", || (places(&world, "E-1") == [WEST]).then_some(()), || daemon.said());
     sync.wait().unwrap();
     daemon.stop();
-    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move"), 0, "{:?}", world.mails());
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn what_a_pause_keeps_from_being_finished_after_a_stop_is_urgent_and_goes_on_whe
 
     // Nothing of the feed is read or sent by itself: a person is told whom that leaves without coverage.
     let daemon = Daemon::start(&world);
-    until("it is told", || (mailed(&world, "unfinished move, urgent") == 1).then_some(()), || daemon.said());
-    assert_eq!(mailed(&world, "The feed is paused, so no run finishes this"), 1, "{:?}", world.mails());
+    until("it is told", || (world.mailed("unfinished move, urgent") == 1).then_some(()), || daemon.said());
+    assert_eq!(world.mailed("The feed is paused, so no run finishes this"), 1, "{:?}", world.mails());
     daemon.says("the feed is paused; a run of it is left out");
     let again = world.rosterd(&["pause", "acme"]).ends(0);
     assert!(again.err.contains("are covered nowhere (E-1)"), "{}", again.err);
@@ -150,7 +150,7 @@ fn what_a_pause_keeps_from_being_finished_after_a_stop_is_urgent_and_goes_on_whe
 
     world.rosterd(&["resume", "acme"]).ends(0);
     until("he is there", || (places(&world, "E-1") == [WEST]).then_some(()), || daemon.said());
-    until("it is told", || (mailed(&world, "move finished") == 1).then_some(()), || daemon.said());
+    until("it is told", || (world.mailed("move finished") == 1).then_some(()), || daemon.said());
     daemon.stop();
     removed_only(&world, &[(EAST, "E-1")]);
 }

@@ -1,6 +1,6 @@
 //! Feeds that go from the configuration while somebody is between two of their groups.
 
-use super::{EAST, SOUTH, WEST, edit, mailed, places, removed_only, requests, settled, transfer};
+use super::{EAST, SOUTH, WEST, edit, places, removed_only, requests, settled, transfer};
 use crate::{
     daemon::{Daemon, until},
     world::{Setup, World},
@@ -20,7 +20,7 @@ fn in_neither() -> World {
     world.sandbox.set_faults(Faults { fail_members: vec![not_now], ..Faults::default() });
     world.rosterd(&["sync", "acme"]).ends(1);
     assert!(places(&world, "E-1").is_empty());
-    assert_eq!(mailed(&world, "Subject: [rosterd] acme: unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("Subject: [rosterd] acme: unfinished move, urgent"), 1, "{:?}", world.mails());
     world.sandbox.set_faults(Faults::default());
     world
 }
@@ -44,7 +44,7 @@ fn a_feed_that_names_the_groups_of_one_that_is_gone_finishes_its_moves_by_itself
     let world = in_neither();
     let daemon = Daemon::start(&world);
     // A start has every open move finished, under the name of before too.
-    until("it is told", || (mailed(&world, "move finished") == 1).then_some(()), || daemon.said());
+    until("it is told", || (world.mailed("move finished") == 1).then_some(()), || daemon.said());
     assert_eq!(places(&world, "E-1"), [WEST]);
     daemon.stop();
     assert!(open_moves(&world).is_empty());
@@ -53,12 +53,12 @@ fn a_feed_that_names_the_groups_of_one_that_is_gone_finishes_its_moves_by_itself
     renamed(&world);
     let daemon = Daemon::start(&world);
     until("he is there", || (places(&world, "E-1") == [WEST]).then_some(()), || daemon.said());
-    until("it is told", || (mailed(&world, "move finished") == 1).then_some(()), || daemon.said());
+    until("it is told", || (world.mailed("move finished") == 1).then_some(()), || daemon.said());
     daemon.stop();
     assert!(open_moves(&world).is_empty());
     // Told of under both names, and of its end once, when it was the end.
-    assert_eq!(mailed(&world, "renamed: unfinished move, urgent"), 1, "{:?}", world.mails());
-    assert_eq!(mailed(&world, "renamed: recovered"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("renamed: unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("renamed: recovered"), 1, "{:?}", world.mails());
     removed_only(&world, &[(EAST, "E-1")]);
     assert!(world.ledger().incidents(true).unwrap().is_empty());
 }
@@ -82,14 +82,14 @@ fn a_move_of_a_feed_that_is_gone_stays_urgent_and_says_so_until_its_group_is_emp
     let daemon = Daemon::start(&world);
     until(
         "it is told",
-        || (mailed(&world, "The feed is gone from the configuration") == 1).then_some(()),
+        || (world.mailed("The feed is gone from the configuration") == 1).then_some(()),
         || daemon.said(),
     );
     daemon.stop();
     let told = world.mails().into_iter().find(|mail| mail.contains("gone from the")).unwrap();
     assert!(!told.contains("rosterd sync acme"), "{told}");
     assert_eq!(open_moves(&world), ["acme"]);
-    assert_eq!(mailed(&world, "move finished"), 0);
+    assert_eq!(world.mailed("move finished"), 0);
     // The other orphan says nothing of him.
     world.rosterd(&["empty", WEST, "--reason", "the client has left", "--confirm", WEST]).ends(0);
     assert_eq!(open_moves(&world), ["acme"]);
@@ -119,11 +119,11 @@ fn a_request_of_a_feed_that_is_gone_ends_its_move_when_it_covers_the_person() {
     let daemon = Daemon::start(&world);
     until(
         "it is told",
-        || (mailed(&world, "The feed is gone from the configuration") == 1).then_some(()),
+        || (world.mailed("The feed is gone from the configuration") == 1).then_some(()),
         || daemon.said(),
     );
     until("he is there", || (places(&world, "E-1") == [WEST]).then_some(()), || daemon.said());
-    until("it is told", || (mailed(&world, "move finished") == 1).then_some(()), || daemon.said());
+    until("it is told", || (world.mailed("move finished") == 1).then_some(()), || daemon.said());
     daemon.stop();
     assert!(open_moves(&world).is_empty());
     removed_only(&world, &[(EAST, "E-1")]);

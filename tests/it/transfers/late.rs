@@ -1,6 +1,6 @@
 //! Vitable takes hours: requests that were given up, and a morning of backlog.
 
-use super::{EAST, WEST, groups, mailed, places, removed_only, requests, settled, taken_since, transfer};
+use super::{EAST, WEST, groups, places, removed_only, requests, settled, taken_since, transfer};
 use crate::{
     daemon::{Daemon, until},
     faked_clock::FakedClock,
@@ -36,7 +36,7 @@ fn a_losing_group_that_ends_after_it_was_given_up_is_followed_first_of_all_by_th
         sync.join().unwrap();
     });
     assert_eq!(places(&world, "E-1"), [EAST], "the east was given up, and so he did not move");
-    assert_eq!(mailed(&world, "unfinished move"), 0);
+    assert_eq!(world.mailed("unfinished move"), 0);
     until(
         "Vitable has finished after all",
         || (places(&world, "E-1").is_empty() && done_at_vitable(&world, 4)).then_some(()),
@@ -47,7 +47,7 @@ fn a_losing_group_that_ends_after_it_was_given_up_is_followed_first_of_all_by_th
     let sent = taken_since(&world, before);
     assert_eq!((sent[0].group.as_str(), sent[0].members, sent.len()), (WEST, 11, 3), "{sent:?}");
     assert_eq!(places(&world, "E-1"), [WEST]);
-    assert_eq!((mailed(&world, "unfinished move, urgent"), mailed(&world, "move finished")), (1, 1));
+    assert_eq!((world.mailed("unfinished move, urgent"), world.mailed("move finished")), (1, 1));
     removed_only(&world, &[(EAST, "E-1")]);
 }
 
@@ -78,8 +78,8 @@ fn the_hourly_look_at_a_request_that_was_given_up_has_the_move_finished_by_itsel
     assert_eq!((places(&world, "E-1"), world.sandbox.requests().len()), (vec![EAST], 6));
     // Nobody types anything.
     until("he is there", || (places(&world, "E-1") == [WEST]).then_some(()), || daemon.said());
-    until("it is told", || (mailed(&world, "move finished") == 1).then_some(()), || daemon.said());
-    assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
+    until("it is told", || (world.mailed("move finished") == 1).then_some(()), || daemon.said());
+    assert_eq!(world.mailed("unfinished move, urgent"), 1, "{:?}", world.mails());
     let runs = world.json(&["runs", "--json"]);
     let runs: Vec<Run> = serde_json::from_value(runs["runs"].clone()).unwrap();
     assert_eq!((runs.len(), runs[0].trigger, &runs[0].only), (3, Trigger::Schedule, &None), "{runs:?}");

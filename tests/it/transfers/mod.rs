@@ -78,13 +78,6 @@ fn groups(requests: &[RequestInfo]) -> Vec<&str> {
     requests.iter().map(|request| request.group.as_str()).collect()
 }
 
-/// How many mails say these words.
-fn mailed(world: &World, words: &str) -> usize {
-    // A long subject goes on in the next line.
-    let unfolded = |mail: &String| mail.replace("\r\n ", " ").replace("\r\n", " ");
-    world.mails().iter().filter(|mail| unfolded(mail).contains(words)).count()
-}
-
 /// Nobody but these was ever taken out of a group.
 #[track_caller]
 fn removed_only(world: &World, expected: &[(&str, &str)]) {

@@ -1,6 +1,6 @@
 //! Three groups that each let somebody go and take somebody in.
 
-use super::{EAST, SOUTH, WEST, groups, mailed, places, removed_only, settled, taken_since};
+use super::{EAST, SOUTH, WEST, groups, places, removed_only, settled, taken_since};
 use crate::world::{Setup, people, person};
 use rosterd::{ledger::Run, sandbox::Faults};
 
@@ -81,5 +81,5 @@ fn a_ring_with_a_held_group_turns_by_no_step_until_it_is_clear() {
     world.approve().ends(0);
     assert_eq!((places(&world, "E-1"), places(&world, "E-21")), (vec![WEST], vec![SOUTH]));
     removed_only(&world, &[(EAST, "E-1"), (WEST, "E-21"), (SOUTH, "E-41")]);
-    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move"), 0, "{:?}", world.mails());
 }

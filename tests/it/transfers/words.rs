@@ -1,9 +1,7 @@
 //! Moves that a person or Vitable has a say in: approvals whose time is over between the rounds, groups that are held
 //! or refused when somebody has left for them already, groups that do not exist yet.
 
-use super::{
-    EAST, WEST, edit, groups, mailed, places, removed_only, requests, settled, taken_since, transfer,
-};
+use super::{EAST, WEST, edit, groups, places, removed_only, requests, settled, taken_since, transfer};
 use crate::{
     inside::Inside,
     world::{Ran, Setup, World, people, person, roster},
@@ -81,7 +79,7 @@ fn an_approved_group_that_lets_somebody_go_and_takes_somebody_in_needs_its_word_
     assert_eq!((places(&world, "E-1"), places(&world, "E-21")), (vec![EAST], vec![WEST]));
     world.approve().ends(4);
     assert_eq!((places(&world, "E-1"), places(&world, "E-21")), (vec![WEST], vec![EAST]));
-    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move"), 0, "{:?}", world.mails());
     assert!(world.ledger().holds(None).unwrap().is_empty());
     removed_only(&world, &[(EAST, "E-1"), (WEST, "E-21")]);
 }
@@ -93,14 +91,14 @@ fn a_gaining_group_that_is_refused_when_somebody_has_left_for_it_is_urgent_and_f
     let ran = meanwhile(&world, 2, || world.sandbox.set_faults(next(CallKind::Submit, 400))).ends(1);
     assert!(ran.out.contains("covered nowhere") || ran.out.contains("no group is known"), "{}", ran.out);
     assert!(places(&world, "E-1").is_empty());
-    assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
-    assert_eq!(mailed(&world, "acme, group acme-west: submit refused"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("acme, group acme-west: submit refused"), 1, "{:?}", world.mails());
 
     let before = world.sandbox.requests().len();
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(taken_since(&world, before)[0].group, WEST, "first of all");
     assert_eq!(places(&world, "E-1"), [WEST]);
-    assert_eq!(mailed(&world, "move finished"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("move finished"), 1, "{:?}", world.mails());
     removed_only(&world, &[(EAST, "E-1")]);
 }
 
@@ -117,19 +115,19 @@ fn a_gaining_group_that_is_held_when_somebody_has_left_for_it_is_urgent_until_it
     })
     .ends(1);
     assert_eq!((places(&world, "E-1"), places(&world, "E-21")), (vec![], vec![EAST]), "{}", ran.text());
-    assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move, urgent"), 1, "{:?}", world.mails());
 
     // A person is asked at once. Nothing goes to that group without him, and everybody is told why.
-    assert_eq!(mailed(&world, "acme, group acme-west: held"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("acme, group acme-west: held"), 1, "{:?}", world.mails());
     assert!(ran.out.contains("rosterd approve 2"), "{}", ran.out);
     let before = world.sandbox.requests().len();
     let held = world.rosterd(&["sync", "acme"]).ends(1);
     assert!(held.out.contains("someone else writes to this group"), "{}", held.out);
     assert!(groups(&taken_since(&world, before)).iter().all(|group| *group != WEST));
-    assert_eq!(mailed(&world, "unfinished move, urgent"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move, urgent"), 1, "{:?}", world.mails());
     world.rosterd(&["approve", "2", WEST, "--reason", "looked at it", "--yes"]).ends(0);
     assert_eq!(places(&world, "E-1"), [WEST]);
-    assert_eq!(mailed(&world, "move finished"), 1, "{:?}", world.mails());
+    assert_eq!(world.mailed("move finished"), 1, "{:?}", world.mails());
     removed_only(&world, &[(EAST, "E-1"), (WEST, "E-21"), (WEST, "E-22")]);
 }
 
@@ -172,7 +170,7 @@ fn who_moves_into_a_group_that_does_not_exist_yet_stays_until_its_first_sync_is_
     // The group was there before anybody left for it.
     assert_eq!(created(&world)[before], CallKind::CreateGroup);
     removed_only(&world, &[(EAST, "E-1")]);
-    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move"), 0, "{:?}", world.mails());
 }
 
 #[test]
@@ -184,7 +182,7 @@ fn nobody_leaves_for_a_group_that_could_not_be_created() {
     assert!(refused.text().contains("could not be created"), "{}", refused.text());
     assert_eq!(places(&world, "E-1"), [EAST]);
     removed_only(&world, &[]);
-    assert_eq!(mailed(&world, "unfinished move"), 0, "{:?}", world.mails());
+    assert_eq!(world.mailed("unfinished move"), 0, "{:?}", world.mails());
     // The approval is not spent by that.
     world.rosterd(&["sync", "acme"]).ends(0);
     assert_eq!(world.covered(NORTH), ["E-1", "E-61", "E-62", "E-63"]);
